@@ -1,0 +1,40 @@
+#include "agent/base/clock.h"
+
+#include <sys/timex.h>
+#include <time.h>
+
+#include <cerrno>
+
+namespace metergate {
+
+namespace {
+constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
+}
+
+MonoTime SystemClock::mono() const {
+  return std::chrono::time_point_cast<Nanos>(std::chrono::steady_clock::now());
+}
+
+// clock_gettime with 64-bit arithmetic: libstdc++'s system_clock is narrower on 32-bit ARM.
+UtcTime SystemClock::utc() const {
+  timespec ts{};
+  clock_gettime(CLOCK_REALTIME, &ts);
+  return from_ms(static_cast<std::int64_t>(ts.tv_sec) * 1000 + ts.tv_nsec / 1'000'000);
+}
+
+bool SystemClock::synced() const {
+  if (trusted_) return true;
+  timex tx{};
+  return adjtimex(&tx) != -1 && (tx.status & STA_UNSYNC) == 0;
+}
+
+void SystemClock::sleep_until(MonoTime t) const {
+  const std::int64_t ns = t.time_since_epoch().count();
+  timespec ts{};
+  ts.tv_sec = static_cast<time_t>(ns / kNanosPerSecond);
+  ts.tv_nsec = static_cast<long>(ns % kNanosPerSecond);
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, nullptr) == EINTR) {
+  }
+}
+
+}  // namespace metergate

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/decimal.h"
+#include "agent/base/result.h"
+#include "drivers/bus.h"
+
+namespace metergate {
+
+enum class PointType {
+  kU16, kI16, kU32, kI32, kU48, kI48, kU64, kI64, kF32, kF64, kU8, kI8, kSm16, kSm32, kBcd, kM10k, kBits, kString, kTime
+};
+enum class WordOrder { kABCD, kCDAB, kBADC, kDCBA };  ///< as is, words reversed, bytes swapped, both; any width
+enum class PointKind { kGauge, kCounter, kState, kText };
+enum class Ratio { kNone, kCt, kPt, kCtPt };
+enum class TimeForm { kUnix, kYmdhms, kBcd };
+
+/// How a point is written. Only points with it can be.
+struct WriteRule {
+  Write::Form form = Write::Form::kRegister;
+  std::uint16_t address = 0;
+  std::vector<Decimal> allow;  ///< empty: whatever min and max let through
+  std::string verify;          ///< point that shows the value, empty if none does
+  Millis verify_after{0};
+};
+
+/// One named quantity and where it lies. Plain data; parse_profile has checked it.
+struct Point {
+  std::string name;
+  Table table = Table::kHolding;
+  std::vector<std::uint16_t> addresses;  ///< one, or one per part (high first)
+  int registers = 1;                     ///< of each part
+  PointType type = PointType::kU16;
+  WordOrder order = WordOrder::kABCD;
+  bool high_byte = false;         // u8, i8
+  int bit_first = 0, bit_width = 0;
+  int chars = 2;                  // string: characters a register
+  TimeForm time_form = TimeForm::kUnix;
+
+  Decimal scale{1};
+  Decimal offset{0};
+  std::string exponent_point;  ///< times 10 to (that point's value minus exponent_minus)
+  int exponent_minus = 0;
+  std::string times_point, sign_point;
+  Ratio ratio = Ratio::kNone;
+  std::map<std::int64_t, std::string> names;  ///< enum
+  std::vector<std::uint64_t> not_available;   ///< raw patterns
+  std::optional<Decimal> min, max, wraps;
+  std::string unit, obis;
+  PointKind kind = PointKind::kGauge;
+  int sources = 2;
+  std::optional<WriteRule> write;
+  int line = 0;  ///< in its file
+};
+
+struct Identify {
+  Table table = Table::kHolding;
+  std::uint16_t address = 0;
+  PointType type = PointType::kU16;
+  Decimal value;
+};
+
+struct Profile {
+  std::string name, maker, model;
+  int max_registers = 125;
+  std::optional<int> hole;  ///< registers that may be read over; nothing: what their cost allows; 0: none
+  Millis pause{0};
+  std::optional<Identify> identify;
+  std::vector<Point> points;
+  std::string digest;  ///< 8 hex digits over everything that gives the values their meaning
+
+  const Point* find(std::string_view point) const;
+  std::vector<std::string> point_names() const;
+};
+
+/// Gives the text of the profile that `extends` names, or nothing.
+using ProfileText = std::function<std::optional<std::string>(const std::string& name)>;
+
+/// Errors: kInvalid with `file:line: 'offending text': what would be right (did you mean ...?)`.
+Result<Profile> parse_profile(const std::string& name, const std::string& file, std::string_view text, const ProfileText& base);
+
+/// The compiled-in profiles, and those of further folders, which may add but not redefine a built-in.
+class ProfileLibrary {
+ public:
+  /// Reads `NAME.ini` of each folder. Errors: kInvalid with file, line and offending text; kNotFound for a folder.
+  static Result<ProfileLibrary> load(const std::vector<std::string>& folders);
+  const Profile* find(const std::string& name) const;
+  std::vector<std::string> names() const;
+  std::optional<std::string> text(const std::string& name) const;  ///< as written
+
+ private:
+  struct Entry {
+    std::string text;
+    Profile profile;
+  };
+  std::map<std::string, Entry> entries_;
+};
+
+}  // namespace metergate

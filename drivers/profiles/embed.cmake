@@ -1,0 +1,1 @@
+file(WRITE ${CMAKE_BINARY_DIR}/generated/builtin_profiles.cpp "")
