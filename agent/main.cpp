@@ -1,1 +1,51 @@
-int main() { return 0; }
+#include <cstdio>
+#include <iostream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/agent.h"
+#include "agent/commands/commands.h"
+
+extern char** environ;  // POSIX declares it in no header
+
+namespace {
+
+std::map<std::string, std::string> own_environment() {
+  std::map<std::string, std::string> out;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    const auto equals = text.find('=');
+    if (text.rfind("METERGATE_", 0) == 0 && equals != std::string::npos)
+      out[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  return out;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace metergate;
+  const auto parsed = parse_command_line({argv + 1, argv + argc}, own_environment());
+  if (const auto* wrong = std::get_if<UsageError>(&parsed)) {
+    std::fprintf(stderr, "metergate: %s\n", wrong->message.c_str());
+    return wrong->status;
+  }
+  const Invocation& invocation = *std::get_if<Invocation>(&parsed);
+  for (const std::string& warning : invocation.warnings) std::fprintf(stderr, "metergate: %s\n", warning.c_str());
+  switch (invocation.command) {
+    case Invocation::Command::kRun:
+      return run_agent(invocation.options);
+    case Invocation::Command::kCheck:
+      return run_check(invocation, std::cout, std::cerr);
+    case Invocation::Command::kRead:
+      return run_read(invocation, std::cout, std::cerr);
+    case Invocation::Command::kProfiles:
+      return run_profiles(invocation, std::cout, std::cerr);
+    case Invocation::Command::kHelp:
+    case Invocation::Command::kVersion:
+      break;
+  }
+  std::cout << invocation.text;
+  return 0;
+}

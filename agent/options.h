@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "agent/base/log.h"
@@ -12,8 +13,10 @@
 
 namespace metergate {
 
-/// Where a value was written, for messages: `--bus`, `METERGATE_BUS line 2`, `site.conf:12`, `meters.csv:3`.
+/// Where a value was written, for messages: `--batch`, `--bus 'name=plant,...'`, `METERGATE_BUS line 2`,
+/// `site.conf:12`, `meters.csv:3`.
 using Place = std::string;
+int status_of(const Place& place);  ///< exit status of a fault there: 64 for flags and environment, 78 for files
 
 struct BusSpec {
   std::string name;
@@ -29,7 +32,8 @@ struct MeterSpec {
   std::string profile;
   std::string label;
   std::string serial;
-  std::string ct, pt;  ///< as written, `200/5`; empty if not given
+  std::vector<std::string> points;  ///< names or patterns; empty: all
+  std::string ct, pt;               ///< as written, `200/5`; empty if not given
   bool writable = false;
   std::optional<Millis> timeout;
   std::optional<int> retries;
@@ -83,9 +87,10 @@ struct Invocation {
   enum class Command { kRun, kCheck, kRead, kProfiles, kHelp, kVersion };
   Command command = Command::kHelp;
   Options options;
-  std::string text;  ///< help or version text; the name for `profiles NAME`
+  std::string text;                   ///< help or version text; the name for `profiles NAME`
+  std::vector<std::string> warnings;  ///< what was ignored, to be logged
 
-  // read
+  // read: `meter` or `bus` and `unit`; then `table` (raw) or its points
   std::string meter;
   std::optional<BusSpec> bus;
   int unit = 0;
@@ -94,17 +99,22 @@ struct Invocation {
   std::uint16_t address = 0, count = 1;
   std::optional<Millis> watch;
   bool all = false;
-  int repeat = 1;
+  int repeat = 1;  ///< rounds with `all`
   bool json = false;
 };
 
-/// A refused command line or file: the message and the exit status (64 flags, 78 files).
+constexpr int kWrongFlags = 64;  // EX_USAGE of sysexits.h
+constexpr int kWrongFile = 78;   // EX_CONFIG
+
+/// A refused command line or file: the message and the exit status.
 struct UsageError {
   std::string message;
-  int status = 64;
+  int status = kWrongFlags;
 };
 
 /// `environment` holds the METERGATE_ variables only. Reads the files that the flags name, nothing else.
+/// Sources in growing precedence: --config, environment, then @FILE and flags as written; the later value of an option
+/// wins, repeatable options add up.
 std::variant<Invocation, UsageError> parse_command_line(const std::vector<std::string>& arguments,
                                                         const std::map<std::string, std::string>& environment);
 

@@ -58,7 +58,8 @@ struct Write {
   Words values;
 };
 
-/// How one meter is asked. The address is text: only the protocol driver knows its form (Modbus: "1" to "247", TCP "0" to "255").
+/// How one meter is asked. The address is text: only the protocol driver knows its form (Modbus: "1" to "247", TCP "0"
+/// to "255").
 struct Target {
   std::string address;
   std::optional<Millis> timeout;  ///< instead of the bus's
@@ -72,19 +73,22 @@ struct WriteOutcome {
   bool sent = false;  ///< at least one byte may have reached the wire
 };
 
+/// `requests` were sent, guards and writes included; each also counts once in one of the six that follow it.
 struct BusCounters {
   std::int64_t requests = 0, answers = 0, timeouts = 0, crc = 0, garbled = 0, exceptions = 0, bus_down = 0;
   std::int64_t guards = 0;      ///< guard reads sent after an unanswered request
-  std::int64_t late_bytes = 0;  ///< bytes thrown away because they came when nothing was asked
+  std::int64_t late_bytes = 0;  ///< bytes thrown away because they answered nothing that was asked
   std::int64_t opened = 0;      ///< times the port was opened
   std::int64_t busy_us = 0;     ///< time spent inside transactions, silence included
 };
 
-/// One line or endpoint with one master: one transaction at a time, every call bounded. Owned by its thread, but for counters().
+/// One line or endpoint with one master: one transaction at a time, every call bounded. Owned by its thread, but for
+/// counters().
 ///
 /// Modbus RTU carries no transaction number, so an answer that comes late fits the next question of the same shape. The
-/// implementation therefore remembers which requests a meter left unanswered, and asks nothing of that shape again before an
-/// answer of another shape (a guard read, whose values are thrown away) has shown that the meter is past them.
+/// implementation therefore remembers which requests a meter left unanswered, and asks nothing of that shape again
+/// before an answer of another shape (a guard read, whose values are thrown away) has shown that the meter is past
+/// them.
 class Bus {
  public:
   virtual ~Bus() = default;
@@ -93,23 +97,31 @@ class Bus {
   /// Errors: kBusDown, kLocked (another process has the port), kInvalid (the device cannot do these settings).
   virtual Status open() = 0;
   virtual void close() = 0;
+  /// From an open() that succeeded until close() or a kBusDown. A socket may be closed in between (after an unanswered
+  /// Modbus TCP request, after idle_close, by the server): the next request connects again by itself, within
+  /// connect_timeout.
   virtual bool is_open() const = 0;
 
-  /// One transaction, after a guard read where one is due. Blocks at most for twice (timeout + wire time) and the silence.
-  /// Errors: kTimeout, kCrc, kGarbled, kException; kBusDown: the port was closed, open() before the next.
+  /// One transaction, after a guard read where one is due. Blocks at most for twice (timeout + wire time) and the
+  /// silence. Errors: kTimeout, kCrc, kGarbled, kException; kBusDown: the port was closed, open() before the next.
   virtual Result<Words> read(const Target& target, const Block& block) = 0;
 
   /// At most one write request ever leaves; echo compared; never sent to the broadcast address.
   virtual WriteOutcome write(const Target& target, const Write& write) = 0;
 
+  /// Between requests: closes a connection that was not used for idle_close. When to be called again; max: no need.
+  virtual MonoTime idle() { return MonoTime::max(); }
+
   /// From any thread.
   virtual BusCounters counters() const = 0;
 };
 
-/// Modbus RTU on a serial line, Modbus TCP, or RTU over TCP. The clock outlives the bus. Does not open.
+/// Modbus RTU on a serial line, Modbus TCP, or RTU over TCP. The clock outlives the bus. Does not open. The process
+/// must ignore SIGPIPE. open() on a serial line sets the calling thread's timer slack to 1 ns.
 std::unique_ptr<Bus> make_modbus_bus(const BusSettings& settings, const Clock& clock);
 
-/// How long a request and its answer take on the wire, without the meter's own delay; zero for sockets. t3.5 included once.
+/// How long a request and its answer take on the wire, without the meter's own delay; zero for sockets. t3.5 included
+/// once.
 Micros wire_time(const BusSettings& settings, const Block& block);
 
 }  // namespace metergate

@@ -8,13 +8,21 @@ namespace metergate {
 
 /// What decides whether reading over a hole is cheaper than a second request.
 struct PlanCost {
-  int max_registers = 125;       ///< of the meter, already lowered by --meter's max-registers
-  double request_registers = 26;  ///< what one more request costs, in registers' wire time (reference: (13 Tc + turnaround + t3.5) / 2 Tc)
+  int max_registers = 125;  ///< of the meter, already lowered by --meter's max-registers
+  /// What one more request costs, in registers' wire time: (13 Tc + turnaround + t3.5) / 2 Tc.
+  /// 0: never over what was not asked for.
+  double request_registers = 26;
 };
 
-/// The registers that each point needs (parts, and the points it multiplies by, included), in as few reads as limit and cost
-/// allow, sorted by table and address. A value is never split over two reads, and no block starts or ends inside a value of the
-/// profile. Bits: 2000 a read.
+/// The registers that each point needs (its parts, and the points that scale it, included) in the reads that cost
+/// least, the fewest of equal cost, sorted by table and address. A read costs request_registers plus its length; 16
+/// bits cost what a register does.
+/// - A value is never split over two reads, and no block starts or ends inside any value of the profile, asked for or
+///   not. Where overlapping points together are wider than a read, only the values asked for are kept whole.
+/// - A read has at most max_registers, cost's and the profile's, or 2000 bits. A value wider than that is read alone:
+///   a profile with such a point is refused, and where --meter lowers the limit its reader refuses.
+/// - What other points of the profile cover may be read over where that is cheaper. A hole, registers that no point
+///   covers, only up to Profile::hole in a row.
 std::vector<Block> plan_blocks(const Profile& profile, const std::vector<const Point*>& points, const PlanCost& cost);
 
 /// Points, and the ones that their values depend on.

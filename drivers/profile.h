@@ -15,7 +15,25 @@
 namespace metergate {
 
 enum class PointType {
-  kU16, kI16, kU32, kI32, kU48, kI48, kU64, kI64, kF32, kF64, kU8, kI8, kSm16, kSm32, kBcd, kM10k, kBits, kString, kTime
+  kU16,
+  kI16,
+  kU32,
+  kI32,
+  kU48,
+  kI48,
+  kU64,
+  kI64,
+  kF32,
+  kF64,
+  kU8,
+  kI8,
+  kSm16,
+  kSm32,
+  kBcd,
+  kM10k,
+  kBits,
+  kString,
+  kTime
 };
 enum class WordOrder { kABCD, kCDAB, kBADC, kDCBA };  ///< as is, words reversed, bytes swapped, both; any width
 enum class PointKind { kGauge, kCounter, kState, kText };
@@ -32,16 +50,17 @@ struct WriteRule {
 };
 
 /// One named quantity and where it lies. Plain data; parse_profile has checked it.
+/// value = (raw * scale + offset) * 10^exponent * times * ratio, negated where the sign point is not 0.
 struct Point {
   std::string name;
   Table table = Table::kHolding;
   std::vector<std::uint16_t> addresses;  ///< one, or one per part (high first)
-  int registers = 1;                     ///< of each part
+  int registers = 1;                     ///< of each part; bits in coil and discrete tables, where every type is kBits
   PointType type = PointType::kU16;
-  WordOrder order = WordOrder::kABCD;
-  bool high_byte = false;         // u8, i8
-  int bit_first = 0, bit_width = 0;
-  int chars = 2;                  // string: characters a register
+  WordOrder order = WordOrder::kABCD;  ///< of the words within each part; not applied to u8, i8
+  bool high_byte = false;              // u8, i8, and strings of one character a register
+  int bit_first = 0, bit_width = 0;    // bit 0 is the lowest; in coil and discrete tables bit_first is 0
+  int chars = 2;                       // string: characters a register
   TimeForm time_form = TimeForm::kUnix;
 
   Decimal scale{1};
@@ -51,7 +70,7 @@ struct Point {
   std::string times_point, sign_point;
   Ratio ratio = Ratio::kNone;
   std::map<std::int64_t, std::string> names;  ///< enum
-  std::vector<std::uint64_t> not_available;   ///< raw patterns
+  std::vector<std::uint64_t> not_available;   ///< raw patterns, after order
   std::optional<Decimal> min, max, wraps;
   std::string unit, obis;
   PointKind kind = PointKind::kGauge;
@@ -60,18 +79,18 @@ struct Point {
   int line = 0;  ///< in its file
 };
 
+/// What a meter of this model answers: `point`, read and decoded as any other, has `text` as its Value::text.
 struct Identify {
-  Table table = Table::kHolding;
-  std::uint16_t address = 0;
-  PointType type = PointType::kU16;
-  Decimal value;
+  Point point;
+  std::string text;
 };
 
 struct Profile {
-  std::string name, maker, model;
+  std::string name;                 ///< of its file, without .ini
+  std::string title, maker, model;  ///< for people; `title` is the file's `name = ...`
   int max_registers = 125;
-  std::optional<int> hole;  ///< registers that may be read over; nothing: what their cost allows; 0: none
-  Millis pause{0};
+  std::optional<int> hole;  ///< registers in a row that are no point's and may be read over; nothing: what cost allows
+  Millis pause{0};          ///< at least so long between the end of an answer and the next request
   std::optional<Identify> identify;
   std::vector<Point> points;
   std::string digest;  ///< 8 hex digits over everything that gives the values their meaning
@@ -83,10 +102,13 @@ struct Profile {
 /// Gives the text of the profile that `extends` names, or nothing.
 using ProfileText = std::function<std::optional<std::string>(const std::string& name)>;
 
-/// Errors: kInvalid with `file:line: 'offending text': what would be right (did you mean ...?)`.
-Result<Profile> parse_profile(const std::string& name, const std::string& file, std::string_view text, const ProfileText& base);
+/// The text of a profile, in the format that the comment in profiles/raw.ini describes. `base` and `known` (for "did
+/// you mean") serve `extends`. Errors: kInvalid with `file:line: 'offending text': what would be right`.
+Result<Profile> parse_profile(const std::string& name, const std::string& file, std::string_view text,
+                              const ProfileText& base, const std::vector<std::string>& known = {});
 
-/// The compiled-in profiles, and those of further folders, which may add but not redefine a built-in.
+/// The compiled-in profiles, and those of further folders, which may add but not redefine one (a copy with the same
+/// text is none). Pointers to profiles stay good when the library is moved.
 class ProfileLibrary {
  public:
   /// Reads `NAME.ini` of each folder. Errors: kInvalid with file, line and offending text; kNotFound for a folder.

@@ -55,6 +55,7 @@ struct StoreSettings {
   std::int64_t max_bytes = 256ll << 20;       ///< all its files together; at least 8 MiB
   Millis keep_sent = std::chrono::hours(720);  ///< delivered records stay so long (running time)
   Millis commit_every{1000};
+  Millis patience{5000};  ///< how long a caller waits for the store's thread
   std::string vfs;  ///< SQLite VFS name, empty for the default; tests inject faults by it
   bool unsafe_no_sync = false;  ///< negative controls only: a store that may lose what it acknowledged
 };
@@ -78,6 +79,7 @@ struct Opened {
   std::string aside;                         ///< replaced: the name of the file set aside
   std::array<std::int64_t, kLanes> saved{};  ///< replaced: records salvaged a lane
   bool commands_saved = false;               ///< replaced
+  UtcTime newest{};                          ///< the newest `at` of a record; 1970 in a new store
 };
 
 struct StoredCommand {
@@ -111,7 +113,9 @@ struct StoreState {
   std::int64_t bytes_used = 0, bytes_max = 0;
   std::int64_t commits = 0, commit_us_last = 0, commit_us_max = 0, failed_commits = 0, reopened = 0;
   std::int64_t readings_lost = 0, commands_without_room = 0;
-  bool failing = false;
+  std::int64_t shed = 0;  ///< events, dead letters and what was to be remembered later, dropped for want of room
+  bool failing = false;   ///< the file cannot be used at present
+  bool disk_full = false;
 };
 
 }  // namespace metergate

@@ -37,4 +37,12 @@ void SystemClock::sleep_until(MonoTime t) const {
   }
 }
 
+Moment moment_of(const Clock& clock) {
+  constexpr Millis kNear{5};
+  constexpr int kTries = 10;
+  Moment moment{clock.mono(), clock.utc()};
+  for (int i = 0; i < kTries && clock.mono() - moment.mono > kNear; ++i) moment = {clock.mono(), clock.utc()};
+  return moment;
+}
+
 }  // namespace metergate

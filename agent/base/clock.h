@@ -41,4 +41,11 @@ class SystemClock : public Clock {
   bool trusted_;
 };
 
+/// Both clocks at one moment: the pair tells a step of the wall clock from a thread that was not scheduled in between.
+struct Moment {
+  MonoTime mono;
+  UtcTime utc;
+};
+Moment moment_of(const Clock& clock);
+
 }  // namespace metergate

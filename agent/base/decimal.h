@@ -14,6 +14,7 @@ class Decimal {
   __extension__ using Mantissa = __int128;
 
   Decimal() = default;
+  /// |mantissa| < 2^127, |exponent| <= 9999.
   explicit Decimal(Mantissa mantissa, int exponent = 0);
 
   /// JSON number syntax (`-12.50e3`), nothing else. Nothing when it is none or has more digits than fit.
@@ -28,24 +29,27 @@ class Decimal {
   std::optional<Decimal> divided_by(const Decimal& other) const;
   Decimal negated() const;
   /// This value * 10^power.
-  Decimal shifted(int power) const;
+  std::optional<Decimal> shifted(int power) const;
 
   /// The value as a whole number, or nothing when it has a fraction or does not fit.
   std::optional<Mantissa> whole() const;
-  /// The nearest double / float, for writing to float registers only (std::from_chars on the text).
+  /// The nearest double / float, for writing to float registers only (std::from_chars on the text); infinity beyond
+  /// their range.
   double to_double() const;
   float to_float() const;
 
-  /// A JSON number, normalised: no trailing zeros in the fraction, no '+', `0` for zero, plain digits while the exponent is
-  /// small (at most 40 characters), else `1.5e60`.
+  /// A JSON number, normalised: no trailing zeros in the fraction, no '+', `0` for zero, plain digits while the
+  /// exponent is small (at most 40 characters), else `1.5e60`.
   std::string text() const;
 
-  int compare(const Decimal& other) const;  ///< <0, 0, >0; exact for any two values
+  int compare(const Decimal& other) const;  ///< < 0, 0, > 0; exact for any two values
   bool operator==(const Decimal& other) const { return compare(other) == 0; }
   bool operator<(const Decimal& other) const { return compare(other) < 0; }
 
  private:
-  Mantissa mantissa_ = 0;
+  static std::optional<Decimal> made(Mantissa mantissa, long exponent);
+
+  Mantissa mantissa_ = 0;  // without trailing zeros
   int exponent_ = 0;
 };
 

@@ -1,1 +1,110 @@
+#include "agent/base/log.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "agent/base/text.h"
+#include "agent/base/utf8.h"
+
+namespace metergate {
+
+namespace {
+
+constexpr const char* kHex = "0123456789abcdef";
+constexpr std::size_t kLongestText = 1000;   // of a message or field: a line stays below what a pipe takes at once
+constexpr std::size_t kMostSources = 10000;  // of repeated states
+
+const char* level_name(LogLevel level) {
+  switch (level) {
+    case LogLevel::kError:
+      return "error";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kDebug:
+      break;
+  }
+  return "debug";
+}
+
+/// systemd.exec(5): the variable holds `device:inode` of the stream that goes to the journal.
+bool goes_to_journal(int fd) {
+  const char* stream = std::getenv("JOURNAL_STREAM");
+  struct stat info {};
+  if (stream == nullptr || fstat(fd, &info) != 0) return false;
+  return std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino) == stream;
+}
+
+/// Nothing in it ends the line, nor the string it stands in, whoever sent the text.
+std::string escaped(std::string_view text, bool in_quotes = true) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    if (out.size() > kLongestText) return out + "...";
+    const char c = text[i];
+    const std::size_t length = utf8_length(text, i);
+    if (length == 0) {
+      out += "\xEF\xBF\xBD";  // U+FFFD, the replacement character
+    } else if (in_quotes && (c == '"' || c == '\\')) {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
+      out += "\\u00";
+      out += kHex[static_cast<unsigned char>(c) >> 4];
+      out += kHex[c & 15];
+    } else {
+      out += text.substr(i, length);
+    }
+    i += length == 0 ? 1 : length;
+  }
+  return out;
+}
+
+std::string field_value(const std::string& value) {
+  const std::string safe = escaped(value);
+  const bool bare = !value.empty() && safe == value && value.find_first_of(" =") == std::string::npos;
+  return bare ? value : "\"" + safe + "\"";
+}
+
+}  // namespace
+
+Log::Log(LogLevel level, LogFormat format, const Clock& clock, int fd)
+    : level_(level), format_(format), clock_(clock), fd_(fd), journal_(goes_to_journal(fd)) {}
+
+void Log::line(LogLevel level, std::string_view message, Fields fields) {
+  if (static_cast<int>(level) > static_cast<int>(level_)) return;
+  std::string out;
+  if (journal_) out += "<" + std::to_string(static_cast<int>(level)) + ">";
+  if (format_ == LogFormat::kJson) {
+    out += R"({"at":")" + rfc3339(clock_.utc()) + R"(","level":")" + level_name(level) + R"(","message":")" +
+           escaped(message) + "\"";
+    for (const auto& [key, value] : fields) out += ",\"" + escaped(key) + "\":\"" + escaped(value) + "\"";
+    out += "}";
+  } else {
+    if (!journal_) out += rfc3339(clock_.utc()) + " " + level_name(level) + " ";  // the journal has both
+    out += escaped(message, false);
+    for (const auto& [key, value] : fields) out += " " + std::string(key) + "=" + field_value(value);
+  }
+  out += "\n";
+  while (::write(fd_, out.data(), out.size()) < 0 && errno == EINTR) {
+  }
+}
+
+std::int64_t Repeats::due(const std::string& source, const std::string& state, MonoTime now) {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  if (entries_.size() >= kMostSources && entries_.count(source) == 0) entries_.clear();
+  const auto [found, fresh] = entries_.try_emplace(source);
+  Entry& entry = found->second;
+  ++entry.count;
+  if (!fresh && entry.state == state && now - entry.logged < pause_) return 0;
+  const std::int64_t count = entry.state == state ? entry.count : 1;
+  entry = Entry{state, now, 0};
+  return count;
+}
+
+}  // namespace metergate

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "drivers/bus.h"
+
+namespace metergate {
+
+/// What is known of a meter and a bus, for `status` and for metrics. Counts are since start.
+struct MeterState {
+  std::string id;
+  bool silent = false;
+  UtcTime last_good{};  ///< 1970: never
+  std::int64_t good = 0, partial = 0, bad = 0;
+  std::int64_t slots_missed = 0;
+};
+
+struct BusState {
+  std::string name;
+  bool up = false;
+  std::string why_down;
+  bool overloaded = false;
+  BusCounters counters;
+  std::int64_t commands_done = 0, commands_waiting = 0;
+  std::vector<MeterState> meters;
+};
+
+}  // namespace metergate

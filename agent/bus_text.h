@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "drivers/bus.h"
+
+namespace metergate {
+
+/// `/dev/ttyS1 9600 8E1`, `10.0.0.7:502`, `10.0.0.9:4001 (RTU over TCP)`.
+std::string describe_port(const BusSettings& settings);
+/// What tells one port from another: the device, or host and port.
+std::string port_key(const BusSettings& settings);
+
+const char* table_name(Table table);
+/// `holding 0 to 33`.
+std::string describe_block(const Block& block);
+
+}  // namespace metergate

@@ -1,0 +1,113 @@
+#include "agent/bus_worker.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace metergate {
+
+namespace {
+constexpr int kCommandsInRow = 4;
+constexpr Millis kStatePause{250};
+}  // namespace
+
+BusWorker::BusWorker(Parts parts)
+    : p_(std::move(parts)),
+      port_(p_.setup.spec.name, p_.bus, p_.events, p_.clock, p_.log, p_.draw),
+      meters_(p_.setup, p_.events, p_.log),
+      polls_({p_.setup, p_.bus, port_, meters_, p_.outbox, p_.events, p_.clock, p_.log, p_.catalog}),
+      commands_({p_.setup, p_.bus, port_, meters_, p_.inbox, p_.clock, p_.rule, p_.writes_allowed}) {
+  publish_state();
+}
+
+void BusWorker::give(std::vector<OpenCommand> commands) {
+  held_ += commands.size();
+  const std::lock_guard<std::mutex> hold(mutex_);
+  for (OpenCommand& command : commands) given_.push_back(std::move(command));
+}
+
+std::size_t BusWorker::room() const {
+  const std::size_t held = held_.load();
+  return held < kQueue ? kQueue - held : 0;
+}
+
+BusState BusWorker::state() const {
+  BusState state;
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    state = state_;
+  }
+  state.counters = p_.bus.counters();
+  state.commands_waiting = static_cast<std::int64_t>(held_.load());
+  return state;
+}
+
+void BusWorker::publish_state() {
+  BusState state;
+  state.name = p_.setup.spec.name;
+  state.up = port_.up();
+  state.why_down = port_.why_down().detail;
+  state.overloaded = polls_.overloaded();
+  state.commands_done = commands_done_;
+  state.meters = meters_.states();
+  const std::lock_guard<std::mutex> hold(mutex_);
+  state_ = std::move(state);
+}
+
+void BusWorker::fetch_given() {
+  std::vector<OpenCommand> given;
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    given.swap(given_);
+  }
+  for (OpenCommand& command : given) commands_.add(std::move(command));
+}
+
+MonoTime BusWorker::step(MonoTime now) {
+  fetch_given();
+  const Moment moment = moment_of(p_.clock);
+  polls_.advance(moment.mono, moment.utc);
+  if (port_.open_if_due(now, commands_.ready(now))) {
+    meters_.port_opened(now);
+    polls_.port_opened(now);
+  }
+  const bool worked = work(now);
+  if (!worked || now - state_told_ >= kStatePause) {
+    state_told_ = now;
+    publish_state();
+  }
+  const MonoTime after = p_.clock.mono();
+  if (worked) return after;
+  MonoTime next = std::min(polls_.next_wake(after, p_.clock.utc()), commands_.next_wake(after));
+  if (!port_.up()) next = std::min(next, port_.reopen_at());
+  return std::max(next, after);
+}
+
+bool BusWorker::work(MonoTime now) {
+  if (commands_in_row_ >= kCommandsInRow) {
+    commands_in_row_ = 0;
+    if (step_poll(now)) return true;
+  }
+  return step_command(now) || step_poll(now);
+}
+
+bool BusWorker::step_command(MonoTime now) {
+  const CommandRunner::Did did = commands_.step(now);
+  if (did != CommandRunner::Did::kEnded) return did == CommandRunner::Did::kWork;
+  ++commands_in_row_;
+  ++commands_done_;
+  --held_;
+  p_.command_ended();
+  return true;
+}
+
+bool BusWorker::step_poll(MonoTime now) {
+  if (!port_.up()) {
+    if (port_.tried()) polls_.end_unreachable(now);
+    return false;
+  }
+  if (!polls_.step(now)) return false;
+  commands_in_row_ = 0;
+  return true;
+}
+
+}  // namespace metergate

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "agent/bus_state.h"
+#include "agent/command_runner.h"
+#include "agent/poll_runner.h"
+
+namespace metergate {
+
+/// One bus: its commands before its polls, one transaction a step; after four commands in a row one poll transaction
+/// that is due goes first. Owned by the bus's thread, but for give(), room() and state().
+class BusWorker {
+ public:
+  struct Parts {
+    const BusSetup& setup;
+    Bus& bus;
+    Outbox& outbox;
+    Inbox& inbox;
+    Events& events;
+    const Clock& clock;
+    Log& log;
+    Draw draw;
+    std::string catalog;
+    ClockRule rule;
+    std::function<bool()> writes_allowed;
+    std::function<void()> command_ended;  ///< there is room for another; must not block
+  };
+  explicit BusWorker(Parts parts);
+
+  /// At most one transaction, with its guard and the opening of the port; returns when it wants to be called next.
+  MonoTime step(MonoTime now);
+
+  /// Commands in the order of arrival; at most room() of them.
+  void give(std::vector<OpenCommand> commands);
+  std::size_t room() const;
+  BusState state() const;
+
+  static constexpr std::size_t kQueue = 64;
+
+ private:
+  void fetch_given();
+  bool work(MonoTime now);
+  bool step_command(MonoTime now);
+  bool step_poll(MonoTime now);
+  void publish_state();
+
+  Parts p_;
+  BusPort port_;
+  MeterWatch meters_;
+  PollRunner polls_;
+  CommandRunner commands_;
+  int commands_in_row_ = 0;
+  std::int64_t commands_done_ = 0;
+  MonoTime state_told_{};
+  std::atomic<std::size_t> held_{0};  // given and not ended
+
+  mutable std::mutex mutex_;  // guards given_ and state_
+  std::vector<OpenCommand> given_;
+  BusState state_;
+};
+
+}  // namespace metergate

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "agent/command_plan.h"
+#include "store/inbox.h"
+
+namespace metergate {
+
+/// A command that was handed to its bus.
+struct OpenCommand {
+  StoredCommand stored;
+  Command command;
+  CommandPlan plan;
+  MonoTime arrived{};  ///< here, for the wait for a trusted clock
+};
+
+/// When the wall clock is known to be wrong. A clock that the kernel calls synchronised may be set back behind what an
+/// earlier, wrong one left in the store, but never behind the program's build.
+struct ClockRule {
+  UtcTime built{};
+  UtcTime newest{};  ///< the newest time in the store
+
+  bool known_wrong(const Clock& clock) const {
+    const UtcTime now = clock.utc();
+    return now < built || (now < newest && !clock.synced());
+  }
+};
+
+/// One command on its bus, one transaction a step. A write goes onto the bus at most once, after the store has made
+/// durable that it may have. Owned by the bus's thread.
+class CommandJob {
+ public:
+  struct Parts {
+    const BusSetup& setup;
+    Bus& bus;
+    Inbox& inbox;
+    const Clock& clock;
+    ClockRule rule;
+    std::function<bool()> writes_allowed;  ///< false while another gateway uses this id
+  };
+
+  CommandJob(Parts parts, OpenCommand task, bool one_try);
+
+  /// Whether it can be executed now or has to wait for a clock (writes, at most 5 min).
+  static bool runnable(const OpenCommand& task, const Clock& clock, const ClockRule& rule, MonoTime now);
+
+  struct Step {
+    bool done = false;
+    MonoTime again{};                ///< when to come back, if not done
+    std::optional<bool> frame;       ///< a transaction was made; whether a valid frame came
+    std::optional<Error> bus_error;  ///< the port went down
+  };
+  Step step(MonoTime now);
+  /// Ends it without a transaction.
+  Step refuse(const Failure& failure);
+
+ private:
+  Step read(MonoTime now);
+  Step write();
+  Step verify(MonoTime now);
+  Step end(std::string status, std::optional<Failure> failure, std::optional<bool> frame = std::nullopt);
+  bool expired() const;
+  Target target() const;
+  int tries() const;
+
+  Parts parts_;
+  OpenCommand task_;
+  bool one_try_;
+  CommandResult result_;
+  RegisterImage image_;
+  Words words_;
+  std::size_t next_block_ = 0;
+  int attempt_ = 0;
+  enum class Phase { kStart, kReading, kVerifying } phase_ = Phase::kStart;
+  std::optional<Failure> echo_failure_;  // of a write without a valid answer
+  MonoTime verify_at_{};
+};
+
+}  // namespace metergate

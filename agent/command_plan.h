@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "agent/codec.h"
+#include "agent/command.h"
+#include "agent/setup.h"
+
+namespace metergate {
+
+/// A command matched with this gateway's buses and meters: everything that its bus thread needs.
+struct CommandPlan {
+  std::string bus;                   ///< empty: needs none
+  std::optional<std::size_t> meter;  ///< index on its bus; none for a route
+  std::vector<const Point*> points;  ///< read by meter
+  std::vector<Block> blocks;         ///< read
+  const Point* point = nullptr;      ///< write
+  Write write;
+};
+
+/// What can never be done is told at once: no_such_meter, no_such_bus, no_such_point, not_writable, bad_value,
+/// bad_command.
+std::variant<CommandPlan, Failure> plan_command(const Setup& setup, const Command& command);
+
+/// A result with everything that repeats the command: id, op, meter or route.
+CommandResult result_for(const Command& command, UtcTime received);
+
+}  // namespace metergate

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <ostream>
+
+#include "agent/options.h"
+
+namespace metergate {
+
+/// The one-shot commands. `out` gets the answer, `err` what is wrong or doubtful. They return the exit status.
+
+constexpr int kUnreachable = 69;  // EX_UNAVAILABLE of sysexits.h
+
+int run_profiles(const Invocation& invocation, std::ostream& out, std::ostream& err);
+
+/// Touches no bus, creates nothing, works beside a running agent. 78 also where a bus has more to do than it can.
+int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err);
+
+/// How `read` gets at a bus and at time; tests give their own.
+struct ReadTools {
+  const Clock& clock;
+  std::function<std::unique_ptr<Bus>(const BusSettings& settings)> make_bus;
+};
+/// 69 when the port, the bus or the meter gives no answer. With `watch` it ends when `out` fails.
+int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err, const ReadTools& tools);
+int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err);
+
+}  // namespace metergate

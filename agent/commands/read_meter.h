@@ -1,0 +1,35 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/codec.h"
+#include "agent/commands/commands.h"
+#include "agent/setup.h"
+
+namespace metergate {
+
+/// A bus whose meters are read once now, each with one poll: its own points, or all of the profile.
+struct ReadTarget {
+  explicit ReadTarget(const BusSetup& bus);
+  BusSetup setup;  ///< polls[i] is that of meters[i]
+};
+
+/// The answer of one request, tried `tries` times while another try may help.
+Result<Words> request(Bus& bus, const Target& target, const Block& block, int tries);
+
+/// One reading. After a first request without any valid frame the others are not asked. `last` is the last failure.
+struct MeterReading {
+  Reading reading;
+  std::optional<Error> last;
+  bool answered = false;  ///< a valid frame came, an exception too
+};
+MeterReading read_meter(Bus& bus, const ReadTarget& target, std::size_t meter, const Clock& clock);
+
+/// Why a port cannot be used, with what usually is the cause.
+std::string explain_port(const BusSpec& bus, const Error& error);
+/// Why a meter gives no reading: port, unit, timeout, and what usually is the cause.
+std::string explain_silence(const BusSpec& bus, const MeterSetup& meter, const Error& error);
+
+}  // namespace metergate

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "agent/base/clock.h"
+#include "agent/base/fd.h"
+#include "agent/base/log.h"
+#include "agent/base/result.h"
+#include "agent/json.h"
+#include "agent/unix_socket.h"
+
+namespace metergate {
+
+/// The local control socket: one JSON question a line (`{"ask":"status"}`), one JSON answer a line, in order. What is
+/// no question is answered by `{"error":{"code":...,"message":...}}`.
+///
+/// One thread, but for notify(). Nothing a client does blocks it: at most 16 clients, lines of at most 64 KiB, answers
+/// of at most 1 MiB, the next question of a client is read when its answer is sent, and 10 s without a question or an
+/// answer's end drop it.
+class ControlServer {
+ public:
+  /// Gives the answer, a JSON value without a line break. Called by step(); while it runs no other client is served.
+  using Handler = std::function<std::string(const Json& question)>;
+  using Handlers = std::map<std::string, Handler>;  ///< by the text of `ask`
+
+  struct Counters {
+    std::int64_t questions = 0, refused_clients = 0, dropped_clients = 0, bad_questions = 0;
+  };
+
+  /// The socket gets mode 0660. A dead process's socket is replaced. Errors: kLocked (a living process listens there),
+  /// kNotFound (no such folder), kInvalid (path too long, no right to it, or something there that is no socket), kFull.
+  static Result<std::unique_ptr<ControlServer>> open(const std::string& path, Handlers handlers, const Clock& clock,
+                                                     Log& log);
+  /// Closes everything; removes the socket if it is still this one.
+  ~ControlServer();
+  ControlServer(const ControlServer&) = delete;
+  ControlServer& operator=(const ControlServer&) = delete;
+
+  /// Serves whatever is ready; returns when it wants to be called next, whatever clients do.
+  MonoTime step(MonoTime now);
+  /// Until `t`, a client's doing, or notify().
+  void wait_until(MonoTime t);
+  void notify();  ///< any thread
+
+  const Counters& counters() const { return counters_; }
+
+ private:
+  struct Client {
+    Fd socket;
+    MonoTime deadline;
+    std::string in, out;
+    std::size_t sent = 0;
+    bool last = false;  // nothing is read behind the answer in `out`
+  };
+  enum class Served { kWaits, kMore, kGone };
+
+  ControlServer(UnixListener listener, Fd event, Handlers handlers, const Clock& clock, Log& log);
+  void accept_clients(MonoTime now);
+  void pause_accepting(MonoTime now, int reason);
+  Served serve(Client& client);
+  bool receive(Client& client);
+  bool send_out(Client& client);
+  void answer(Client& client, std::string_view line);
+  std::string answer_to(std::string_view line);
+
+  UnixListener listener_;
+  Fd event_;
+  Handlers handlers_;
+  const Clock& clock_;
+  Log& log_;
+  Repeats repeats_;
+  Counters counters_;
+  std::list<Client> clients_;
+  MonoTime accept_after_{MonoTime::min()};
+};
+
+/// Asks a running agent one question; the answer without its line break. Blocks for at most `timeout`.
+/// Errors: kOffline (nobody listens there), kInvalid (may not be opened by this user), kTimeout, kGarbled.
+Result<std::string> ask(const std::string& path, const std::string& question, Millis timeout, const Clock& clock);
+
+}  // namespace metergate

@@ -1,0 +1,57 @@
+#include "agent/mailbox.h"
+
+#include <utility>
+
+namespace metergate {
+
+namespace {
+constexpr std::size_t kMostStatuses = 4;
+constexpr std::size_t kLongestStatus = 4096;
+}  // namespace
+
+template <class Note>
+void Mailbox::note(Note note) {
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    note();
+  }
+  doors_.wake();
+}
+
+Mail Mailbox::take() {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  return std::exchange(mail_, {});
+}
+
+std::int64_t Mailbox::ignored() const {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  return ignored_;
+}
+
+void Mailbox::on_connected(bool session_present) {
+  note([&] { mail_.session_present = session_present; });
+}
+void Mailbox::on_subscribed() {
+  note([&] { mail_.subscribed = true; });
+}
+void Mailbox::on_lost(const std::string& why) {
+  note([&] { mail_.lost = why; });
+}
+void Mailbox::on_acked(Handle handle) {
+  note([&] { mail_.acked.push_back(handle); });
+}
+
+bool Mailbox::on_message(const Message& message) {
+  if (message.topic == topics_.commands && !message.retained) return doors_.command(message);
+  const bool status = message.topic == topics_.status && message.payload.size() <= kLongestStatus;
+  note([&] {
+    if (!status || mail_.statuses.size() >= kMostStatuses) {
+      ++ignored_;
+    } else {
+      mail_.statuses.push_back(message.payload);
+    }
+  });
+  return true;
+}
+
+}  // namespace metergate

@@ -1,0 +1,156 @@
+#include "agent/option_rules.h"
+
+#include <map>
+
+namespace metergate {
+
+namespace {
+
+using Refusal = std::optional<UsageError>;
+using Command = Invocation::Command;
+
+constexpr std::size_t kMostBuses = 256;
+constexpr int kMostRegisters = 125;
+constexpr int kMostBits = 2000;
+constexpr int kAddresses = 65536;
+
+UsageError wrong(const std::string& message) { return UsageError{message, kWrongFlags}; }
+
+/// The status of a fault that lies in a SPEC at `place`.
+UsageError wrong_at(const Place& place, const std::string& message) { return UsageError{message, status_of(place)}; }
+
+/// Refuses a key that is there twice, with both places.
+class Unique {
+ public:
+  explicit Unique(std::string what) : what_(std::move(what)) {}
+  Refusal add(const std::string& key, const Place& place, const std::string& way_out) {
+    const auto [found, fresh] = places_.emplace(key, place);
+    if (fresh) return std::nullopt;
+    return wrong_at(place, what_ + " '" + key + "' is there twice: " + found->second + " and " + place + way_out);
+  }
+
+ private:
+  std::string what_;
+  std::map<std::string, Place> places_;
+};
+
+Refusal check_names(const Options& options) {
+  Unique buses("bus"), meters("meter");
+  for (const BusSpec& bus : options.buses) {
+    if (auto refusal = buses.add(bus.name, bus.place, "")) return refusal;
+  }
+  for (const MeterSpec& meter : options.meters) {
+    if (auto refusal = meters.add(meter.id, meter.place, "")) return refusal;
+  }
+  std::map<std::string, Unique> polls;
+  for (const PollSpec& poll : options.polls) {
+    Unique& of_meter = polls.emplace(poll.meter, Unique("meter '" + poll.meter + "': poll")).first->second;
+    if (auto refusal = of_meter.add(poll.name, poll.place, "; name=NAME tells them apart")) return refusal;
+  }
+  if (options.buses.size() > kMostBuses) {
+    return wrong_at(options.buses[kMostBuses].place, std::to_string(options.buses.size()) + " buses; at most " +
+                                                         std::to_string(kMostBuses) + " are possible");
+  }
+  return std::nullopt;
+}
+
+Refusal check_uplink(OptionSources& sources) {
+  Options& options = sources.invocation().options;
+  UplinkOptions& uplink = options.uplink;
+  if (!sources.given("upstream")) {
+    return wrong(
+        "--upstream is missing; such as --upstream mqtts://broker.example.com, or --upstream stdout: to try things "
+        "out");
+  }
+  if (options.gateway.empty() && !uplink.to_stdout) {
+    return wrong("--gateway-id is missing: 1 to 64 letters, digits, '_' or '-'; such as --gateway-id site-12");
+  }
+  if (uplink.client_id.empty() && !options.gateway.empty()) uplink.client_id = "metergate-" + options.gateway;
+  if (uplink.backoff_max < uplink.backoff_min) return wrong("--backoff-max is shorter than --backoff-min");
+  if (uplink.cert_file.empty() != uplink.key_file.empty())
+    return wrong("--cert-file and --key-file go together; one is missing");
+  if (!uplink.password_file.empty() && uplink.username.empty()) {
+    return wrong("--password-file needs --username: MQTT 3.1.1 has no password without a user name");
+  }
+  for (const char* option : {"ca-file", "cert-file", "key-file"}) {
+    if (!uplink.to_stdout && !uplink.tls && sources.given(option)) {
+      return wrong("--" + std::string(option) + " needs mqtts://; over mqtt:// nothing is encrypted");
+    }
+  }
+  return std::nullopt;
+}
+
+Refusal check_table(OptionSources& sources) {
+  Invocation& invocation = sources.invocation();
+  if (!invocation.table) {
+    for (const char* option : {"address", "count"}) {
+      if (sources.given(option))
+        return wrong("--" + std::string(option) + " needs --table" + (option[0] == 'c' ? " or --all" : ""));
+    }
+    return std::nullopt;
+  }
+  if (sources.given("profile"))
+    return wrong("--profile and --table do not go together: one reads points, the other raw registers");
+  if (!sources.given("address")) return wrong("--table needs --address; such as --table holding --address 0 --count 2");
+  const bool bits = *invocation.table == Table::kCoil || *invocation.table == Table::kDiscrete;
+  const int most = bits ? kMostBits : kMostRegisters;
+  if (invocation.repeat > most || invocation.address + invocation.repeat > kAddresses) {
+    return wrong("--count: '" + std::to_string(invocation.repeat) + "' is not from 1 to " +
+                 std::to_string(std::min(most, kAddresses - invocation.address)) +
+                 ", all that one request can read at that address");
+  }
+  invocation.count = static_cast<std::uint16_t>(invocation.repeat);
+  invocation.repeat = 1;
+  return std::nullopt;
+}
+
+Refusal check_read(OptionSources& sources) {
+  Invocation& invocation = sources.invocation();
+  if (sources.words().size() == 1) invocation.meter = sources.words()[0];
+  const bool by_unit = sources.given("unit");
+  if (invocation.all + by_unit + !invocation.meter.empty() != 1) {
+    return wrong("read wants one of: a METER's id, --bus SPEC with --unit N, or --all");
+  }
+  if (invocation.all) {
+    for (const char* option : {"profile", "table", "address", "watch"}) {
+      if (sources.given(option)) return wrong("--all and --" + std::string(option) + " do not go together");
+    }
+    return std::nullopt;
+  }
+  if (!by_unit && sources.given("profile"))
+    return wrong("--profile goes with --bus and --unit; a METER has its own profile");
+  if (by_unit && invocation.options.buses.empty()) return wrong("--unit needs the --bus that the meter is on");
+  if (by_unit && !sources.given("profile") && !invocation.table) {
+    return wrong("say what to read: --profile P, or --table holding --address A --count C");
+  }
+  if (by_unit) invocation.bus = invocation.options.buses.back();
+  return check_table(sources);
+}
+
+Refusal check_words(const OptionSources& sources, Command command) {
+  const std::size_t most = command == Command::kRead || command == Command::kProfiles ? 1 : 0;
+  if (sources.words().size() <= most) return std::nullopt;
+  return wrong("'" + sources.words()[most] +
+               "' is one word too many; options start with '--', files of options with '@'");
+}
+
+}  // namespace
+
+int status_of(const Place& place) {
+  const bool flag = place.compare(0, 2, "--") == 0 || place.compare(0, 10, "METERGATE_") == 0;
+  return flag ? kWrongFlags : kWrongFile;
+}
+
+std::optional<UsageError> complete(OptionSources& sources) {
+  const Command command = sources.invocation().command;
+  if (auto refusal = check_words(sources, command)) return refusal;
+  if (command == Command::kProfiles) {
+    if (!sources.words().empty()) sources.invocation().text = sources.words()[0];
+    return std::nullopt;
+  }
+  if (auto refusal = check_names(sources.invocation().options)) return refusal;
+  sources.invocation().options.store.gateway = sources.invocation().options.gateway;
+  return command == Command::kRead ? check_read(sources) : check_uplink(sources);
+}
+
+}  // namespace metergate

@@ -1,0 +1,216 @@
+#include "agent/poll_runner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/base/text.h"
+#include "agent/json.h"
+
+namespace metergate {
+
+namespace {
+
+constexpr int kSilentShare = 20;  // one part in so many of the bus's time
+constexpr std::chrono::minutes kMissedPause{1};
+
+std::vector<Schedule::Poll> polls_of(const BusSetup& setup) {
+  std::vector<Schedule::Poll> polls;
+  for (const PollSetup& poll : setup.polls) polls.push_back({poll.meter, poll.every});
+  return polls;
+}
+
+bool worth_a_retry_at_once(const Error& error) {
+  return error.code == Errc::kTimeout || error.code == Errc::kCrc || error.code == Errc::kGarbled;
+}
+
+}  // namespace
+
+PollRunner::PollRunner(Parts parts)
+    : p_(std::move(parts)), schedule_(polls_of(p_.setup)), told_down_(p_.setup.meters.size(), false) {}
+
+void PollRunner::advance(MonoTime now, UtcTime utc) {
+  schedule_.advance(now, utc, [this](std::size_t m) { return !p_.port.up() || p_.meters.health(m).silent(); });
+  tell_missed(now);
+}
+
+void PollRunner::port_opened(MonoTime now) {
+  std::fill(told_down_.begin(), told_down_.end(), false);
+  probe_allowed_ = now;
+}
+
+bool PollRunner::step(MonoTime now) {
+  if (!current_ && !choose(now, p_.clock.utc())) return false;
+  transact(now);
+  return true;
+}
+
+void PollRunner::begin(std::unique_ptr<PollJob> job) {
+  current_ = std::move(job);
+  attempt_ = 0;
+}
+
+bool PollRunner::choose(MonoTime now, UtcTime utc) {
+  if (choose_probe(now, utc)) return true;
+  const auto answers = [this](std::size_t m) { return !p_.meters.health(m).silent(); };
+  auto meter = schedule_.pick(false, answers);
+  if (!meter) {
+    const auto waiting =
+        std::find_if(parked_.begin(), parked_.end(), [&](const auto& j) { return now >= j->retry_at(); });
+    if (waiting != parked_.end()) {
+      (*waiting)->retry();
+      begin(std::move(*waiting));
+      parked_.erase(waiting);
+      return true;
+    }
+    meter = schedule_.pick(true, answers);
+  }
+  if (!meter) return false;
+  begin(std::make_unique<PollJob>(p_.setup, *meter, schedule_.take(*meter, now, utc), now));
+  return true;
+}
+
+/// The silent meter that waits longest, when the share of all of them allows; whether or not one of its slots is due.
+bool PollRunner::choose_probe(MonoTime now, UtcTime utc) {
+  if (now < probe_allowed_) return false;
+  std::optional<std::size_t> first;
+  for (std::size_t m = 0; m < p_.meters.size(); ++m) {
+    const Health& health = p_.meters.health(m);
+    if (!health.silent() || now < health.next_probe()) continue;
+    if (!first || health.next_probe() < p_.meters.health(*first).next_probe()) first = m;
+  }
+  if (!first) return false;
+  std::vector<Schedule::Due> due = schedule_.take(*first, now, utc);
+  for (std::size_t i = 0; i < p_.setup.polls.size() && due.empty(); ++i) {
+    if (p_.setup.polls[i].meter == *first) due.push_back({i, std::nullopt});
+  }
+  begin(std::make_unique<PollJob>(p_.setup, *first, due, now));
+  return true;
+}
+
+void PollRunner::transact(MonoTime now) {
+  PollJob& job = *current_;
+  const std::size_t m = job.meter();
+  const Health& health = p_.meters.health(m);
+  const bool one_try = health.doubtful();
+  const bool probe = health.silent();
+  const Result<Words> words = p_.bus.read(p_.setup.meters[m].target, *job.next());
+  const MonoTime after = p_.clock.mono();
+  if (probe) probe_allowed_ = after + (after - now) * (kSilentShare - 1);
+  if (words) {
+    job.answered(*words, stamp_of(p_.clock), after);
+    p_.meters.frame(m);
+  } else {
+    const Error& error = words.error();
+    if (error.code == Errc::kBusDown) return p_.port.lost(error);
+    if (error.code == Errc::kException) p_.meters.frame(m);
+    if (worth_a_retry_at_once(error) && !one_try && attempt_++ < p_.setup.meters[m].retries) return;
+    if (error.code == Errc::kTimeout) {
+      job.abandon(error);
+    } else {
+      job.failed(error);
+    }
+  }
+  attempt_ = 0;
+  if (!job.next()) end_round(after);
+}
+
+std::vector<PollJob::Done> PollRunner::finish(PollJob& job, MonoTime now, bool give_up) {
+  auto done = job.finish(stamp_of(p_.clock), now, p_.catalog, give_up);
+  for (const PollJob::Done& d : done) schedule_.done(d.poll);
+  return done;
+}
+
+void PollRunner::end_round(MonoTime now) {
+  std::unique_ptr<PollJob> job = std::move(current_);
+  const bool was_silent = p_.meters.health(job->meter()).silent();
+  const auto done = finish(*job, now, was_silent);
+  if (!was_silent) publish(done);  // one bad reading when it falls silent, none for each try after
+  if (!done.empty() && !job->saw_frame()) {
+    const std::string code = done.front().reading.error ? done.front().reading.error->code : "timeout";
+    if (p_.meters.failed_poll(job->meter(), job->began(), now, code)) drop_parked(job->meter());
+  }
+  if (!job->over() && !p_.meters.health(job->meter()).silent()) parked_.push_back(std::move(job));
+}
+
+/// What waits for another try of a meter that fell silent: its bad reading has just been sent.
+void PollRunner::drop_parked(std::size_t meter) {
+  for (auto it = parked_.begin(); it != parked_.end();) {
+    if ((*it)->meter() != meter) {
+      ++it;
+      continue;
+    }
+    finish(**it, p_.clock.mono(), true);
+    it = parked_.erase(it);
+  }
+}
+
+void PollRunner::end_unreachable(MonoTime now) {
+  std::list<std::unique_ptr<PollJob>> jobs = std::move(parked_);
+  parked_.clear();
+  if (current_) jobs.push_front(std::move(current_));
+  for (std::size_t m = 0; m < p_.meters.size(); ++m) {
+    if (told_down_[m] || !schedule_.due(m)) continue;
+    jobs.push_back(std::make_unique<PollJob>(p_.setup, m, schedule_.take(m, now, p_.clock.utc()), now));
+  }
+  for (const auto& job : jobs) {
+    job->abandon(p_.port.why_down());
+    const auto done = finish(*job, now, true);
+    if (!told_down_[job->meter()]) publish(done);
+    told_down_[job->meter()] = true;
+  }
+}
+
+void PollRunner::publish(const std::vector<PollJob::Done>& done) {
+  std::vector<Draft> drafts;
+  for (const PollJob::Done& d : done) {
+    const PollSetup& poll = p_.setup.polls[d.poll];
+    MeterState& state = p_.meters.state(poll.meter);
+    if (d.reading.error) {
+      ++state.bad;
+    } else if (d.reading.errors.empty()) {
+      ++state.good;
+      state.last_good = d.reading.stamp.at;
+    } else {
+      ++state.partial;
+    }
+    drafts.push_back(reading_draft(d.reading, poll.keep_high));
+  }
+  if (!drafts.empty()) p_.outbox.append(std::move(drafts));
+}
+
+void PollRunner::tell_missed(MonoTime now) {
+  if (!schedule_.behind()) overload_told_ = false;
+  if (now - missed_told_ < kMissedPause) return;
+  const std::vector<Schedule::Missed> all = schedule_.take_missed();
+  if (all.empty()) return;
+  missed_told_ = now;
+  for (const Schedule::Missed& missed : all) {
+    const PollSetup& poll = p_.setup.polls[missed.poll];
+    MeterState& state = p_.meters.state(poll.meter);
+    state.slots_missed += missed.count;
+    JsonWriter json;
+    json.member("meter", state.id).member("poll", poll.name).member("from", rfc3339(missed.from));
+    json.member("to", rfc3339(missed.to)).member("count", missed.count).member("reason", std::string("overload"));
+    p_.events.tell("slots_missed", state.id + "/" + poll.name, json.take());
+  }
+  if (std::exchange(overload_told_, true)) return;
+  const std::string& bus = p_.setup.spec.name;
+  p_.log.warn("bus overloaded", {{"bus", bus}, {"polls", std::to_string(all.size())}});
+  JsonWriter json;
+  json.member("bus", bus)
+      .member("polls", all.size())
+      .member("why", std::string("slots come faster than the line carries them"));
+  p_.events.tell("bus_overloaded", bus, json.take());
+}
+
+MonoTime PollRunner::next_wake(MonoTime now, UtcTime utc) const {
+  MonoTime next = schedule_.next(now, utc);
+  for (const auto& job : parked_) next = std::min(next, job->retry_at());
+  for (std::size_t m = 0; m < p_.meters.size(); ++m) {
+    const Health& health = p_.meters.health(m);
+    if (health.silent()) next = std::min(next, std::max(health.next_probe(), probe_allowed_));
+  }
+  return next;
+}
+
+}  // namespace metergate

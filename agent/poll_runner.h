@@ -1,0 +1,66 @@
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/bus_port.h"
+#include "agent/meter_watch.h"
+#include "agent/poll_job.h"
+#include "store/outbox.h"
+
+namespace metergate {
+
+/// The polls of one bus, one transaction a step. Order: the poll that was begun; a silent meter's turn (a twentieth of
+/// the time for all of them); slots that are due; what failed in its slot; back to back. Owned by the bus's thread.
+class PollRunner {
+ public:
+  struct Parts {
+    const BusSetup& setup;
+    Bus& bus;
+    BusPort& port;
+    MeterWatch& meters;
+    Outbox& outbox;
+    Events& events;
+    const Clock& clock;
+    Log& log;
+    std::string catalog;
+  };
+  explicit PollRunner(Parts parts);
+
+  /// Takes note of slots that came and tells those that were missed.
+  void advance(MonoTime now, UtcTime utc);
+  /// At most one transaction. False: nothing was due.
+  bool step(MonoTime now);
+  /// Without a port each meter that is due gives one bad reading an outage.
+  void end_unreachable(MonoTime now);
+  void port_opened(MonoTime now);
+
+  MonoTime next_wake(MonoTime now, UtcTime utc) const;
+  bool overloaded() const { return schedule_.behind(); }
+
+ private:
+  bool choose(MonoTime now, UtcTime utc);
+  bool choose_probe(MonoTime now, UtcTime utc);
+  void begin(std::unique_ptr<PollJob> job);
+  void transact(MonoTime now);
+  void end_round(MonoTime now);
+  std::vector<PollJob::Done> finish(PollJob& job, MonoTime now, bool give_up);
+  void drop_parked(std::size_t meter);
+  void publish(const std::vector<PollJob::Done>& done);
+  void tell_missed(MonoTime now);
+
+  Parts p_;
+  Schedule schedule_;
+  std::unique_ptr<PollJob> current_;
+  int attempt_ = 0;                             // of the current block
+  std::list<std::unique_ptr<PollJob>> parked_;  // wait for another try within their slots
+  MonoTime probe_allowed_{};
+  std::vector<bool> told_down_;  // by meter: its bad reading of this outage was sent
+  MonoTime missed_told_{};
+  bool overload_told_ = false;
+};
+
+}  // namespace metergate

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "agent/base/clock.h"
+#include "agent/base/fd.h"
+#include "agent/base/result.h"
+
+namespace metergate {
+
+/// A listening stream socket in the file system, mode 0660, non-blocking. Removes its file at the end if it is still
+/// its own.
+class UnixListener {
+ public:
+  /// Replaces the socket of a dead process. Errors: kLocked (a living process listens there), kNotFound (no such
+  /// folder), kInvalid (path too long, no right to it, or something there that is no socket), kFull (no descriptor).
+  static Result<UnixListener> open(const std::string& path);
+  UnixListener(UnixListener&&) noexcept = default;
+  UnixListener& operator=(UnixListener&&) = delete;
+  ~UnixListener();
+
+  int fd() const { return fd_.get(); }
+
+ private:
+  UnixListener(std::string path, Fd fd);
+  std::string path_;
+  Fd fd_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
+/// Waits at most `patience` while the listener's queue is full. Errors: kOffline (nobody listens there), kInvalid (path
+/// too long, no right to it), kTimeout, kFull.
+Result<Fd> connect_unix(const std::string& path, Millis patience);
+
+}  // namespace metergate

@@ -1,0 +1,253 @@
+#include "drivers/guarded_bus.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/base/text.h"
+#include "drivers/serial_port.h"
+
+namespace metergate {
+
+namespace {
+
+constexpr std::size_t kRtuOverhead = 3;                  // unit and check sum
+constexpr Nanos kSlack = std::chrono::milliseconds(20);  // drivers, USB adapters, scheduling
+constexpr int kBroadcast = 0, kLowestOwnUnit = 1, kHighestUnit = 247, kHighestTcpUnit = 255;
+
+std::size_t chars(std::size_t request_pdu, const Shape& shape) {
+  return kRtuOverhead + request_pdu + kRtuOverhead + shape.answer_size;
+}
+
+Nanos on_wire(const BusSettings& settings, const Request& request) {
+  const auto* const serial = std::get_if<SerialSettings>(&settings.port);
+  if (serial == nullptr) return Nanos{0};
+  return char_time(*serial) * chars(request.pdu.size(), request.shape) + frame_gap(*serial);
+}
+
+bool is_answered(const Result<Bytes>& answer) { return answer || answer.error().code == Errc::kException; }
+
+}  // namespace
+
+bool is_serial(const BusSettings& settings) { return std::holds_alternative<SerialSettings>(settings.port); }
+
+bool is_rtu(const BusSettings& settings) { return is_serial(settings) || std::get<TcpSettings>(settings.port).rtu; }
+
+Micros wire_time(const BusSettings& settings, const Block& block) {
+  const Result<Request> request = to_request(block);
+  return std::chrono::duration_cast<Micros>(request ? on_wire(settings, *request) : Nanos{0});
+}
+
+/// Adds the time of a scope to the time that the bus was busy.
+class GuardedBus::Busy {
+ public:
+  explicit Busy(GuardedBus& bus) : bus_(bus), start_(bus.clock_.mono()) {}
+  ~Busy() { bus_.counters_.busy_us += std::chrono::duration_cast<Micros>(bus_.clock_.mono() - start_).count(); }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  GuardedBus& bus_;
+  MonoTime start_;
+};
+
+GuardedBus::GuardedBus(BusSettings settings, std::unique_ptr<ModbusLink> link, const Clock& clock)
+    : settings_(std::move(settings)), link_(std::move(link)), clock_(clock) {}
+
+Status GuardedBus::open() {
+  Status connected = connect();
+  open_ = static_cast<bool>(connected);
+  return connected;
+}
+
+Status GuardedBus::connect() {
+  if (Status opened = link_->open(); !opened) return opened;
+  ++counters_.opened;
+  last_use_ = clock_.mono();
+  return {};
+}
+
+void GuardedBus::close() {
+  link_->close();
+  open_ = false;
+}
+
+MonoTime GuardedBus::idle() {
+  const auto* const socket = std::get_if<TcpSettings>(&settings_.port);
+  if (socket == nullptr || !socket->idle_close || !link_->is_open()) return MonoTime::max();
+  const MonoTime end = last_use_ + *socket->idle_close;
+  if (clock_.mono() < end) return end;
+  link_->close();
+  return MonoTime::max();
+}
+
+/// Connected, silent for long enough, nothing unread.
+Status GuardedBus::ready(Nanos gap) {
+  if (!open_) return Error{Errc::kBusDown, link_->name() + ": not open"};
+  idle();
+  if (link_->is_open() || is_serial(settings_)) {
+    const Result<std::size_t> strays = link_->settle(gap);
+    if (strays) {
+      counters_.late_bytes += static_cast<std::int64_t>(*strays);
+      return {};
+    }
+    // A server that closed a connection because it was idle is no failure of the bus.
+    if (is_serial(settings_) || strays.error().code != Errc::kBusDown) return strays.error();
+  }
+  if (Status connected = connect(); !connected) return connected;
+  const Result<std::size_t> strays = link_->settle(gap);
+  return strays ? Status{} : strays.error();
+}
+
+Result<GuardedBus::Peer> GuardedBus::peer(const Target& target, int lowest_unit) const {
+  const int highest = is_rtu(settings_) ? kHighestUnit : kHighestTcpUnit;
+  const Result<std::int64_t> unit = parse_integer(target.address, lowest_unit, highest);
+  if (!unit) return Error{Errc::kInvalid, link_->name() + ": unit '" + target.address + "': " + unit.error().detail};
+  return Peer{static_cast<int>(*unit), target.timeout.value_or(settings_.timeout), std::max(settings_.gap, target.gap)};
+}
+
+std::string GuardedBus::where(const Peer& peer, const Request& request) const {
+  return link_->name() + ", unit " + std::to_string(peer.unit) + ", " + request.text + ": ";
+}
+
+Result<Words> GuardedBus::read(const Target& target, const Block& block) {
+  const Busy busy(*this);
+  const Result<Request> request = to_request(block);
+  if (!request) return request.error();
+  if (!is_bits(block.table) && block.count > target.max_registers) {
+    return Error{Errc::kInvalid, request->text + ": the meter gives at most " + std::to_string(target.max_registers)};
+  }
+  const Result<Peer> peer = this->peer(target, is_rtu(settings_) ? kLowestOwnUnit : kBroadcast);
+  if (!peer) return peer.error();
+
+  if (unanswered_[peer->unit].hides(request->shape)) {
+    if (Status past = pass_late_answers(*peer, block, target.max_registers); !past) return past.error();
+    if (unanswered_[peer->unit].hides(request->shape)) {
+      return Error{Errc::kGarbled, where(*peer, *request) + "not asked, an earlier request's answer may still come"};
+    }
+  }
+  const Exchange exchange = ask(*peer, *request, false);
+  if (!exchange.answer) return exchange.answer.error();
+  return words_of(block, exchange.answer->data());
+}
+
+WriteOutcome GuardedBus::write(const Target& target, const Write& write) {
+  const Busy busy(*this);
+  const Result<Request> request = to_request(write);
+  if (!request) return {request.error(), false};
+  const Result<Peer> peer = this->peer(target, kLowestOwnUnit);
+  if (!peer) return {peer.error(), false};
+
+  if (!unanswered_[peer->unit].empty()) {
+    const bool coils = write.form == Write::Form::kCoil || write.form == Write::Form::kCoils;
+    const Block near{coils ? Table::kCoil : Table::kHolding, write.address, 2};
+    if (Status past = pass_late_answers(*peer, near, target.max_registers); !past) return {past, false};
+    if (unanswered_[peer->unit].hides_function(request->shape)) {
+      return {Error{Errc::kGarbled, where(*peer, *request) + "not sent, an earlier write's answer may still come"},
+              false};
+    }
+  }
+  const Exchange exchange = ask(*peer, *request, false);
+  return {exchange.answer ? Status{} : exchange.answer.error(), exchange.sent};
+}
+
+Status GuardedBus::pass_late_answers(const Peer& peer, const Block& near, int max_registers) {
+  const std::optional<Block> block = unanswered_[peer.unit].guard(near, max_registers);
+  if (!block) return {};
+  const Result<Request> guard = to_request(*block);
+  if (!guard) return guard.error();
+  ++counters_.guards;
+  const Exchange exchange = ask(peer, *guard, true);
+  return is_answered(exchange.answer) ? Status{} : exchange.answer.error();
+}
+
+GuardedBus::Exchange GuardedBus::ask(const Peer& peer, const Request& request, bool is_guard) {
+  Exchange exchange{Bytes{}};
+  if (Status silent = ready(peer.gap); !silent) {
+    exchange.answer = silent.error();
+  } else if (ModbusLink::Sent sent = link_->send(peer.unit, request.pdu); !sent.status) {
+    exchange = {sent.status.error(), sent.any};
+  } else {
+    exchange = {await(peer, request, is_guard), true};
+  }
+  count(exchange);
+  last_use_ = clock_.mono();
+  if (is_answered(exchange.answer)) return exchange;
+  if (exchange.answer.error().code == Errc::kBusDown) close();
+  // A Modbus TCP server answers into the connection that asked; what waits behind a serial server comes into any.
+  if (!is_rtu(settings_)) {
+    link_->close();
+  } else if (exchange.sent) {
+    unanswered_[peer.unit].add(request.shape);
+  }
+  return exchange;
+}
+
+Result<Bytes> GuardedBus::await(const Peer& peer, const Request& request, bool is_guard) {
+  const Nanos slack = is_serial(settings_) ? kSlack : Nanos{0};
+  const MonoTime deadline = clock_.mono() + peer.timeout + on_wire(settings_, request) + slack;
+  std::string strangers;
+  for (;;) {
+    Result<Bytes> frame = link_->receive(peer.unit, deadline);
+    if (!frame) {
+      Error error = frame.error();
+      if (error.code == Errc::kTimeout && !strangers.empty()) error = {Errc::kGarbled, strangers};
+      if (error.code != Errc::kBusDown) error.detail = where(peer, request) + error.detail;
+      return error;
+    }
+    const Fit how = fit(request, frame->data(), frame->size());
+    Unanswered& open = unanswered_[peer.unit];
+    const bool certain = how != Fit::kNone && open.take(request.shape, how);
+    if (how != Fit::kNone && is_guard && !certain) open.add(request.shape);
+    if (how == Fit::kNone || (!certain && !is_guard)) {
+      counters_.late_bytes += static_cast<std::int64_t>(frame->size());
+      strangers = how == Fit::kNone ? "only frames came that do not answer it"
+                                    : "an exception came that may answer an earlier request";
+      continue;
+    }
+    if (how == Fit::kAnswer) return frame;
+    const int code = (*frame)[1];
+    return Error{Errc::kException, where(peer, request) + "exception " + std::to_string(code), code};
+  }
+}
+
+void GuardedBus::count(const Exchange& exchange) {
+  if (exchange.sent) ++counters_.requests;
+  if (exchange.answer) {
+    ++counters_.answers;
+    return;
+  }
+  switch (exchange.answer.error().code) {
+    case Errc::kTimeout:
+      ++counters_.timeouts;
+      break;
+    case Errc::kCrc:
+      ++counters_.crc;
+      break;
+    case Errc::kGarbled:
+      ++counters_.garbled;
+      break;
+    case Errc::kException:
+      ++counters_.exceptions;
+      break;
+    default:
+      ++counters_.bus_down;
+  }
+}
+
+BusCounters GuardedBus::counters() const {
+  BusCounters out;
+  out.requests = counters_.requests;
+  out.answers = counters_.answers;
+  out.timeouts = counters_.timeouts;
+  out.crc = counters_.crc;
+  out.garbled = counters_.garbled;
+  out.exceptions = counters_.exceptions;
+  out.bus_down = counters_.bus_down;
+  out.guards = counters_.guards;
+  out.late_bytes = counters_.late_bytes;
+  out.opened = counters_.opened;
+  out.busy_us = counters_.busy_us;
+  return out;
+}
+
+}  // namespace metergate

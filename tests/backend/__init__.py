@@ -1,0 +1,14 @@
+"""A backend for Metergate gateways, as small as it can be and still right: RabbitMQ, a db (SQLite) and Redis.
+
+Read db.py first (what is known for good: unique ids, gaps by number, open commands), then consumer.py (acknowledge after the
+commit), commands.py (confirmed, persistent, sent again under the same id), orders.py (what the user polls), service.py (all of it).
+
+    gateway -> amq.topic, key metergate.GATEWAY.readings | results | events    -> queues metergate.readings | .results | .events
+               amq.topic, key metergate.GATEWAY.status | catalog               -> queue  metergate.state
+    backend -> amq.topic, key metergate.GATEWAY.commands | receipts            -> the gateway's own queue
+               nobody is subscribed                                            -> queue  metergate.unrouted: no such gateway
+
+What it does not show: authentication of users, several databases, a schema for years of readings.
+"""
+
+EXCHANGE, PREFIX = "amq.topic", "metergate"

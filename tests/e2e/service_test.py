@@ -1,0 +1,141 @@
+"""Manners of a service: it ends in time, says that it lives, trusts no clock that lies, and prints no secret."""
+import os
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+from case import GatewayTest
+from lab import AGENT, wait_for
+
+
+class Service(GatewayTest):
+    def manager(self):
+        """What a service manager hears, by NOTIFY_SOCKET."""
+        path = self.lab.folder / "notify"
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        listener.bind(str(path))
+        listener.settimeout(0.1)
+        self.addCleanup(listener.close)
+        heard = []
+
+        def drain():
+            try:
+                while True:
+                    heard.append((time.monotonic(), listener.recv(4096).decode()))
+            except socket.timeout:
+                return heard
+
+        return path, drain
+
+    def test_ends_within_5_seconds_with_everything_durable(self):
+        broker = self.lab.broker()
+        self.serial_sim()
+        backend = self.lab.backend(broker.port)
+        agent = self.lab.agent(*self.flags(broker, "--commit-every", "30s"))
+        time.sleep(2)
+        begin = time.monotonic()
+        self.assertEqual(agent.kill(signal.SIGTERM), 0)
+        self.assertLess(time.monotonic() - begin, 5)
+        agent.start()
+        wait_for("readings of before", 10, lambda: len(backend.all("readings")) > 15)
+        self.assertEqual(backend.gaps(), {})
+
+    def test_polls_and_ends_in_time_while_a_name_lookup_hangs(self):
+        sim = self.serial_sim()
+        self.fault("hang-getaddrinfo")
+        agent = self.lab.agent(*self.flags("mqtt://broker.example:1883"), env=self.faulty())
+        wait_for("the lookup", 5, lambda: self.noted("looked-up"))
+        time.sleep(1)
+        before = len(sim.frames())
+        time.sleep(1)
+        self.assertGreater(len(sim.frames()) - before, 10, "polling stood still")
+        begin = time.monotonic()
+        self.assertEqual(agent.kill(signal.SIGTERM), 0)
+        self.assertLess(time.monotonic() - begin, 5)
+
+    def test_tells_the_manager_that_it_is_ready_alive_and_stopping(self):
+        path, drain = self.manager()
+        self.serial_sim()
+        agent = self.lab.agent(*self.flags("mqtt://127.0.0.1:1"), env={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "1000000"})
+        wait_for("READY", 5, lambda: any("READY=1" in text for _, text in drain()))
+        wait_for("the watchdog's food", 5, lambda: sum("WATCHDOG=1" in text for _, text in drain()) >= 3)
+        agent.kill(signal.SIGTERM)
+        self.assertTrue(any("STOPPING=1" in text for _, text in drain()))
+
+    def test_starves_the_watchdog_while_a_bus_thread_is_stuck(self):
+        path, drain = self.manager()
+        self.serial_sim()
+        env = {**self.faulty(), "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "1000000"}
+        agent = self.lab.agent(*self.flags("mqtt://127.0.0.1:1", bus_more=",timeout=100ms"), env=env)
+        wait_for("the watchdog's food", 5, lambda: sum("WATCHDOG=1" in text for _, text in drain()) >= 2)
+        self.fault("hang-select")
+        time.sleep(11)  # what a step on this bus may take at most, and a little
+        fed = sum("WATCHDOG=1" in text for _, text in drain())
+        time.sleep(3)
+        self.assertEqual(sum("WATCHDOG=1" in text for _, text in drain()), fed)
+        self.assertTrue(agent.running())
+
+    def test_refuses_a_second_process_on_its_store(self):
+        broker = self.lab.broker()
+        self.serial_sim()
+        agent = self.lab.agent(*self.flags(broker))
+        time.sleep(0.7)
+        second = self.lab.agent(*self.flags(broker), name="second")
+        self.assertEqual(second.wait(5), 75)
+        self.assertIn("metergate.db", second.log())
+        self.assertTrue(agent.running())
+
+    def test_forgets_and_purges_nothing_when_the_clock_is_set_from_1970(self):
+        broker = self.lab.broker()
+        self.serial_sim()
+        backend = self.lab.backend(broker.port)
+        self.fault("clock", f"{-int(time.time() * 1000)} 0")
+        flags = [f for f in self.flags(broker, "--keep-sent", "1h") if f != "--trust-clock"]
+        agent = self.lab.agent(*flags, env=self.faulty())
+        wait_for("the agent online", 10, lambda: any(s["state"] == "online" for s in backend.status))
+        backend.send({"id": "c", "op": "read", "meter": "m1", "expires_at": "2026-01-01T00:00:00Z"})
+        first = backend.result("c")
+        self.assertEqual((first["status"], first["clock"], first["at"][:4]), ("done", "unsynced", "1970"))
+        wait_for("readings of 1970", 5, lambda: len(backend.all("readings")) > 10)
+        self.fault("clock", "0 1")
+        wait_for("the step's event", 5, lambda: backend.events("clock_stepped"))
+        wait_for("readings of now", 5, lambda: any(r["clock"] == "synced" for r in backend.all("readings")))
+        backend.send({"id": "c", "op": "read", "meter": "m1"})
+        wait_for("the old result", 5, lambda: len(backend.results["c"]) == 2)
+        self.assertEqual(len({ident for ident, _ in backend.results["c"]}), 1)
+        self.assertEqual({r["clock"] for r in backend.all("readings")}, {"synced", "unsynced"})
+        self.assertEqual(agent.kill(signal.SIGTERM), 0)
+        self.assertEqual(backend.gaps(), {})
+
+    def test_prints_no_secret(self):
+        secret = "hunter2-very-secret"
+        password = self.lab.folder / "password"
+        password.write_text(secret + "\n")
+        broker = self.lab.broker()
+        self.serial_sim()
+        agent = self.lab.agent(*self.flags(broker, "--username", "gw", "--password-file", password, "--log-level", "debug"))
+        time.sleep(1)
+        self.assertNotIn(secret, agent.log() + str(agent.ask()))
+        with open(f"/proc/{agent.child.pid}/cmdline", "rb") as f:
+            self.assertNotIn(secret.encode(), f.read())
+
+    def test_writes_records_to_stdout_and_ends_when_the_reader_is_gone(self):
+        self.serial_sim()
+        flags = [str(f) for f in self.flags("stdout:")]
+        child = subprocess.Popen([AGENT, "run", *flags, "--control", self.lab.folder / "c"], stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL)
+        try:
+            lines = [child.stdout.readline() for _ in range(5)]
+            self.assertTrue(all(line.startswith(b'{"id":"gw/') for line in lines), lines)
+            child.stdout.close()
+            self.assertEqual(child.wait(8), 0)
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

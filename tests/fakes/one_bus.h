@@ -1,0 +1,54 @@
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "agent/setup.h"
+
+namespace metergate {
+
+/// A bus with meters of one small profile, put together without flags.
+class OneBus {
+ public:
+  OneBus() {
+    profile_ =
+        *parse_profile("small", "small.ini",
+                       "[profile]\nformat = 1\nname = Small\nmaker = None\nmodel = Small\nhole = 0\n[points]\n"
+                       "power = holding 10 u16\nenergy = holding 100 u32 unit=kWh\n"
+                       "relay = holding 200 u16 enum=0:off|1:on write=register allow=0|1 verify=relay after 500ms\n"
+                       "limit = holding 300 u16 write=register\n",
+                       [](const std::string&) { return std::nullopt; });
+    bus.spec.name = "rs485-1";
+    bus.spec.retries = 1;
+  }
+
+  std::size_t meter(const std::string& id, int unit, int retries = 1) {
+    MeterSetup m;
+    m.spec.id = id;
+    m.spec.unit = unit;
+    m.spec.profile = "small";
+    m.spec.bus = bus.spec.name;
+    m.spec.writable = true;
+    m.profile = &profile_;
+    m.target.address = std::to_string(unit);
+    m.retries = retries;
+    bus.meters.push_back(m);
+    return bus.meters.size() - 1;
+  }
+  void poll(std::size_t meter, Millis every, std::vector<std::string> points, const std::string& name = "main") {
+    PollSetup p;
+    p.meter = meter;
+    p.name = name;
+    p.every = every;
+    for (const std::string& point : points) p.points.push_back(profile_.find(point));
+    bus.polls.push_back(p);
+  }
+  const Profile& profile() const { return profile_; }
+
+  BusSetup bus;
+
+ private:
+  Profile profile_;
+};
+
+}  // namespace metergate

@@ -1,0 +1,269 @@
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+
+#include "tests/store/crash_disk.h"
+#include "tests/store/store_fixture.h"
+
+namespace metergate {
+namespace {
+
+namespace fs = std::filesystem;
+using Kind = FileOperation::Kind;
+
+/// Records what the store does to its files while it works, and looks at every disk that a loss of power could leave.
+class CrashTest : public StoreTest {
+ protected:
+  /// What was acknowledged so far; each line of the log may add to it.
+  struct Promises {
+    std::map<std::string, std::string> rows;  // id to bytes, of what was handed out
+    std::map<std::string, std::int64_t> delivered;  // epoch/lane to number
+    std::set<std::string> admitted, started, answered;
+    std::string learned;
+    bool begun = false;
+  };
+  struct Event {
+    std::function<void(CrashDisk&)> disk;
+    std::function<void(Promises&)> promise;
+  };
+
+  class RecordedFiles final : public Files {
+   public:
+    explicit RecordedFiles(CrashTest& test) : test_(test) {}
+    Status rename(const std::string& from, const std::string& to) override {
+      test_.disk([=](CrashDisk& disk) { disk.rename(base(from), base(to)); });
+      return real_->rename(from, to);
+    }
+    Status remove(const std::string& path) override {
+      test_.disk([=](CrashDisk& disk) { disk.remove(base(path)); });
+      return real_->remove(path);
+    }
+    Status sync_folder(const std::string& path) override {
+      test_.disk([](CrashDisk& disk) { disk.sync_names(); });
+      return real_->sync_folder(path);
+    }
+    Status allocate(const std::string& path, std::int64_t bytes) override { return real_->allocate(path, bytes); }
+
+   private:
+    CrashTest& test_;
+    std::unique_ptr<Files> real_ = system_files();
+  };
+
+  CrashTest() {
+    settings_.vfs = "recorded";
+    files_ = std::make_unique<RecordedFiles>(*this);
+    vfs_.judge = [this](const FileOperation& operation) {
+      disk([operation, name = base(operation.path)](CrashDisk& disk) {
+        switch (operation.kind) {
+          case Kind::kOpen:
+            return disk.open(name);
+          case Kind::kWrite:
+            return disk.write(name, operation.offset, operation.bytes);
+          case Kind::kTruncate:
+            return disk.truncate(name, operation.offset);
+          case Kind::kSync:
+            return disk.sync(name);
+          case Kind::kDelete:
+            return disk.remove(name);
+        }
+      });
+      return WatchedVfs::Verdict::kDone;
+    };
+  }
+  ~CrashTest() override { store_.reset(); }  // before its VFS
+
+  static std::string base(const std::string& path) { return fs::path(path).filename().string(); }
+  void disk(std::function<void(CrashDisk&)> change) { log_of_events_.push_back({std::move(change), nullptr}); }
+  void promise(std::function<void(Promises&)> change) { log_of_events_.push_back({nullptr, std::move(change)}); }
+
+  void start() {
+    open();
+    promise([](Promises& p) { p.begun = true; });
+  }
+  void look() {
+    for (const Lane lane : kAllLanes) {
+      for (const Row& row : rows(lane, *store_->delivered_key(lane))) {
+        promise([id = id_of(row.bytes), bytes = row.bytes](Promises& p) { p.rows[id] = bytes; });
+      }
+    }
+  }
+  void admit_one(const std::string& id, bool answer) {
+    const std::int64_t key = admit(id, "b1", true).key;
+    promise([id](Promises& p) { p.admitted.insert(id); });
+    ASSERT_TRUE(store_->started(key));
+    promise([id](Promises& p) { p.started.insert(id); });
+    if (!answer) return;
+    store_->complete(key, result("answer to " + id));
+    promise([id](Promises& p) { p.answered.insert(id); });
+  }
+  void deliver_some(Lane lane, std::size_t count) {
+    const auto waiting = rows(lane, *store_->delivered_key(lane));
+    if (waiting.size() < count || count == 0) return;
+    const Row& last = waiting[count - 1];
+    promise([lane = last.epoch + "/" + lane_name(last.lane), seq = last.seq, epoch = last.epoch](Promises& p) {
+      p.delivered[lane] = seq;
+    });
+    for (const Row& row : waiting) {
+      if (row.epoch == last.epoch || row.key > last.key) continue;
+      promise([lane = row.epoch + "/" + lane_name(row.lane)](Promises& p) { p.delivered[lane] = 1 << 30; });
+    }
+    store_->delivered(lane, last.key);
+  }
+  static std::string id_of(const std::string& bytes) { return bytes.substr(0, bytes.find(' ')); }
+
+  void work(int rounds) {
+    for (int round = 0; round < rounds; ++round) {
+      const std::string name = std::to_string(epochs_) + "." + std::to_string(round);
+      for (int i = 0; i < 1 + round % 7; ++i) append(reading("r" + name + std::string(300, 'x'), i % 2 == 0));
+      pass(settings_.commit_every);
+      look();
+      if (round % 3 == 0) admit_one("c" + name, round % 2 == 0);
+      if (round % 4 == 1) {
+        ASSERT_TRUE(store_->remember("learned", name));
+        promise([name](Promises& p) { p.learned = name; });
+      }
+      if (round % 5 == 2) append(event("x" + name));
+      if (round % 2 == 1) deliver_some(Lane::kReadings, 5);
+      if (round % 6 == 5) deliver_some(Lane::kResults, 1);
+      pass(Millis{2500});
+    }
+    look();
+  }
+
+  /// Looks at the disks after each event from `first` on. Returns how many were looked at; counts those that break a promise.
+  int replay(const std::vector<CrashDisk::Loss>& losses, std::size_t first = 0, std::size_t every = 1) {
+    CrashDisk disk;
+    Promises promises;
+    std::minstd_rand random{11};
+    int images = 0;
+    for (std::size_t i = 0; i < log_of_events_.size(); ++i) {
+      const Event& event = log_of_events_[i];
+      if (event.disk) event.disk(disk);
+      if (event.promise) event.promise(promises);
+      if (i < first || i % every != 0) continue;
+      for (const CrashDisk::Loss loss : losses) {
+        ++images;
+        const std::string broken = broken_promise(disk.after(loss, random), promises);
+        if (broken.empty()) continue;
+        ++broken_;
+        first_broken_ = first_broken_.empty() ? "after event " + std::to_string(i) + ": " + broken : first_broken_;
+      }
+    }
+    return images;
+  }
+
+  std::string broken_promise(const std::map<std::string, std::string>& files, const Promises& promises) {
+    TempFolder folder;
+    for (const auto& [name, bytes] : files) std::ofstream(folder / name, std::ios::binary) << bytes;
+    StoreSettings settings = settings_;
+    settings.vfs.clear();
+    settings.path = folder / "store.db";
+    settings.keep_sent = std::chrono::hours(1000);
+    auto real = system_files();
+    auto opened = FileStore::open(settings, plain_format(), *real, clock_, log_);
+    if (!opened) return "cannot be opened: " + opened.error().detail;
+    std::swap(store_, *opened);  // the fixture's helpers look at this one
+    const std::string broken = broken_promise(promises);
+    std::swap(store_, *opened);
+    return broken;
+  }
+
+  std::string broken_promise(const Promises& promises) {
+    if (store_->opened().origin == StoreOrigin::kReplaced) return "the file is damaged";
+    if (promises.begun && store_->opened().origin != StoreOrigin::kKept) return "the store is gone";
+    FileStore::Hooks hooks;
+    hooks.work = [this] { store_->step(clock_.mono()); };
+    if (!store_->begin("image", event("started"), hooks)) return "cannot begin";
+    std::map<std::string, std::string> there;
+    for (const Lane lane : kAllLanes) {
+      for (const Row& row : rows(lane)) there[id_of(row.bytes)] = row.bytes;
+    }
+    for (const auto& [id, bytes] : promises.rows) {
+      const auto found = there.find(id);
+      if (found != there.end() && found->second != bytes) return id + " has other bytes than were sent";
+      if (found != there.end()) continue;
+      const std::string lane = id.substr(0, id.rfind('/'));
+      const std::int64_t seq = std::atoll(id.c_str() + id.rfind('/') + 1);
+      const auto delivered = promises.delivered.find(lane);
+      if (delivered != promises.delivered.end() && seq <= delivered->second) continue;
+      if (!dropped(there, lane, seq)) return id + " is lost";
+    }
+    for (const std::string& id : promises.admitted) {
+      const auto again = store_->admit(command(id), std::nullopt);
+      if (!again || again->known == Known::kNew) return "command " + id + " is lost";
+    }
+    const auto open = store_->open_commands("b1", 0, 1000);
+    if (!open) return "open commands cannot be read";
+    for (const StoredCommand& each : *open) {
+      if (promises.started.count(each.id) != 0 && !each.started) return "command " + each.id + " forgot that it was started";
+      if (promises.answered.count(each.id) != 0) return "command " + each.id + " is open again";
+    }
+    const auto learned = store_->recall("learned");
+    if (!learned || learned->value_or("") < promises.learned) return "what was learned is lost";
+    return {};
+  }
+  /// Whether a report says that the number was dropped.
+  static bool dropped(const std::map<std::string, std::string>& there, const std::string& lane, std::int64_t seq) {
+    for (const auto& [id, bytes] : there) {
+      char epoch[64], name[64];
+      long long from = 0, to = 0;
+      const char* text = bytes.c_str() + bytes.find(' ') + 1;
+      if (std::sscanf(text, "dropped %63s %63s %lld-%lld", epoch, name, &from, &to) != 4) continue;
+      if (std::string(epoch) + "/" + name == lane && from <= seq && seq <= to) return true;
+    }
+    return false;
+  }
+
+  WatchedVfs vfs_{"recorded"};
+  std::vector<Event> log_of_events_;
+  int broken_ = 0;
+  std::string first_broken_;
+};
+
+constexpr auto kEveryLoss = {CrashDisk::Loss::kAll, CrashDisk::Loss::kNone, CrashDisk::Loss::kSectors,
+                             CrashDisk::Loss::kBlocks};
+
+TEST_F(CrashTest, KeepsEveryPromiseWhateverALossOfPowerLeavesOfTheFiles) {
+  settings_.keep_sent = Millis{0};  // purges all the time
+  start();
+  work(12);
+  close();
+  start();
+  work(12);
+  const int images = replay(kEveryLoss, 0, 2);
+  EXPECT_GT(images, 2000);
+  EXPECT_EQ(broken_, 0) << first_broken_;
+  RecordProperty("images", images);
+}
+
+TEST_F(CrashTest, WouldNoticeAStoreThatDoesNotSyncItsCommits) {
+  settings_.unsafe_no_sync = true;
+  start();
+  work(6);
+  replay({CrashDisk::Loss::kAll}, 0, 3);
+  EXPECT_GT(broken_, 0);
+}
+
+TEST_F(CrashTest, KeepsEveryPromiseWhileRecordsHaveToGo) {
+  settings_.max_bytes = 8 << 20;
+  start();
+  for (int i = 0; i < 110; ++i) {
+    append(reading("l" + std::string(60000, 'x'), false));
+    if (i % 3 == 2) pass(settings_.commit_every);
+  }
+  pass(settings_.commit_every);
+  const std::size_t full = log_of_events_.size();
+  for (int i = 0; i < 8; ++i) {
+    append(reading("h" + std::string(40000, 'x'), true));
+    pass(settings_.commit_every);
+    look();
+  }
+  ASSERT_GT(store_->state().lanes[0].dropped, 3);
+  replay({CrashDisk::Loss::kAll, CrashDisk::Loss::kBlocks}, full, 5);
+  EXPECT_EQ(broken_, 0) << first_broken_;
+}
+
+}  // namespace
+}  // namespace metergate

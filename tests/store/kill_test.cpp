@@ -1,0 +1,91 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <map>
+
+#include "tests/store/store_fixture.h"
+
+namespace metergate {
+namespace {
+
+/// A child process works on the store and says on a pipe what it was told is durable, until it is killed.
+class KillTest : public StoreTest {
+ protected:
+  /// Numbers that the child acknowledged before it died.
+  int work_and_die(int round, Millis life) {
+    int pipe_fds[2];
+    if (::pipe(pipe_fds) != 0) return -1;
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::close(pipe_fds[0]);
+      work(round, pipe_fds[1]);
+      ::_exit(1);
+    }
+    ::close(pipe_fds[1]);
+    SystemClock clock;
+    clock.sleep_until(clock.mono() + life);
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    EXPECT_TRUE(WIFSIGNALED(status)) << "the child ended by itself";
+    char buffer[4096];
+    int acknowledged = 0;
+    ssize_t got = 0;
+    while ((got = ::read(pipe_fds[0], buffer, sizeof buffer)) > 0) acknowledged += static_cast<int>(got);
+    ::close(pipe_fds[0]);
+    return acknowledged;
+  }
+
+  void work(int round, int out) {
+    auto opened = try_open();
+    if (!opened) ::_exit(2);
+    FileStore& store = **opened;
+    FileStore::Hooks hooks;
+    hooks.work = [&] { store.step(clock_.mono()); };
+    if (!store.begin("r" + std::to_string(round), event("started"), hooks)) ::_exit(3);
+    for (int i = 0; i < 1000000; ++i) {
+      const std::string name = std::to_string(round) + "." + std::to_string(i);
+      store.append({reading("r" + name + std::string(400, 'x'), i % 3 == 0)});
+      const auto admitted = store.admit(command("c" + name), std::nullopt);  // commits the reading, too
+      if (!admitted || ::write(out, ".", 1) != 1) ::_exit(4);
+      if (i % 2 == 0) store.complete(admitted->key, result("a" + name));
+      if (i % 10 == 0) store.delivered(Lane::kResults, admitted->key);
+    }
+  }
+};
+
+TEST_F(KillTest, LosesNothingThatItAcknowledgedHoweverOftenItIsKilled) {
+  std::map<int, int> acknowledged;
+  for (int round = 0; round < 40; ++round) {
+    acknowledged[round] = work_and_die(round, Millis{5 + round * 3});
+    ASSERT_GE(acknowledged[round], 0);
+  }
+  open();
+  EXPECT_EQ(store_->opened().origin, StoreOrigin::kKept);
+  std::map<std::string, std::int64_t> readings;
+  for (const Row& row : rows(Lane::kReadings)) {
+    EXPECT_EQ(row.seq, ++readings[row.epoch]) << "a gap or a repeat in epoch " << row.epoch;
+  }
+  int total = 0;
+  for (const auto& [round, count] : acknowledged) {
+    EXPECT_GE(readings["r" + std::to_string(round)], count) << "round " << round;
+    total += count;
+    for (int i = 0; i < count; ++i) {
+      EXPECT_NE(admit("c" + std::to_string(round) + "." + std::to_string(i)).known, Known::kNew);
+    }
+  }
+  EXPECT_GT(total, 100) << "too little was done to prove anything";
+}
+
+TEST_F(KillTest, WouldNoticeAnAcknowledgementThatCameTooEarly) {
+  const int acknowledged = work_and_die(0, Millis{200});
+  ASSERT_GT(acknowledged, 10);
+  open();
+  // What was not admitted is not known: the check above can fail.
+  EXPECT_EQ(admit("c0." + std::to_string(acknowledged + 1)).known, Known::kNew);
+  EXPECT_EQ(admit("c0." + std::to_string(acknowledged - 1)).known == Known::kNew, false);
+}
+
+}  // namespace
+}  // namespace metergate

@@ -1,0 +1,161 @@
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/store/store_fixture.h"
+
+namespace metergate {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+void sql(const std::string& path, const std::string& script) {
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db, script.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
+  sqlite3_close(db);
+}
+
+class OpeningTest : public StoreTest {
+ protected:
+  Error refusal() {
+    auto opened = try_open();
+    EXPECT_FALSE(opened);
+    return opened ? Error{Errc::kTimeout, ""} : opened.error();
+  }
+};
+
+TEST_F(OpeningTest, RefusesAStoreThatAnotherProcessHoldsAndNamesIt) {
+  open();
+  const Error error = refusal();
+  EXPECT_EQ(error.code, Errc::kLocked);
+  EXPECT_THAT(error.detail, HasSubstr(settings_.path));
+  EXPECT_THAT(error.detail, HasSubstr("pid " + std::to_string(getpid())));
+  append_committed(reading("a"));
+  EXPECT_THAT(bodies(Lane::kReadings), ElementsAre("a"));
+}
+
+TEST_F(OpeningTest, OpensAtOnceWhatADeadProcessHeld) {
+  open();
+  crash();
+  open();
+  EXPECT_EQ(store_->opened().origin, StoreOrigin::kKept);
+}
+
+TEST_F(OpeningTest, RefusesTheStoreOfAnotherGatewayAndTellsTheWaysOut) {
+  open();
+  close();
+  settings_.gateway = "g2";
+  const Error error = refusal();
+  EXPECT_EQ(error.code, Errc::kInvalid);
+  EXPECT_THAT(error.detail, HasSubstr("'g1'"));
+  EXPECT_THAT(error.detail, HasSubstr("--store"));
+  settings_.gateway = "g1";
+  open();
+}
+
+TEST_F(OpeningTest, RefusesAFolderThatIsNotThere) {
+  settings_.path = folder_ / "nowhere/store.db";
+  EXPECT_EQ(refusal().code, Errc::kNotFound);
+  EXPECT_EQ(probe_store(settings_).error().code, Errc::kNotFound);
+}
+
+TEST_F(OpeningTest, RefusesAFolderInPlaceOfTheFile) {
+  std::filesystem::create_directory(settings_.path);
+  EXPECT_EQ(refusal().code, Errc::kStorage);
+  EXPECT_EQ(probe_store(settings_).error().code, Errc::kStorage);
+}
+
+TEST_F(OpeningTest, RefusesAndSparesAnotherProgramsDatabase) {
+  sql(settings_.path, "CREATE TABLE theirs(x); INSERT INTO theirs VALUES(1)");
+  const Error error = refusal();
+  EXPECT_EQ(error.code, Errc::kInvalid);
+  EXPECT_THAT(error.detail, HasSubstr("another program's database"));
+  EXPECT_EQ(probe_store(settings_).error().code, Errc::kInvalid);
+  sql(settings_.path, "SELECT x FROM theirs");
+}
+
+TEST_F(OpeningTest, RefusesAStoreOfANewerMajorVersionButOpensOneOfANewerMinor) {
+  open();
+  append_committed(reading("a"));
+  close();
+  sql(settings_.path, "CREATE TABLE of_a_later_minor(x); PRAGMA user_version=1017");
+  open();
+  EXPECT_THAT(bodies(Lane::kReadings), ElementsAre("a"));
+  close();
+  sql(settings_.path, "PRAGMA user_version=2000");
+  EXPECT_EQ(refusal().code, Errc::kInvalid);
+  EXPECT_EQ(probe_store(settings_).error().code, Errc::kInvalid);
+}
+
+TEST_F(OpeningTest, RefusesACapBelowEightMebibytes) {
+  settings_.max_bytes = (8 << 20) - 1;
+  EXPECT_EQ(refusal().code, Errc::kInvalid);
+}
+
+TEST_F(OpeningTest, IsDurableAgainstPowerLossByItsSettings) {
+  open();
+  close();
+  // What a session sets is checked at opening; what the file itself holds can be looked at.
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(settings_.path.c_str(), &db), SQLITE_OK);
+  std::vector<std::string> found;
+  for (const char* pragma : {"page_size", "auto_vacuum", "journal_mode", "application_id"}) {
+    sqlite3_exec(
+        db, (std::string("PRAGMA ") + pragma).c_str(),
+        [](void* list, int, char** values, char**) {
+          static_cast<std::vector<std::string>*>(list)->emplace_back(values[0]);
+          return 0;
+        },
+        &found, nullptr);
+  }
+  sqlite3_close(db);
+  EXPECT_THAT(found, ElementsAre("4096", "2", "wal", std::to_string(0x4d747247)));
+}
+
+TEST_F(OpeningTest, NeedsNoSharedMemoryFile) {
+  open();
+  append_committed(reading("a"));
+  EXPECT_THAT(folder_.files(), ElementsAre("store.db", "store.db-wal", "store.db.ballast", "store.db.lock"));
+}
+
+TEST_F(OpeningTest, TakesAPathWithCharactersThatMeanSomethingInAUri) {
+  settings_.path = folder_ / "a?mode=ro#%41.db";
+  open();
+  append_committed(reading("a"));
+  restart();
+  EXPECT_THAT(bodies(Lane::kReadings), ElementsAre("a"));
+  EXPECT_THAT(folder_.files(), Contains("a?mode=ro#%41.db"));
+}
+
+TEST_F(OpeningTest, ProbesWithoutCreatingOrChangingAnything) {
+  EXPECT_TRUE(probe_store(settings_));
+  EXPECT_THAT(folder_.files(), IsEmpty());
+  open();
+  close();
+  const auto files = folder_.files();
+  EXPECT_TRUE(probe_store(settings_));
+  EXPECT_EQ(folder_.files(), files);
+  settings_.gateway = "g2";
+  EXPECT_EQ(probe_store(settings_).error().code, Errc::kInvalid);
+}
+
+TEST_F(OpeningTest, ProbesBesideARunningAgent) {
+  open();
+  EXPECT_TRUE(probe_store(settings_));
+  append_committed(reading("a"));
+  EXPECT_THAT(bodies(Lane::kReadings), ElementsAre("a"));
+}
+
+TEST_F(OpeningTest, TellsOfADamagedFileWhenProbed) {
+  std::ofstream(settings_.path) << std::string(10000, 'x');
+  EXPECT_EQ(probe_store(settings_).error().code, Errc::kCorrupt);
+}
+
+}  // namespace
+}  // namespace metergate

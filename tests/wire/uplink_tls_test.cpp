@@ -1,0 +1,213 @@
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "tests/wire/free_port.h"
+#include "tests/wire/uplink_fixture.h"
+
+namespace metergate {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+/// Authorities and certificates made for the test, with the openssl program.
+class Certificates {
+ public:
+  Certificates() {
+    authority("ca");
+    authority("other-ca");
+    issue("server", "ca", "DNS:broker.test,IP:127.0.0.1");
+    issue("nameless", "ca", "DNS:elsewhere.test");
+    issue("client", "ca", "DNS:g1");
+    issue("stranger", "other-ca", "DNS:g1");
+  }
+  std::string file(const std::string& name) const { return folder.path(name); }
+
+  TempFolder folder;
+
+ private:
+  void must(const std::vector<std::string>& arguments) {
+    if (!run_program(arguments)) throw std::runtime_error("openssl failed");
+  }
+  void authority(const std::string& name) {
+    must({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+          "-subj", "/CN=" + name, "-keyout", file(name + ".key"), "-out", file(name + ".pem")});
+  }
+  void issue(const std::string& name, const std::string& by, const std::string& alt_names) {
+    const std::string request = file(name + ".csr");
+    must({"openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=" + name,
+          "-keyout", file(name + ".key"), "-out", request});
+    const std::string extensions = folder.write(name + ".ext", "subjectAltName=" + alt_names + "\n");
+    must({"openssl", "x509", "-req", "-in", request, "-days", "2", "-CA", file(by + ".pem"), "-CAkey",
+          file(by + ".key"), "-CAcreateserial", "-extfile", extensions, "-out", file(name + ".pem")});
+  }
+};
+
+class UplinkTlsTest : public UplinkFixture {
+ protected:
+  static void SetUpTestSuite() { certificates = new Certificates; }
+  static void TearDownTestSuite() { delete certificates; }
+  static std::string file(const std::string& name) { return certificates->file(name); }
+
+  UplinkTlsTest() {
+    settings.options.tls = true;
+    settings.options.host = "broker.test";
+    settings.options.port = free_port();
+    settings.options.ca_file = file("ca.pem");
+  }
+  std::unique_ptr<Mosquitto> broker(const std::string& certificate, bool wants_client = false,
+                                    const std::string& address = "127.0.0.1") {
+    return std::make_unique<Mosquitto>(std::vector<std::string>{
+        "allow_anonymous true",
+        "listener " + std::to_string(settings.options.port) + " " + address,
+        "cafile " + file("ca.pem"),
+        "certfile " + file(certificate + ".pem"),
+        "keyfile " + file(certificate + ".key"),
+        wants_client ? "require_certificate true" : "",
+    });
+  }
+  /// What a client says first, as bytes.
+  std::string hello() {
+    const Fd listener = listen_on_loopback(settings.options.port);
+    const auto one = begin();
+    pollfd p{listener.get(), POLLIN, 0};
+    if (::poll(&p, 1, 5000) <= 0) return {};
+    const Fd client(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    std::string bytes(4096, '\0');
+    const ssize_t n = ::recv(client.get(), bytes.data(), bytes.size(), 0);
+    bytes.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    return bytes;
+  }
+  void expect_refusal(const std::string& reason) {
+    const auto one = begin();
+    EXPECT_TRUE(one->lost());
+    EXPECT_FALSE(one->told.connected);
+    EXPECT_THAT(one->told.why, HasSubstr(reason));
+  }
+
+  static Certificates* certificates;
+};
+Certificates* UplinkTlsTest::certificates = nullptr;
+
+TEST_F(UplinkTlsTest, ConnectsToTheAddressOfTheOneWhoseNameIsInTheCertificate) {
+  const auto server = broker("server");
+  const auto one = begin();
+  ASSERT_TRUE(one->up()) << one->told.why;
+  ASSERT_TRUE(one->publish(1, {"metergate/g1/readings", std::string(65'536, 'x'), false}));
+
+  EXPECT_TRUE(one->acked(1));
+}
+
+TEST_F(UplinkTlsTest, ConnectsToAnAddressThatIsInTheCertificate) {
+  const auto server = broker("server");
+  settings.options.host = "127.0.0.1";
+
+  EXPECT_TRUE(begin()->up());
+}
+
+TEST_F(UplinkTlsTest, RefusesACertificateForAnotherName) {
+  const auto server = broker("nameless");
+  expect_refusal("not that of 'broker.test' or not to be trusted: hostname mismatch");
+}
+
+TEST_F(UplinkTlsTest, RefusesACertificateWithoutTheAddressThatWasAskedFor) {
+  const auto server = broker("nameless");
+  settings.options.host = "127.0.0.1";
+  expect_refusal("IP address mismatch");
+}
+
+TEST_F(UplinkTlsTest, RefusesAnUnknownAuthority) {
+  const auto server = broker("server");
+  settings.options.ca_file = file("other-ca.pem");
+  expect_refusal("not to be trusted: self-signed certificate in certificate chain");
+}
+
+TEST_F(UplinkTlsTest, RefusesAnUnknownAuthorityAlsoWhereNoneIsNamed) {
+  const auto server = broker("server");
+  settings.options.ca_file.clear();  // those of the system
+  expect_refusal("not to be trusted");
+}
+
+TEST_F(UplinkTlsTest, DoesNotTrustOneAddressForWhatAnotherShowed) {
+  const auto good = broker("server");
+  const auto bad = broker("nameless", false, "127.0.0.2");
+  addresses = {"127.0.0.1", "127.0.0.2"};
+  EXPECT_TRUE(begin()->up());
+  expect_refusal("hostname mismatch");
+  EXPECT_TRUE(begin()->up());
+}
+
+TEST_F(UplinkTlsTest, ShowsItsCertificateToABrokerThatWantsOne) {
+  const auto server = broker("server", true);
+  EXPECT_TRUE(begin()->lost());
+  settings.options.cert_file = file("stranger.pem");
+  settings.options.key_file = file("stranger.key");
+  connector.reset();
+  EXPECT_TRUE(begin()->lost());
+  settings.options.cert_file = file("client.pem");
+  settings.options.key_file = file("client.key");
+  connector.reset();
+
+  EXPECT_TRUE(begin()->up());
+}
+
+TEST_F(UplinkTlsTest, TakesBackAMessageThatWasNotTakenAsPlainTcpDoes) {
+  const auto server = broker("server");
+  auto one = begin();
+  one->told.take = [](const Message&) { return false; };
+  ASSERT_TRUE(one->up() && one->subscribe({"metergate/g1/commands"}));
+  server->publish("metergate/g1/commands", "c1");
+  ASSERT_TRUE(one->lost());
+  one.reset();
+  EXPECT_EQ(server->logged("Received PUBACK from metergate-g1", 1, 200ms), 0);
+  one = begin();
+
+  EXPECT_TRUE(one->told.wait([&] { return !one->told.messages.empty(); }));
+}
+
+TEST_F(UplinkTlsTest, NamesTheHostAndNotTheAddress) {
+  const std::string bytes = hello();
+  EXPECT_THAT(bytes, HasSubstr("broker.test"));
+  EXPECT_THAT(bytes, ::testing::Not(HasSubstr("127.0.0.1")));
+}
+
+TEST_F(UplinkTlsTest, NamesNoAddress) {
+  settings.options.host = "127.0.0.1";
+  EXPECT_THAT(hello(), ::testing::Not(HasSubstr("127.0.0.1")));
+}
+
+TEST_F(UplinkTlsTest, OffersTls12AndLaterOnly) {
+  // RFC 8446, 4.2.1: extension 43, 5 bytes, a list of 4 bytes: TLS 1.3 and TLS 1.2.
+  const std::string versions("\x00\x2b\x00\x05\x04\x03\x04\x03\x03", 9);
+  EXPECT_THAT(hello(), HasSubstr(versions));
+}
+
+TEST_F(UplinkTlsTest, RefusesFilesThatAreNoneAndNamesTheirFlag) {
+  const std::string junk = certificates->folder.write("junk", "no PEM\n");
+  const std::string locked = file("locked.key");
+  ASSERT_TRUE(run_program({"openssl", "ec", "-in", file("client.key"), "-aes256", "-passout", "pass:x", "-out", locked}));
+  struct Case {
+    std::string ca, cert, key, named;
+  };
+  const std::vector<Case> cases = {
+      {junk, "", "", "--ca-file " + junk},
+      {file("missing"), "", "", "--ca-file " + file("missing")},
+      {file("ca.pem"), junk, file("client.key"), "--cert-file " + junk},
+      {file("ca.pem"), file("client.pem"), junk, "--key-file " + junk},
+      {file("ca.pem"), file("client.pem"), file("server.key"), "--key-file " + file("server.key")},
+      {file("ca.pem"), file("client.pem"), locked, "--key-file " + locked},
+      {file("ca.pem"), "", file("client.key"), "--key-file " + file("client.key")},
+  };
+  for (const Case& c : cases) {
+    settings.options.ca_file = c.ca;
+    settings.options.cert_file = c.cert;
+    settings.options.key_file = c.key;
+    const Status made = make_connector();
+    ASSERT_FALSE(made) << c.named;
+    EXPECT_EQ(made.error().code, Errc::kInvalid);
+    EXPECT_THAT(made.error().detail, HasSubstr(c.named));
+  }
+}
+
+}  // namespace
+}  // namespace metergate
