@@ -78,7 +78,7 @@ MonoTime BusWorker::step(MonoTime now) {
   const MonoTime after = p_.clock.mono();
   if (worked) return after;
   MonoTime next = std::min(polls_.next_wake(after, p_.clock.utc()), commands_.next_wake(after));
-  if (!port_.up()) next = std::min(next, port_.reopen_at());
+  next = std::min(next, port_.up() ? p_.bus.idle() : port_.reopen_at());
   return std::max(next, after);
 }
 

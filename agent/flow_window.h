@@ -19,8 +19,7 @@ class FlowWindow {
 
   /// A message was acknowledged `took` after it was sent, when `queued` bytes were in flight, itself among them.
   void acked(std::size_t queued, Nanos took) {
-    constexpr double kSecond = 1e9;
-    const double ratio = kSecond / static_cast<double>(std::max<Nanos::rep>(took.count(), 1));
+    const double ratio = 1e9 / static_cast<double>(std::max<Nanos::rep>(took.count(), 1));
     const double taken = std::min(static_cast<double>(queued) * ratio, static_cast<double>(kMost));
     const auto fits = static_cast<std::size_t>(taken);
     bytes_ = ratio < 1 ? (bytes_ + fits) / 2 : std::clamp(fits, bytes_, bytes_ * 2);

@@ -56,7 +56,8 @@ void Forwarder::came_up(MonoTime now) {
 }
 
 void Forwarder::acked(Handle handle, MonoTime now) {
-  const auto it = std::find_if(in_flight_.begin(), in_flight_.end(), [&](const InFlight& f) { return f.handle == handle; });
+  const auto it =
+      std::find_if(in_flight_.begin(), in_flight_.end(), [&](const InFlight& f) { return f.handle == handle; });
   if (it == in_flight_.end()) return;
   const InFlight done = std::move(*it);
   in_flight_.erase(it);
@@ -113,7 +114,8 @@ void Forwarder::wind_up(MonoTime now) {
   link_.close(kFarewell);
 }
 
-/// What is due already was tried in this step and waits for room: an acknowledgement wakes it, at the latest the next look.
+/// What is due already was tried in this step and waits for room: an acknowledgement wakes it, at the latest the next
+/// look.
 MonoTime Forwarder::next_call(MonoTime now) const {
   MonoTime next = link_.next(now);
   const auto consider = [&](MonoTime t) {
@@ -156,7 +158,8 @@ void Forwarder::take_snapshot(MonoTime now) {
   state_.since = link_.up_since();
   state_.link = link_.counters();
   state_.sources = counters_;
-  for (std::size_t i = 0; i < counters_.size(); ++i) state_.sources[i].refused = refusals_.refused(static_cast<Source>(i));
+  for (std::size_t i = 0; i < counters_.size(); ++i)
+    state_.sources[i].refused = refusals_.refused(static_cast<Source>(i));
   state_.repeats = repeated_;
   state_.repeats_dropped = repeats_.dropped();
   state_.ignored_messages = link_.ignored();

@@ -25,14 +25,14 @@ struct ForwarderSettings {
 
 /// What the forwarder asks of its surroundings. All but `wake` and `command` are called by step().
 struct ForwarderHooks {
-  std::function<void()> wake;                              ///< step() has something to do; any thread
-  std::function<bool(const Message&)> command;             ///< on the connection's thread; true when durable
-  std::function<std::string(bool online)> status;          ///< payload
-  std::function<std::vector<std::string>()> catalogs;      ///< payloads that waiting records name, the present one last
-  std::function<bool(const std::string& epoch)> knows;     ///< whether this store ever drew the epoch
+  std::function<void()> wake;                           ///< step() has something to do; any thread
+  std::function<bool(const Message&)> command;          ///< on the connection's thread; true when durable
+  std::function<std::string(bool online)> status;       ///< payload
+  std::function<std::vector<std::string>()> catalogs;   ///< payloads that waiting records name, the present one last
+  std::function<bool(const std::string& epoch)> knows;  ///< whether this store ever drew the epoch
   std::function<void(const std::string& epoch)> duplicate;  ///< another gateway has this id; each time that it is seen
-  std::function<Draft()> session_lost;                     ///< the event
-  std::function<void()> ended;                             ///< stdout: the reader is gone, the process is to stop
+  std::function<Draft()> session_lost;                      ///< the event
+  std::function<void()> ended;                              ///< stdout: the reader is gone, the process is to stop
 };
 
 struct SourceState {
@@ -83,14 +83,14 @@ class Forwarder {
   bool stopped() const { return link_.ended(); }
 
   // Any thread.
-  void committed();              ///< there may be new records
+  void committed();               ///< there may be new records
   void repeat(std::int64_t key);  ///< the record is wanted again
-  void announce();               ///< the catalog has changed
+  void announce();                ///< the catalog has changed
   bool writes_allowed(MonoTime now) const { return duplicates_.writes_allowed(now); }
   ForwarderState state() const;
 
  private:
-  enum class Turn { kStatus, kCatalog, kReadings, kResults, kEvents, kRepeats };
+  enum class Turn { kReadings, kResults, kEvents, kRepeats, kCatalog, kStatus };  // the lanes in their order
   static constexpr std::array<Turn, 3> kUrgent{Turn::kResults, Turn::kEvents, Turn::kRepeats};
   struct InFlight {
     Handle handle;
@@ -111,6 +111,7 @@ class Forwarder {
   void watch(MonoTime now);
   MonoTime overdue() const;
   void feed(MonoTime now);
+  void note_idle(MonoTime now);
   void wind_up(MonoTime now);
   MonoTime next_call(MonoTime now) const;
   void take_snapshot(MonoTime now);
@@ -126,7 +127,6 @@ class Forwarder {
   std::size_t waits_for(Source source) const;
   std::size_t room(Source source) const;
   SourceSet in_flight() const;
-  bool busy(Source source) const { return in_flight()[static_cast<std::size_t>(source)]; }
 
   Connector& connector_;
   Outbox& outbox_;
@@ -139,18 +139,17 @@ class Forwarder {
   Refusals refusals_;
   FlowWindow window_;
   DuplicateWatch duplicates_;
-  Repeats log_repeats_;
 
   std::deque<InFlight> in_flight_;  // in the order of sending, at most max_inflight
   std::array<std::size_t, kSources> in_flight_bytes_{};
   Handle last_handle_ = 0;
-  int since_reading_ = 0;  // messages of others sent while readings may wait
+  int since_reading_ = 0;     // messages of others sent while readings may wait
   std::size_t rotation_ = 0;  // which of kUrgent goes first
   MonoTime next_status_{};
   std::deque<std::string> catalogs_;  // to be sent
   bool online_known_ = false;         // the broker has acknowledged an `online` of this run
-  MonoTime next_look_{};   // at the store, whether or not it was told to
-  MonoTime store_again_{};  // not before, it had no answer
+  MonoTime next_look_{};              // at the store, whether or not it was told to
+  MonoTime store_again_{};            // not before, it had no answer
   std::optional<MonoTime> stop_at_;
   bool farewell_ = false;
 

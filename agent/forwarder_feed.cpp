@@ -7,8 +7,8 @@
 namespace metergate {
 
 namespace {
-constexpr Millis kLook{5'000};  // a hint from the store may be lost
-constexpr Millis kStorePause{1'000};  // a store that fails may take its time for each answer: one a step
+constexpr Millis kLook{5'000};                // a hint from the store may be lost
+constexpr Millis kStorePause{1'000};          // a store that fails may take its time for each answer: one a step
 constexpr std::size_t kWorthwhile = 1 << 10;  // less room than this is waited for
 constexpr int kOthersPerReading = 3;
 }  // namespace
@@ -23,6 +23,10 @@ void Forwarder::feed(MonoTime now) {
     catalogs_.assign(catalogs.begin(), catalogs.end());
   }
   const auto send_one = [&] {
+    for (const Lane lane : kAllLanes) {
+      if (refusals_.refused(source_of(lane)) && send(static_cast<Turn>(lane), now)) return true;
+    }
+    note_idle(now);
     for (const Turn turn : order()) {
       if (send(turn, now)) return true;
     }
@@ -30,6 +34,16 @@ void Forwarder::feed(MonoTime now) {
   };
   while (link_.up() && in_flight_.size() < static_cast<std::size_t>(settings_.uplink.max_inflight) && send_one()) {
   }
+}
+
+/// No room is made for the try of something that has nothing to send.
+void Forwarder::note_idle(MonoTime now) {
+  const SourceSet busy = in_flight();
+  const auto note = [&](Source source, bool idle) {
+    if (idle && !busy[static_cast<std::size_t>(source)]) refusals_.idle(source, now);
+  };
+  for (const Lane lane : kAllLanes) note(source_of(lane), lanes_[static_cast<std::size_t>(lane)].idle());
+  note(Source::kCatalog, catalogs_.empty());
 }
 
 std::array<Forwarder::Turn, 6> Forwarder::order() const {
@@ -81,7 +95,6 @@ bool Forwarder::send_status(bool online, MonoTime now) {
 }
 
 bool Forwarder::send_catalog(MonoTime now) {
-  if (catalogs_.empty() && !busy(Source::kCatalog)) refusals_.idle(Source::kCatalog, now);
   if (catalogs_.empty() || !refusals_.allows(Source::kCatalog, in_flight(), now)) return false;
   InFlight entry{};
   entry.source = Source::kCatalog;
@@ -109,7 +122,6 @@ std::size_t Forwarder::room(Source source) const {
 bool Forwarder::send_lane(Lane lane, MonoTime now) {
   const Source source = source_of(lane);
   LaneSender& sender = lanes_[static_cast<std::size_t>(lane)];
-  if (sender.idle() && !busy(source)) refusals_.idle(source, now);
   const std::size_t bytes = room(source);
   if (now < store_again_ || sender.idle() || bytes == 0 || !refusals_.allows(source, in_flight(), now)) return false;
   auto next = sender.next({static_cast<std::size_t>(settings_.uplink.batch), bytes});

@@ -31,7 +31,8 @@ class LaneSender {
   void stir() { idle_ = false; }
   /// Asked, and there was nothing to send.
   bool idle() const { return idle_; }
-  /// What comes next, not taken before sent(). Waits for the store's thread. Errors: kStorage, kCorrupt: ask again later.
+  /// What comes next, not taken before sent(). Waits for the store's thread. Errors: kStorage, kCorrupt: ask again
+  /// later.
   Result<std::optional<Outgoing>> next(Limits limits);
   void sent(const Outgoing& message);
   /// Acknowledged; what is so without a gap is delivered.

@@ -56,8 +56,8 @@ void Link::connected(bool session_present, MonoTime now) {
   connection_->subscribe({p_.topics.commands, p_.topics.receipts, p_.topics.status});
 }
 
-/// Durable before the gateway subscribes: with the subscription the next session begins, and nothing would tell any more
-/// that commands of the one before are gone. What is remembered is durable after what was appended before.
+/// Durable before the gateway subscribes: with the subscription the next session begins, and nothing would tell any
+/// more that commands of the one before are gone. What is remembered is durable after what was appended before.
 Status Link::note_session(bool present) {
   const auto known = p_.memory.recall(kSession);
   if (!known) return known.error();

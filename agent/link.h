@@ -49,7 +49,8 @@ class Link {
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
-  /// May block for a tenth of a second when a connection ends (Paho's threads end), for a name lookup, and for the store.
+  /// May block for a tenth of a second when a connection ends (Paho's threads end), for a name lookup, and for the
+  /// store.
   LinkNews step(MonoTime now);
   MonoTime next(MonoTime now) const;
 
@@ -80,8 +81,8 @@ class Link {
   Repeats repeats_;
   LinkCounters counters_;
   State state_ = State::kDown;
-  MonoTime since_{};  // of the state
-  MonoTime next_{};  // of the state's own accord
+  MonoTime since_{};                        // of the state
+  MonoTime next_{};                         // of the state's own accord
   std::unique_ptr<Connection> connection_;  // last: its callbacks use the mailbox
 };
 

@@ -5,6 +5,7 @@
 
 #include "agent/base/text.h"
 #include "agent/json.h"
+#include "drivers/plan.h"
 
 namespace metergate {
 
@@ -26,7 +27,10 @@ bool worth_a_retry_at_once(const Error& error) {
 }  // namespace
 
 PollRunner::PollRunner(Parts parts)
-    : p_(std::move(parts)), schedule_(polls_of(p_.setup)), told_down_(p_.setup.meters.size(), false) {}
+    : p_(std::move(parts)),
+      schedule_(polls_of(p_.setup)),
+      told_down_(p_.setup.meters.size(), false),
+      identified_(p_.setup.meters.size(), false) {}
 
 void PollRunner::advance(MonoTime now, UtcTime utc) {
   schedule_.advance(now, utc, [this](std::size_t m) { return !p_.port.up() || p_.meters.health(m).silent(); });
@@ -114,6 +118,34 @@ void PollRunner::transact(MonoTime now) {
   if (!job.next()) end_round(after);
 }
 
+/// Once a run, behind the first poll that was answered: is it the model that the profile describes? The readings go up
+/// whatever comes of it.
+void PollRunner::identify(std::size_t m) {
+  const MeterSetup& setup = p_.setup.meters[m];
+  const Identify& expected = *setup.profile->identify;
+  RegisterImage image;
+  for (const Block& block : registers_of(expected.point)) {
+    const Result<Words> words = p_.bus.read(setup.target, block);
+    if (words) {
+      image.put(block, *words);
+    } else if (words.error().code == Errc::kBusDown) {
+      return p_.port.lost(words.error());
+    } else if (words.error().code != Errc::kException) {
+      return;  // no answer is no mismatch; asked again behind the next poll
+    }
+  }
+  identified_[m] = true;
+  const Result<Decoded> found = decode(*setup.profile, expected.point, image, setup.ratios);
+  const std::string text = found ? found->value.text : "nothing";
+  if (text == expected.text) return;
+  const std::string& id = setup.spec.id;
+  p_.log.warn("meter is not what its profile describes", {{"meter", id}, {"expected", expected.text}, {"found", text}});
+  JsonWriter json;
+  json.member("meter", id).member("profile", setup.profile->name);
+  json.member("expected", expected.text).member("found", text);
+  p_.events.tell("profile_mismatch", id, json.take());
+}
+
 std::vector<PollJob::Done> PollRunner::finish(PollJob& job, MonoTime now, bool give_up) {
   auto done = job.finish(stamp_of(p_.clock), now, p_.catalog, give_up);
   for (const PollJob::Done& d : done) schedule_.done(d.poll);
@@ -122,14 +154,16 @@ std::vector<PollJob::Done> PollRunner::finish(PollJob& job, MonoTime now, bool g
 
 void PollRunner::end_round(MonoTime now) {
   std::unique_ptr<PollJob> job = std::move(current_);
-  const bool was_silent = p_.meters.health(job->meter()).silent();
+  const std::size_t m = job->meter();
+  const bool was_silent = p_.meters.health(m).silent();
   const auto done = finish(*job, now, was_silent);
   if (!was_silent) publish(done);  // one bad reading when it falls silent, none for each try after
   if (!done.empty() && !job->saw_frame()) {
     const std::string code = done.front().reading.error ? done.front().reading.error->code : "timeout";
-    if (p_.meters.failed_poll(job->meter(), job->began(), now, code)) drop_parked(job->meter());
+    if (p_.meters.failed_poll(m, job->began(), now, code)) drop_parked(m);
   }
-  if (!job->over() && !p_.meters.health(job->meter()).silent()) parked_.push_back(std::move(job));
+  if (job->saw_frame() && !identified_[m] && p_.setup.meters[m].profile->identify) identify(m);
+  if (!job->over() && !p_.meters.health(m).silent()) parked_.push_back(std::move(job));
 }
 
 /// What waits for another try of a meter that fell silent: its bad reading has just been sent.

@@ -46,6 +46,7 @@ class PollRunner {
   bool choose_probe(MonoTime now, UtcTime utc);
   void begin(std::unique_ptr<PollJob> job);
   void transact(MonoTime now);
+  void identify(std::size_t meter);
   void end_round(MonoTime now);
   std::vector<PollJob::Done> finish(PollJob& job, MonoTime now, bool give_up);
   void drop_parked(std::size_t meter);
@@ -58,7 +59,8 @@ class PollRunner {
   int attempt_ = 0;                             // of the current block
   std::list<std::unique_ptr<PollJob>> parked_;  // wait for another try within their slots
   MonoTime probe_allowed_{};
-  std::vector<bool> told_down_;  // by meter: its bad reading of this outage was sent
+  std::vector<bool> told_down_;   // by meter: its bad reading of this outage was sent
+  std::vector<bool> identified_;  // by meter: its answer was compared with what its profile expects
   MonoTime missed_told_{};
   bool overload_told_ = false;
 };

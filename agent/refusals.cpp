@@ -48,7 +48,8 @@ std::optional<Source> Refusals::lost(const SourceSet& in_flight, MonoTime now) {
 void Refusals::idle(Source source, MonoTime now) {
   Entry& entry = at(source);
   entry.losses = 0;
-  if (entry.refused && now >= entry.next_try) entry.next_try = now + kPauseMin;  // nothing to try: no reason to make room
+  if (entry.refused && now >= entry.next_try)
+    entry.next_try = now + kPauseMin;  // nothing to try: no reason to make room
 }
 
 MonoTime Refusals::next_try() const {

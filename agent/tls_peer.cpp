@@ -42,7 +42,8 @@ int no_passphrase(char* buffer, int size, int writing, void* context) {
 }  // namespace
 
 struct TlsPeer::Hooks {
-  // Called for each SSL object of the process while the TlsPeer lives; for a server's side it changes nothing that counts.
+  // Called for each SSL object of the process while the TlsPeer lives; for a server's side it changes nothing that
+  // counts.
   static void on_new(void* parent, void* value, CRYPTO_EX_DATA* data, int index, long number, void* peer) {
     static_cast<void>(value), static_cast<void>(data), static_cast<void>(index), static_cast<void>(number);
     auto* ssl = static_cast<SSL*>(parent);

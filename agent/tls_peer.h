@@ -13,8 +13,9 @@ namespace metergate {
 /// for `host` (a name or an address), TLS 1.2 or later; and it names `host` in its hello (SNI, RFC 6066).
 ///
 /// Why: Paho C 1.3.12 checks a certificate against the URI, so the URI would have to hold the name, and then Paho looks
-/// the name up itself, under the lock that all its calls share, and always takes the first address. So Paho is given the
-/// address, and OpenSSL is told the name when Paho makes its SSL object (SSL_get_ex_new_index(3): called by SSL_new).
+/// the name up itself, under the lock that all its calls share, and always takes the first address. So Paho is given
+/// the address, and OpenSSL is told the name when Paho makes its SSL object (SSL_get_ex_new_index(3): called by
+/// SSL_new).
 class TlsPeer {
  public:
   /// `host` without brackets. Aborts if OpenSSL has no memory for it.

@@ -73,13 +73,14 @@ struct ConnectorSettings {
   UplinkOptions options;
   std::string will_topic;
   std::function<std::string()> will_payload;
-  std::function<Result<std::vector<std::string>>(const std::string& host, Millis patience)> resolve = metergate::resolve;
+  std::function<Result<std::vector<std::string>>(const std::string& host, Millis patience)> resolve =
+      metergate::resolve;
 };
-/// Reads the password file once. Takes http_proxy and https_proxy out of the environment, which Paho would obey: call it
-/// before threads start. Errors: kInvalid with what is wrong in the files of certificates or password (exit 78).
+/// Reads the password file once. Takes http_proxy and https_proxy out of the environment, which Paho would obey: call
+/// it before threads start. Errors: kInvalid with what is wrong in the files of certificates or password (exit 78).
 Result<std::unique_ptr<Connector>> make_mqtt_connector(ConnectorSettings settings, const Clock& clock, Log& log);
-/// `stdout:`: each record a line; acknowledged when written. `on_lost` when the reader is gone. Ignores SIGPIPE from now
-/// on. The file descriptor stays the caller's, and stays as it is (O_NONBLOCK would reach other processes).
+/// `stdout:`: each record a line; acknowledged when written. `on_lost` when the reader is gone. Ignores SIGPIPE from
+/// now on. The file descriptor stays the caller's, and stays as it is (O_NONBLOCK would reach other processes).
 std::unique_ptr<Connector> make_stdout_connector(int fd);
 
 }  // namespace metergate

@@ -1,5 +1,7 @@
 #include <mqtt/async_client.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -22,8 +24,8 @@ constexpr int kQos = 1;
 constexpr int kMessagesBeside = 16;  // room in Paho's window beside the forwarder's own
 // Published and not yet written. Paho C 1.3.12 never frees what was not written when its client goes.
 constexpr int kUnwritten = 1;
-constexpr Millis kPauseForWriting{1};
-constexpr Millis kNoPause = std::chrono::hours(1);
+constexpr Millis kPauseMin{1};
+constexpr Millis kPauseMax{64};
 
 /// MQTT 3.1.1, table 3.1.
 std::string connack_text(int code) {
@@ -76,7 +78,7 @@ class PahoConnection final : public Connection, private mqtt::iaction_listener {
   void subscribe(const std::vector<std::string>& topics) override;
   bool publish(Handle handle, const Message& message) override;
   void disconnect(Millis patience) override;
-  Millis pace() const override { return full_ ? kPauseForWriting : kNoPause; }
+  Millis pace() const override { return full_ ? pause_ : Connection::pace(); }
 
  private:
   // Of Paho's threads, which hold its lock: nothing in here calls it, but for what reads a finished token.
@@ -99,6 +101,7 @@ class PahoConnection final : public Connection, private mqtt::iaction_listener {
   std::atomic<bool> lost_{false};
   bool refused_ = false;  // Paho's receiving thread only
   bool full_ = false;     // the last publish found kUnwritten messages
+  Millis pause_{0};       // before the next, growing while nothing is written
   std::unique_ptr<mqtt::async_client> client_;
 };
 
@@ -185,7 +188,8 @@ void PahoConnection::subscribed(const mqtt::token& token) {
   const auto codes = token.get_subscribe_response().get_reason_codes();
   for (std::size_t i = 0; i < codes.size() && i < topics_.size(); ++i) {
     const bool granted = static_cast<int>(codes[i]) == kQos;
-    if (common_.repeats.due(topics_[i], granted ? "granted" : "refused", common_.clock.mono()) == 0 || granted) continue;
+    if (common_.repeats.due(topics_[i], granted ? "granted" : "refused", common_.clock.mono()) == 0 || granted)
+      continue;
     common_.log.error("the broker refuses a subscription: nothing arrives by it until this user may read it",
                       {{"topic", topics_[i]}});
   }
@@ -197,7 +201,8 @@ void PahoConnection::on_failure(const mqtt::token& token) {
     const int code = token.get_return_code();
     std::string why = token.get_type() == mqtt::token::Type::CONNECT ? connack_text(code) : std::string{};
     if (common_.peer && why.empty()) why = common_.peer->refusal().value_or("");
-    if (why.empty()) why = mqtt::exception::printable_error(code, mqtt::ReasonCode::SUCCESS, mqtt::exception::error_str(code));
+    if (why.empty())
+      why = mqtt::exception::printable_error(code, mqtt::ReasonCode::SUCCESS, mqtt::exception::error_str(code));
     fail(at_ + ": " + why);
   });
 }
@@ -220,23 +225,25 @@ void PahoConnection::subscribe(const std::vector<std::string>& topics) {
   if (lost_) return;
   topics_ = topics;
   guarded("subscribing", [&] {
-    client_->subscribe(mqtt::string_collection::create(topics), mqtt::iasync_client::qos_collection(topics.size(), kQos),
-                       nullptr, *this);
+    client_->subscribe(mqtt::string_collection::create(topics),
+                       mqtt::iasync_client::qos_collection(topics.size(), kQos), nullptr, *this);
   });
 }
 
 bool PahoConnection::publish(Handle handle, const Message& message) {
   full_ = false;
   if (lost_) return false;
-  return guarded("publishing", [&] {
+  const bool taken = guarded("publishing", [&] {
     try {
-      client_->publish(mqtt::make_message(message.topic, message.payload, kQos, message.retained),
-                       reinterpret_cast<void*>(static_cast<std::uintptr_t>(handle)), *this);
+      auto* const context = reinterpret_cast<void*>(std::uintptr_t{handle});  // NOLINT(performance-no-int-to-ptr)
+      client_->publish(mqtt::make_message(message.topic, message.payload, kQos, message.retained), context, *this);
     } catch (const mqtt::exception& e) {
       if (e.get_return_code() != MQTTASYNC_MAX_BUFFERED_MESSAGES) throw;
       full_ = true;
     }
-  }) && !full_;
+  });
+  pause_ = full_ ? std::clamp(pause_ * 2, kPauseMin, kPauseMax) : Millis{0};
+  return taken && !full_;
 }
 
 void PahoConnection::disconnect(Millis patience) {

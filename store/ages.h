@@ -7,8 +7,8 @@
 
 namespace metergate {
 
-/// How long something is delivered, in running time: marks say up to which key a lane was delivered at a certain age of the
-/// file, so that no row has to carry its time of delivery. Errors stick to the connection.
+/// How long something is delivered, in running time: marks say up to which key a lane was delivered at a certain age of
+/// the file, so that no row has to carry its time of delivery. Errors stick to the connection.
 class Ages {
  public:
   enum class Kind { kReadings, kResults, kEvents, kAnswers };  ///< kAnswers: results, for the ids of done commands

@@ -50,7 +50,8 @@ void Annals::forget_replacement() { forget_.run(); }
 std::optional<Annals::Epoch> Annals::newest_epoch() {
   auto rows = newest_epoch_.query();
   if (!rows.next()) return std::nullopt;
-  return Epoch{rows.number(0), rows.text(1), rows.number(2), rows.number(3), {rows.number(4), rows.number(5), rows.number(6)}};
+  return Epoch{
+      rows.number(0), rows.text(1), rows.number(2), rows.number(3), {rows.number(4), rows.number(5), rows.number(6)}};
 }
 
 void Annals::write_epoch(const Epoch& e) {

@@ -38,7 +38,8 @@ class CommandTable {
 
  private:
   Connection& connection_;
-  Statement find_, insert_, open_, buses_, started_, answer_, count_open_, count_, last_, answers_, first_answer_, forget_;
+  Statement find_, insert_, open_, buses_, started_, answer_, count_open_, count_, last_, answers_, first_answer_,
+      forget_;
 };
 
 }  // namespace metergate

@@ -22,10 +22,11 @@ void set_up(Connection& c, const StoreSettings& settings, std::int64_t max_pages
   c.run("PRAGMA synchronous=" + std::to_string(synchronous));
   if (c.number("PRAGMA synchronous") != synchronous) c.fail(Errc::kStorage, "SQLite refuses synchronous=FULL");
   const Budget budget(settings.max_bytes);
-  c.run("PRAGMA secure_delete=FAST; PRAGMA cache_size=-512; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;"
-        "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
-        "PRAGMA journal_size_limit=" + std::to_string(2 * budget.wal_pages * Budget::kPage) +
-        "; PRAGMA max_page_count=" + std::to_string(max_pages));
+  c.run(
+      "PRAGMA secure_delete=FAST; PRAGMA cache_size=-512; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;"
+      "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+      "PRAGMA journal_size_limit=" +
+      std::to_string(2 * budget.wal_pages * Budget::kPage) + "; PRAGMA max_page_count=" + std::to_string(max_pages));
 }
 
 }  // namespace
@@ -85,8 +86,8 @@ void Database::load() {
   });
   saved_ms_ = tally_.run_ms;
   load_counts();
-  std::int64_t last = std::max({tally_.key_floor, shelves_.last_key(), commands_.last_key(), gaps_.last_key(),
-                                annals_.last_key() - 1});
+  std::int64_t last =
+      std::max({tally_.key_floor, shelves_.last_key(), commands_.last_key(), gaps_.last_key(), annals_.last_key() - 1});
   for (const Lane lane : kAllLanes) {
     const std::size_t i = index_of(lane);
     last = std::max({last, tally_.sent[i], tally_.delivered[i]});
@@ -185,8 +186,8 @@ std::int64_t Database::append_to(Shelf shelf, const Draft& draft) {
   const std::size_t i = index_of(lane);
   const std::int64_t key = tally_.next_key++;
   const std::int64_t seq = ++tally_.last_seq[i];
-  shelves_.insert(shelf, NewRow{key, epoch_, seq, to_ms(draft.at), draft.meter,
-                                format_.finish(epoch_, lane, seq, draft.body)});
+  shelves_.insert(
+      shelf, NewRow{key, epoch_, seq, to_ms(draft.at), draft.meter, format_.finish(epoch_, lane, seq, draft.body)});
   ++tally_.waiting[i];
   ++tally_.appended[i];
   return key;
@@ -233,7 +234,6 @@ void Database::bury(UtcTime at, const std::string& topic, const std::string& why
 
 void Database::move_sent(Lane lane, std::int64_t key) {
   std::int64_t& sent = tally_.sent[index_of(lane)];
-  key = std::min(key, tally_.next_key - 1);
   if (key <= sent) return;
   sent = key;
   save();
@@ -241,7 +241,6 @@ void Database::move_sent(Lane lane, std::int64_t key) {
 
 void Database::move_delivered(Lane lane, std::int64_t key) {
   const std::size_t i = index_of(lane);
-  key = std::min(key, tally_.next_key - 1);
   if (key <= tally_.delivered[i]) return;
   const std::int64_t count = shelves_.count(lane, tally_.delivered[i], key);
   tally_.waiting[i] -= count;
@@ -304,7 +303,8 @@ Result<std::vector<Row>> Database::fetch(const std::vector<std::int64_t>& keys) 
   return judged(std::move(rows));
 }
 
-Result<std::vector<StoredCommand>> Database::open_commands(const std::string& bus, std::int64_t after, std::size_t max) {
+Result<std::vector<StoredCommand>> Database::open_commands(const std::string& bus, std::int64_t after,
+                                                           std::size_t max) {
   return judged(commands_.open(bus, after, max));
 }
 

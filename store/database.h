@@ -17,8 +17,8 @@
 
 namespace metergate {
 
-/// The store's file and its rules, for one thread. After kStorage the object is to be thrown away and the file opened again,
-/// after kCorrupt the file is to be set aside.
+/// The store's file and its rules, for one thread. After kStorage the object is to be thrown away and the file opened
+/// again, after kCorrupt the file is to be set aside.
 class Database {
  public:
   /// A new file at `path`, finished and synced, with whatever `fill` writes into it.
@@ -41,8 +41,8 @@ class Database {
 
   /// All that `body` does, or nothing. Errors: kFull (nothing), kStorage (unknown, see doubt), kCorrupt.
   Status change(const std::function<void()>& body);
-  /// After change() failed with kStorage: the first key that it gave out. If the file knows that key when opened again, the
-  /// change is in it; if it gave out none (0), its body can simply be run again.
+  /// After change() failed with kStorage: the first key that it gave out. If the file knows that key when opened again,
+  /// the change is in it; if it gave out none (0), its body can simply be run again.
   std::int64_t doubt() const { return doubt_; }
 
   // Within change().
@@ -76,8 +76,9 @@ class Database {
   /// One piece of housekeeping: WAL, ages, shrinking. True when there is more to do now.
   Result<bool> tend();
   Millis purge_pitch() const { return ages_.pitch(); }
-  /// Nothing of the file is in the WAL only any more. Needed after a failed commit: what could not be synced once may be taken
-  /// for synced by the kernel ever after, so it is written again. And on a full disk, where the WAL cannot grow.
+  /// Nothing of the file is in the WAL only any more. Needed after a failed commit: what could not be synced once may
+  /// be taken for synced by the kernel ever after, so it is written again. And on a full disk, where the WAL cannot
+  /// grow.
   Status write_back();
   /// No larger than it is now: the disk is full. Or as large as the cap allows again.
   void hold_size(bool hold);
@@ -119,7 +120,7 @@ class Database {
   Tally tally_;
   std::string epoch_;
   std::int64_t doubt_ = 0;
-  std::int64_t saved_ms_ = 0;     // running time when the counters were last written
+  std::int64_t saved_ms_ = 0;  // running time when the counters were last written
   std::int64_t next_purge_ms_ = 0;
   std::int64_t limit_pages_;
   bool tight_ = false;

@@ -154,7 +154,8 @@ Result<bool> Database::tend() {
   if (auto room = make_room(0); !room) return room.error();
   if (free_count_.number_or(0) == 0) return judged(more);
   const std::string some = std::to_string(budget_.wal_pages / 2);
-  if (Status done = change([&] { connection_->run("PRAGMA incremental_vacuum(" + some + ")"); }); !done) return done.error();
+  if (Status done = change([&] { connection_->run("PRAGMA incremental_vacuum(" + some + ")"); }); !done)
+    return done.error();
   connection_->checkpoint();  // only this cuts the file
   hold_size(false);
   return judged(true);

@@ -21,7 +21,8 @@ std::int64_t size_of(const Draft& draft) {
 /// The calls of all threads: each is handed over, and waited for where it gives an answer.
 class FileStoreImpl final : public FileStore {
  public:
-  FileStoreImpl(StoreSettings settings, RecordFormat format, ProcessLock lock, Files& files, const Clock& clock, Log& log)
+  FileStoreImpl(StoreSettings settings, RecordFormat format, ProcessLock lock, Files& files, const Clock& clock,
+                Log& log)
       : settings_(std::move(settings)),
         format_(std::move(format)),
         clock_(clock),
@@ -73,7 +74,8 @@ class FileStoreImpl final : public FileStore {
   Result<Admission> admit(const StoredCommand& command, std::optional<Draft> verdict) override {
     const auto found = std::make_shared<Admission>();
     Task task;
-    task.bytes = static_cast<std::int64_t>(command.body.size()) + 2 * kRecordOverhead + (verdict ? size_of(*verdict) : 0);
+    task.bytes =
+        static_cast<std::int64_t>(command.body.size()) + 2 * kRecordOverhead + (verdict ? size_of(*verdict) : 0);
     task.change = [found, command, verdict](Database& db) -> Status {
       auto admitted = db.admit(command, verdict);
       if (!admitted) return admitted.error();
@@ -87,7 +89,8 @@ class FileStoreImpl final : public FileStore {
   }
   bool only_reserve_left() override { return handover_.only_reserve_left(); }
 
-  Result<std::vector<StoredCommand>> open_commands(const std::string& bus, std::int64_t after, std::size_t max) override {
+  Result<std::vector<StoredCommand>> open_commands(const std::string& bus, std::int64_t after,
+                                                   std::size_t max) override {
     return look<std::vector<StoredCommand>>([=](Database& db) { return db.open_commands(bus, after, max); });
   }
   Result<std::vector<std::string>> open_buses() override {
@@ -148,9 +151,10 @@ class FileStoreImpl final : public FileStore {
   Status add_catalog(const std::string& hash, const std::string& bytes) override {
     const Budget budget(settings_.max_bytes);
     if (static_cast<std::int64_t>(bytes.size()) > budget.catalog_bytes) {
-      return Error{Errc::kInvalid, "a catalog of " + std::to_string(bytes.size()) + " bytes is too large for a store of " +
-                                       std::to_string(settings_.max_bytes) + "; at most " +
-                                       std::to_string(budget.catalog_bytes) + " fit, give it a larger --store-max-size"};
+      return Error{Errc::kInvalid, "a catalog of " + std::to_string(bytes.size()) +
+                                       " bytes is too large for a store of " + std::to_string(settings_.max_bytes) +
+                                       "; at most " + std::to_string(budget.catalog_bytes) +
+                                       " fit, give it a larger --store-max-size"};
     }
     Task task;
     task.bytes = static_cast<std::int64_t>(bytes.size()) + kRecordOverhead;
@@ -221,11 +225,13 @@ class FileStoreImpl final : public FileStore {
 Result<std::unique_ptr<FileStore>> FileStore::open(StoreSettings settings, RecordFormat format, Files& files,
                                                    const Clock& clock, Log& log) {
   if (settings.max_bytes < kSmallestCap) {
-    return Error{Errc::kInvalid, "a store of " + std::to_string(settings.max_bytes) + " bytes is too small; at least 8MiB"};
+    return Error{Errc::kInvalid,
+                 "a store of " + std::to_string(settings.max_bytes) + " bytes is too small; at least 8MiB"};
   }
   auto lock = ProcessLock::take(settings.path);
   if (!lock) return lock.error();
-  auto store = std::make_unique<FileStoreImpl>(std::move(settings), std::move(format), std::move(*lock), files, clock, log);
+  auto store =
+      std::make_unique<FileStoreImpl>(std::move(settings), std::move(format), std::move(*lock), files, clock, log);
   if (Status opened = store->open(); !opened) return opened.error();
   return std::unique_ptr<FileStore>(std::move(store));
 }

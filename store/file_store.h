@@ -22,23 +22,24 @@ class Files {
 std::unique_ptr<Files> system_files();
 
 /// Outbox, inbox and memory in one SQLite file, served by one thread that the caller runs: `step` until stopped.
-/// Before begin() the store belongs to the thread that opened it, and calls are done at once; from then on those that wait for
-/// the store's thread return kStorage after StoreSettings::patience when it does not answer.
+/// Before begin() the store belongs to the thread that opened it, and calls are done at once; from then on those that
+/// wait for the store's thread return kStorage after StoreSettings::patience when it does not answer.
 class FileStore : public Outbox, public Inbox, public Memory {
  public:
   struct Hooks {
     std::function<void()> committed;  ///< new records are durable; called on the store's thread, must not block
     std::function<void()> work;       ///< step() has something to do; wakes the thread that runs it, or calls step()
-    /// The store cannot go on in this run: its file was found damaged, and is set aside, or it is gone. Every call fails from
-    /// now on. What is to be done is to end the run and to open again: that salvages. Called on the store's thread.
+    /// The store cannot go on in this run: its file was found damaged, and is set aside, or it is gone. Every call
+    /// fails from now on. What is to be done is to end the run and to open again: that salvages. Called on the store's
+    /// thread.
     std::function<void()> ended;
   };
 
   /// Takes the file for this process. Errors: kLocked (another process: exit 75), kNotFound (cannot be created: 73),
-  /// kStorage (cannot be used: 74), kInvalid (another gateway's store, or one of a newer major version: 78).
+  /// kStorage and kFull (cannot be used: 74), kInvalid (another gateway's store, or one of a newer major version: 78).
   /// A damaged file is set aside and salvaged; Opened tells.
-  static Result<std::unique_ptr<FileStore>> open(StoreSettings settings, RecordFormat format, Files& files, const Clock& clock,
-                                                 Log& log);
+  static Result<std::unique_ptr<FileStore>> open(StoreSettings settings, RecordFormat format, Files& files,
+                                                 const Clock& clock, Log& log);
 
   virtual const Opened& opened() const = 0;
   /// Writes the epoch and the event `started` in one transaction; the store takes no record before.
@@ -46,8 +47,8 @@ class FileStore : public Outbox, public Inbox, public Memory {
   /// Whether this store ever drew the epoch, as far as it remembers (the newest 1,000).
   virtual Result<bool> knows_epoch(const std::string& epoch) = 0;
 
-  /// Catalogs by hash, so that old records can be explained. A new one holds from the next record on; those taken under the
-  /// old one are to be appended before. Errors: kInvalid (over a sixteenth of the cap), kStorage, kCorrupt.
+  /// Catalogs by hash, so that old records can be explained. A new one holds from the next record on; those taken under
+  /// the old one are to be appended before. Errors: kInvalid (over a sixteenth of the cap), kStorage, kCorrupt.
   virtual Status add_catalog(const std::string& hash, const std::string& bytes) = 0;
   /// Hashes of those that records not yet delivered were taken under, oldest first, and of the present one last.
   virtual Result<std::vector<std::string>> catalogs_waiting() = 0;
@@ -55,13 +56,13 @@ class FileStore : public Outbox, public Inbox, public Memory {
 
   /// Commits what is due; returns when it wants to be called next. Only the store's thread.
   virtual MonoTime step(MonoTime now) = 0;
-  /// Commits everything that was handed over and closes the file. Only the store's thread, as its last call. Errors: kStorage
-  /// (something is lost), kCorrupt.
+  /// Commits everything that was handed over and closes the file. Only the store's thread, as its last call. Errors:
+  /// kStorage (something is lost), kCorrupt.
   virtual Status finish() = 0;
 };
 
-/// For `check`: whether the path could be used, without creating or changing anything. A store that a running agent holds is
-/// usable. Errors: those of open(), and kCorrupt: a start would set it aside.
+/// For `check`: whether the path could be used, without creating or changing anything. A store that a running agent
+/// holds is usable. Errors: those of open(), and kCorrupt: a start would set it aside.
 Status probe_store(const StoreSettings& settings);
 
 }  // namespace metergate

@@ -25,8 +25,8 @@ Gaps::Gaps(Connection& c)
             "coalesce((SELECT max(event_key) FROM drops),0))") {}
 
 Gap Gaps::gap_of(const Statement::Rows& rows) {
-  return Gap{rows.number(0), rows.number(1), static_cast<Lane>(rows.number(2)), rows.text(3), rows.number(4),
-             rows.number(5)};
+  return Gap{rows.number(0), rows.number(1), static_cast<Lane>(rows.number(2)),
+             rows.text(3),   rows.number(4), rows.number(5)};
 }
 
 std::optional<Gap> Gaps::neighbour(Statement& side, const Gap& gap) {

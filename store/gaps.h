@@ -17,7 +17,8 @@ struct Gap {
   std::int64_t from_seq = 0, to_seq = 0;
 };
 
-/// Dropped ranges: `gaps` are not yet told and grow together, `drops` were told by an event. Errors stick to the connection.
+/// Dropped ranges: `gaps` are not yet told and grow together, `drops` were told by an event. Errors stick to the
+/// connection.
 class Gaps {
  public:
   explicit Gaps(Connection& connection);

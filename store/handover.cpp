@@ -62,6 +62,7 @@ void Handover::push(Look look) {
 bool Handover::move(Tally::PerLane Cursors::*which, Lane lane, std::int64_t key, MonoTime due) {
   std::lock_guard<std::mutex> hold(mutex_);
   std::int64_t& cursor = (cursors_.*which)[index_of(lane)];
+  key = std::min(key, last_key_);
   if (key <= cursor) return false;
   cursor = key;
   const bool first = rest_due_ == MonoTime::max();
@@ -89,6 +90,11 @@ std::optional<std::string> Handover::learned(const std::string& name) const {
 Cursors Handover::cursors() const {
   std::lock_guard<std::mutex> hold(mutex_);
   return cursors_;
+}
+
+void Handover::given(std::int64_t last_key) {
+  std::lock_guard<std::mutex> hold(mutex_);
+  last_key_ = std::max(last_key_, last_key);
 }
 
 MonoTime Handover::due() const {

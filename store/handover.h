@@ -56,26 +56,30 @@ struct Slice {
   Cursors cursors;
 };
 
-/// What the other threads hand over to the store's thread, and what that one lets them know. Any thread; nothing blocks for
-/// longer than a copy takes.
+/// What the other threads hand over to the store's thread, and what that one lets them know. Any thread; nothing blocks
+/// for longer than a copy takes.
 class Handover {
  public:
-  /// True if it is due earlier than all before it. Of readings at most 10,000 and 8 MiB wait, of other spare tasks 1,000.
+  /// True if it is due earlier than all before it. Of readings at most 10,000 and 8 MiB wait, of other spare tasks
+  /// 1,000.
   bool push(Task task);
   void push(Look look);
-  /// True if the store's thread did not know before that there is something to do.
+  /// A key beyond those given counts as the last of them. True if the store's thread did not know before that there is
+  /// something to do.
   bool move(Tally::PerLane Cursors::*which, Lane lane, std::int64_t key, MonoTime due);
   /// False when 10,000 other names wait: it is dropped and counted.
   bool learn(const std::string& name, const std::string& value, MonoTime due);
   /// What was learned and is not yet handed to a transaction.
   std::optional<std::string> learned(const std::string& name) const;
   Cursors cursors() const;
+  /// Keys up to this one may have been seen outside.
+  void given(std::int64_t last_key);
 
   MonoTime due() const;
   std::size_t waiting_tasks() const;
   std::deque<Look> take_looks();
-  /// Adds the oldest tasks up to `max_bytes` and `max_tasks`, at least one if there is any, and the rest. What the slice has
-  /// learned gives way to what is newer.
+  /// Adds the oldest tasks up to `max_bytes` and `max_tasks`, at least one if there is any, and the rest. What the
+  /// slice has learned gives way to what is newer.
   void fill(Slice& slice, std::int64_t max_bytes, std::size_t max_tasks);
   void lose(const Draft& reading, const std::string& why);
   void shed();
@@ -98,6 +102,7 @@ class Handover {
   std::deque<Look> looks_;
   std::map<std::string, std::string> learned_;
   Cursors cursors_;
+  std::int64_t last_key_ = 0;
   MonoTime tasks_due_ = MonoTime::max(), rest_due_ = MonoTime::max();
   std::int64_t readings_ = 0, reading_bytes_ = 0, others_ = 0;
   LostReadings lost_;

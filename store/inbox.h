@@ -9,15 +9,16 @@ class Inbox {
  public:
   virtual ~Inbox() = default;
 
-  /// Durable when it returns. A known id changes nothing and is told. With `verdict` a new command is answered in the same
-  /// transaction and never executed. Errors: kFull (no room at all: acknowledge, it is counted and told), kStorage and
-  /// kCorrupt (unknown whether stored: must not be acknowledged).
+  /// Durable when it returns. A known id changes nothing and is told. With `verdict` a new command is answered in the
+  /// same transaction and never executed. Errors: kFull (no room at all: acknowledge, it is counted and told), kStorage
+  /// and kCorrupt (unknown whether stored: must not be acknowledged).
   virtual Result<Admission> admit(const StoredCommand& command, std::optional<Draft> verdict) = 0;
   /// True when only the reserve is left: a new command is to be admitted with the verdict store_full.
   virtual bool only_reserve_left() = 0;
 
   /// Open commands of a bus behind `after`, in the order of arrival. Waits for the store's thread.
-  virtual Result<std::vector<StoredCommand>> open_commands(const std::string& bus, std::int64_t after, std::size_t max) = 0;
+  virtual Result<std::vector<StoredCommand>> open_commands(const std::string& bus, std::int64_t after,
+                                                           std::size_t max) = 0;
   /// Every bus that open commands name; for those that no longer exist.
   virtual Result<std::vector<std::string>> open_buses() = 0;
 

@@ -7,17 +7,19 @@ namespace metergate {
 /// Rows of one lane in the order of their numbers, and what must be sent before them.
 struct Batch {
   std::vector<Row> rows;
-  /// Key of a `records_dropped` event that has to be sent before these rows, 0 if none.
+  /// Key of a `records_dropped` event that has to be sent before these rows, 0 if none. Always 0 in the lane of events,
+  /// which keeps its own order: there the report comes in its turn.
   std::int64_t after_event = 0;
 };
 
-/// Records on their way to the broker. Any thread. Nothing here forgets a record before delivered() covers it, but for the cap.
+/// Records on their way to the broker. Any thread. Nothing here forgets a record before delivered() covers it, but for
+/// the cap.
 class Outbox {
  public:
   virtual ~Outbox() = default;
 
-  /// Returns at once. Readings become durable within commit_every, results and events at the next commit, which starts now.
-  /// When the store fails for long, readings beyond a bound are counted and told by `readings_lost`.
+  /// Returns at once. Readings become durable within commit_every, results and events at the next commit, which starts
+  /// now. When the store fails for long, readings beyond a bound are counted and told by `readings_lost`.
   virtual void append(std::vector<Draft> drafts) = 0;
 
   /// Durable records of a lane behind `after`, oldest first, at most `max_rows` and about `max_bytes` (at least one).
@@ -26,8 +28,8 @@ class Outbox {
   /// The same rows again by key; those that are gone are left out.
   virtual Result<std::vector<Row>> fetch(const std::vector<std::int64_t>& keys) = 0;
 
-  /// Everything of the lane up to `key` was acknowledged by the broker / is delivered. Returns at once; durable later: what is
-  /// lost by a crash is sent again.
+  /// Everything of the lane up to `key` was acknowledged by the broker / is delivered. Returns at once; durable later:
+  /// what is lost by a crash is sent again. A key beyond the last record counts as that.
   virtual void sent(Lane lane, std::int64_t key) = 0;
   virtual void delivered(Lane lane, std::int64_t key) = 0;
 

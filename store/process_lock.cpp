@@ -34,7 +34,8 @@ Result<ProcessLock> ProcessLock::take(const std::string& path) {
   if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
     const auto holder = read_file(name, 64);
     return Error{Errc::kLocked, "store " + path + " is in use by another process" +
-                                    (holder ? " (" + std::string(trim(*holder)) + ")" : "") + "; one store serves one agent"};
+                                    (holder ? " (" + std::string(trim(*holder)) + ")" : "") +
+                                    "; one store serves one agent"};
   }
   const std::string holder = "pid " + std::to_string(::getpid()) + "\n";
   // For the message above only, so it may fail.

@@ -61,7 +61,9 @@ std::vector<std::int64_t> aside_numbers(const std::string& path) {
   return numbers;
 }
 
-std::string aside_name(const std::string& path, std::int64_t number) { return path + ".corrupt-" + std::to_string(number); }
+std::string aside_name(const std::string& path, std::int64_t number) {
+  return path + ".corrupt-" + std::to_string(number);
+}
 
 void remove_aside(const std::string& path, std::size_t keep, Files& files) {
   std::vector<std::int64_t> numbers = aside_numbers(path);
@@ -93,7 +95,8 @@ Status create_from_damaged(const StoreSettings& settings, Files& files, Log& log
   const std::string aside = aside_name(settings.path, numbers.empty() ? 1 : numbers.back() + 1);
   std::error_code error;
   const auto space = fs::space(fs::absolute(settings.path).parent_path(), error);
-  if (!error && space.available < static_cast<std::uintmax_t>(settings.max_bytes)) remove_older_aside(settings.path, files);
+  if (!error && space.available < static_cast<std::uintmax_t>(settings.max_bytes))
+    remove_older_aside(settings.path, files);
   Status done = create(settings, files, [&](Connection& connection, Annals& annals) -> Status {
     const auto saved = salvage(damaged, settings.gateway, connection, log);
     if (!saved) return saved.error();

@@ -13,9 +13,9 @@ struct Opening {
   Opened opened;
 };
 
-/// Opens the store at settings.path; makes one where there is none; sets a damaged one aside and salvages it. Whatever was
-/// interrupted before is finished: a new file has another name (.new) until it is whole, a damaged one (.damaged) until it is
-/// salvaged. Errors: those of Database::open but kCorrupt, kNotFound (cannot be created).
+/// Opens the store at settings.path; makes one where there is none; sets a damaged one aside and salvages it. Whatever
+/// was interrupted before is finished: a new file has another name (.new) until it is whole, a damaged one (.damaged)
+/// until it is salvaged. Errors: those of Database::open but kCorrupt, kNotFound (cannot be created).
 Result<Opening> open_or_replace(const StoreSettings& settings, const RecordFormat& format, Files& files, Log& log);
 
 /// Takes the damaged file and its WAL away, so that the next open_or_replace() salvages it.

@@ -23,12 +23,12 @@ class TableCopy {
   TableCopy(Connection& connection, const Table& table)
       : connection_(connection),
         key_(std::string(table.columns).substr(0, std::string(table.columns).find(','))),
-        ahead_(connection, "SELECT count(*),max(CASE WHEN fit THEN k END) FROM (SELECT " + key_ + " AS k," + intact(table) +
-                               " AS fit FROM old." + table.name + " WHERE " + key_ + ">?1 AND " + key_ + "<=?2 ORDER BY " +
-                               key_ + " LIMIT ?3)"),
-        copy_(connection, std::string("INSERT OR IGNORE INTO main.") + table.name + "(" + table.columns + ",sum) SELECT " +
-                              table.columns + ",sum FROM old." + table.name + " WHERE " + key_ + ">?1 AND " + key_ +
-                              "<=?2 AND " + intact(table)) {}
+        ahead_(connection, "SELECT count(*),max(CASE WHEN fit THEN k END) FROM (SELECT " + key_ + " AS k," +
+                               intact(table) + " AS fit FROM old." + table.name + " WHERE " + key_ + ">?1 AND " + key_ +
+                               "<=?2 ORDER BY " + key_ + " LIMIT ?3)"),
+        copy_(connection, std::string("INSERT OR IGNORE INTO main.") + table.name + "(" + table.columns +
+                              ",sum) SELECT " + table.columns + ",sum FROM old." + table.name + " WHERE " + key_ +
+                              ">?1 AND " + key_ + "<=?2 AND " + intact(table)) {}
 
   /// Copies `after` < key <= `upto`. False when the new file is full.
   bool run(std::int64_t after, std::int64_t upto) {
@@ -77,7 +77,8 @@ class TableCopy {
     const Ahead ahead = look(after, upto, 1);
     return !ahead.readable || (ahead.rows > 0 && ahead.last <= after);
   }
-  /// The nearest known place behind which reading goes on: doubling steps past the damage, then halving back to its end.
+  /// The nearest known place behind which reading goes on: doubling steps past the damage, then halving back to its
+  /// end.
   std::int64_t behind_damage(std::int64_t after, std::int64_t upto) {
     std::int64_t bad = after;
     std::int64_t good = kEnd;
@@ -185,7 +186,8 @@ Result<Salvaged> salvage(const std::string& path, const std::string& gateway, Co
   if (readable) {
     const std::string owner = into.text("SELECT value FROM old.facts WHERE id=1 AND " + intact(kFacts));
     if (into.ok() && !owner.empty() && owner != gateway) {
-      refused.detail = "store " + path + ": it is damaged, and belongs to gateway '" + owner + "', not to '" + gateway + "'";
+      refused.detail =
+          "store " + path + ": it is damaged, and belongs to gateway '" + owner + "', not to '" + gateway + "'";
     } else {
       into.forget_error();
       saved = copy_all(into);

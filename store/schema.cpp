@@ -57,8 +57,8 @@ std::string write_into(const char* verb, const Table& table) {
   const auto commas = std::count(table.columns, table.columns + std::strlen(table.columns), ',');
   std::string values = "?1";
   for (int i = 2; i <= commas + 1; ++i) values += ",?" + std::to_string(i);
-  return std::string(verb) + " INTO " + table.name + "(" + table.columns + ",sum) VALUES(" + values + ",row_sum(" + values +
-         "))";
+  return std::string(verb) + " INTO " + table.name + "(" + table.columns + ",sum) VALUES(" + values + ",row_sum(" +
+         values + "))";
 }
 
 }  // namespace

@@ -9,8 +9,8 @@ namespace metergate {
 
 /// Kept in the header of the file (PRAGMA application_id), so that no foreign database is ever taken for a store.
 constexpr std::int64_t kApplicationId = 0x4d747247;
-/// PRAGMA user_version: major * 1000 + minor. Within a major only tables and columns are added, so a file of a newer minor
-/// opens; one of a newer major does not.
+/// PRAGMA user_version: major * 1000 + minor. Within a major only tables and columns are added, so a file of a newer
+/// minor opens; one of a newer major does not.
 constexpr std::int64_t kSchemaVersion = 1000;
 
 /// A table whose first column is its integer primary key. Each ends with `sum`, the row_sum() of these columns.
@@ -37,8 +37,8 @@ std::string replace_into(const Table& table);
 /// SQL that is true for a row that is as it was written.
 std::string intact(const Table& table);
 
-/// Whether it is a store that this program can use, or new. Errors: kInvalid (another program's database, or a store of a newer
-/// major version), kCorrupt.
+/// Whether it is a store that this program can use, or new. Errors: kInvalid (another program's database, or a store of
+/// a newer major version), kCorrupt.
 Status check_format(Connection& connection);
 /// Brings such a file to kSchemaVersion in one transaction.
 Status migrate(Connection& connection);

@@ -96,7 +96,8 @@ Row Shelves::row_of(const Statement::Rows& rows, Lane lane) {
 
 bool Shelves::intact_row(const Statement::Rows& rows) {
   if (rows.number(4) != 0) return true;
-  connection_.fail(Errc::kCorrupt, "record with key " + std::to_string(rows.number(0)) + " does not match its checksum");
+  connection_.fail(Errc::kCorrupt,
+                   "record with key " + std::to_string(rows.number(0)) + " does not match its checksum");
   return false;
 }
 

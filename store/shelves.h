@@ -11,8 +11,8 @@
 
 namespace metergate {
 
-/// Where records lie: one table for each kind of victim, so that the oldest victim is always the first row of a table and no
-/// index is needed. In the order in which undelivered records have to go; the last two never do.
+/// Where records lie: one table for each kind of victim, so that the oldest victim is always the first row of a table
+/// and no index is needed. In the order in which undelivered records have to go; the last two never do.
 enum class Shelf { kReadingsLow, kReadingsHigh, kEvents, kNotices, kResults };
 constexpr int kShelves = 5;
 constexpr std::array<Shelf, kShelves> kAllShelves{Shelf::kReadingsLow, Shelf::kReadingsHigh, Shelf::kEvents,
@@ -58,7 +58,8 @@ class Shelves {
   /// Key of the first row behind `after`, 0 if none.
   std::int64_t first_key(Shelf shelf, std::int64_t after);
   /// The oldest rows, until they make up `bytes`.
-  std::vector<Victim> oldest(Shelf shelf, std::int64_t after, std::int64_t upto, std::int64_t max_rows, std::int64_t bytes);
+  std::vector<Victim> oldest(Shelf shelf, std::int64_t after, std::int64_t upto, std::int64_t max_rows,
+                             std::int64_t bytes);
   void remove(Shelf shelf, std::int64_t first, std::int64_t last);
 
  private:

@@ -90,9 +90,7 @@ std::string Connection::uri_of(const std::string& path) {
   return uri + "?psow=0";
 }
 
-void Connection::fail(Errc code, const std::string& detail) {
-  fail(Error{code, "store " + path_ + ": " + detail});
-}
+void Connection::fail(Errc code, const std::string& detail) { fail(Error{code, "store " + path_ + ": " + detail}); }
 
 void Connection::fail(Error error) {
   if (!ok_) return;

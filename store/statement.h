@@ -12,8 +12,8 @@ struct sqlite3_stmt;
 
 namespace metergate {
 
-/// One SQLite connection, for one thread. Its first error sticks and turns every further statement into nothing, so that a
-/// transaction is written without a branch a line and judged once: by commit() or status().
+/// One SQLite connection, for one thread. Its first error sticks and turns every further statement into nothing, so
+/// that a transaction is written without a branch a line and judged once: by commit() or status().
 class Connection {
  public:
   /// kUntouched reads what the file itself holds, without its WAL, and makes no other file beside it.
@@ -34,10 +34,10 @@ class Connection {
   bool failed_as(Errc code) const { return !ok_ && error_.code == code; }
   void forget_error() { ok_ = true; }
 
-  void run(const std::string& script);                ///< SQL without results
-  std::int64_t number(const std::string& sql);        ///< first column of the first row, 0 if none
-  std::string text(const std::string& sql);           ///< the same, "" if none
-  std::int64_t changes() const;                       ///< rows that the last statement changed
+  void run(const std::string& script);          ///< SQL without results
+  std::int64_t number(const std::string& sql);  ///< first column of the first row, 0 if none
+  std::string text(const std::string& sql);     ///< the same, "" if none
+  std::int64_t changes() const;                 ///< rows that the last statement changed
 
   void begin();
   /// Durable when it returns without error. After kStorage nobody knows until the file was opened again.

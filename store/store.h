@@ -40,8 +40,8 @@ struct Row {
 struct RecordFormat {
   std::function<std::string(const std::string& epoch, Lane lane, std::int64_t seq, const std::string& body)> finish;
   /// Body of the event records_dropped, its `at` being the given time.
-  std::function<Draft(const std::string& epoch, Lane lane, std::int64_t from_seq, std::int64_t to_seq, std::int64_t count,
-                      UtcTime now)>
+  std::function<Draft(const std::string& epoch, Lane lane, std::int64_t from_seq, std::int64_t to_seq,
+                      std::int64_t count, UtcTime now)>
       dropped;
   /// Body of the event readings_lost: readings that could never be numbered.
   std::function<Draft(std::int64_t count, const std::vector<std::string>& meters, UtcTime from, UtcTime to,
@@ -51,12 +51,12 @@ struct RecordFormat {
 
 struct StoreSettings {
   std::string path;
-  std::string gateway;                        ///< whose store it is; another's is refused
-  std::int64_t max_bytes = 256ll << 20;       ///< all its files together; at least 8 MiB
+  std::string gateway;                         ///< whose store it is; another's is refused
+  std::int64_t max_bytes = 256ll << 20;        ///< all its files together; at least 8 MiB
   Millis keep_sent = std::chrono::hours(720);  ///< delivered records stay so long (running time)
   Millis commit_every{1000};
-  Millis patience{5000};  ///< how long a caller waits for the store's thread
-  std::string vfs;  ///< SQLite VFS name, empty for the default; tests inject faults by it
+  Millis patience{5000};        ///< how long a caller waits for the store's thread
+  std::string vfs;              ///< SQLite VFS name, empty for the default; tests inject faults by it
   bool unsafe_no_sync = false;  ///< negative controls only: a store that may lose what it acknowledged
 };
 
@@ -85,7 +85,7 @@ struct Opened {
 struct StoredCommand {
   std::int64_t key = 0;  ///< order of arrival
   std::string id;
-  std::string bus;  ///< empty: needs no bus
+  std::string bus;   ///< empty: needs no bus
   std::string body;  ///< the payload as it came
   bool write = false;
   bool started = false;  ///< a write whose first byte may have left before the process died
@@ -101,9 +101,9 @@ struct Admission {
 };
 
 struct LaneState {
-  std::int64_t waiting = 0;  ///< records not delivered
-  std::int64_t oldest_ms = 0;  ///< `at` of the oldest of them, 0 if none
-  std::int64_t last_seq = 0;   ///< of the running epoch
+  std::int64_t waiting = 0;                               ///< records not delivered
+  std::int64_t oldest_ms = 0;                             ///< `at` of the oldest of them, 0 if none
+  std::int64_t last_seq = 0;                              ///< of the running epoch
   std::int64_t appended = 0, delivered = 0, dropped = 0;  ///< since start
 };
 

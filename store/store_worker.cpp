@@ -33,6 +33,7 @@ Result<Opened> StoreWorker::open() {
   auto opening = open_or_replace(settings_, format_, files_, log_);
   if (!opening) return opening.error();
   db_ = std::move(opening->database);
+  handover_.given(db_->tally().next_key - 1);
   for (const Lane lane : kAllLanes) {
     handover_.move(&Cursors::sent, lane, db_->tally().sent[index_of(lane)], MonoTime::max());
     handover_.move(&Cursors::delivered, lane, db_->tally().delivered[index_of(lane)], MonoTime::max());
@@ -44,7 +45,12 @@ Result<Opened> StoreWorker::open() {
 
 Status StoreWorker::begin(const std::string& epoch, const Draft& started, FileStore::Hooks hooks) {
   if (!db_) return Error{Errc::kStorage, "the store cannot be used"};
-  if (Status done = db_->begin(epoch, started, clock_.utc()); !done) return done;
+  Status done = db_->begin(epoch, started, clock_.utc());
+  if (!done && done.error().code == Errc::kFull && !db_->at_cap()) {
+    disk_is_full(seen_);
+    done = db_->begin(epoch, started, clock_.utc());
+  }
+  if (!done) return done;
   epoch_ = epoch;
   hooks_ = std::move(hooks);
   publish();
@@ -76,6 +82,7 @@ MonoTime StoreWorker::step(MonoTime now) {
 
 void StoreWorker::serve_looks(MonoTime now) {
   const std::int64_t last_key = db_->tally().next_key;
+  handover_.given(last_key - 1);
   for (const Look& look : handover_.take_looks()) {
     if (!look.ticket->wanted()) continue;
     if (!db_) {
@@ -157,6 +164,7 @@ Status StoreWorker::move_cursors() {
 }
 
 void StoreWorker::slice_is_durable() {
+  handover_.given(db_->tally().next_key - 1);
   for (const Task& task : std::exchange(slice_.tasks, {})) {
     if (task.ticket) task.ticket->settle(task.outcome);
   }

@@ -10,7 +10,8 @@
 
 namespace metergate {
 
-/// The store's thread: takes what was handed over, commits it in groups, and keeps the file going when disk or file fail.
+/// The store's thread: takes what was handed over, commits it in groups, and keeps the file going when disk or file
+/// fail.
 class StoreWorker {
  public:
   StoreWorker(const StoreSettings& settings, const RecordFormat& format, Files& files, const Clock& clock, Log& log,
@@ -59,8 +60,8 @@ class StoreWorker {
   std::int64_t doubt_ = 0;      // first key of its failed commit
   std::size_t one_by_one_ = 0;  // so many tasks are to be written each on its own
   bool disk_full_ = false;
-  bool wal_emptied_ = false;    // since the last commit, to make room
-  StoreState counts_;           // what no tally knows
+  bool wal_emptied_ = false;  // since the last commit, to make room
+  StoreState counts_;         // what no tally knows
   MonoTime seen_;
   MonoTime not_before_ = MonoTime::min();  // of the next commit, or of the next try to open
   MonoTime ballast_due_ = MonoTime::max();

@@ -32,8 +32,8 @@ void StoreWorker::refused(const Error& error, MonoTime now) {
 void StoreWorker::no_room(MonoTime now) {
   if (!disk_full_ && !db_->at_cap()) disk_is_full(now);
   if (disk_full_ && !std::exchange(wal_emptied_, true) && db_->write_back()) return;
-  // Readings and events go, who waits is told, results are tried again and again: each on its own, since one that does not
-  // fit must not keep the next from it.
+  // Readings and events go, who waits is told, results are tried again and again: each on its own, since one that does
+  // not fit must not keep the next from it.
   shed_slice();
   for (Task& task : std::exchange(slice_.tasks, {})) {
     if (task.ticket) {
@@ -46,8 +46,8 @@ void StoreWorker::no_room(MonoTime now) {
   not_before_ = now + kFullPause;
 }
 
-/// On a full disk SQLite could not even delete, since that needs room in the WAL: the ballast gives it. Then the store keeps to
-/// the size that its file has.
+/// On a full disk SQLite could not even delete, since that needs room in the WAL: the ballast gives it. Then the store
+/// keeps to the size that its file has.
 void StoreWorker::disk_is_full(MonoTime now) {
   log_.error("disk full: the store does with the room that it has", {{"store", settings_.path}});
   remove_older_aside(settings_.path, files_);
@@ -58,8 +58,7 @@ void StoreWorker::disk_is_full(MonoTime now) {
 }
 
 void StoreWorker::close_for_now(const Error& error, MonoTime now) {
-  log_.error("store fails, it is opened again",
-             {{"why", error.detail}, {"in_ms", std::to_string(pause_.count())}});
+  log_.error("store fails, it is opened again", {{"why", error.detail}, {"in_ms", std::to_string(pause_.count())}});
   if (db_) doubt_ = db_->doubt();
   db_.reset();
   not_before_ = now + pause_;

@@ -12,8 +12,8 @@ namespace metergate {
 struct Tally {
   using PerLane = std::array<std::int64_t, kLanes>;
 
-  // In the table `counters`. Written with every transaction that deletes or moves a cursor, else once a minute; what was
-  // inserted since then is counted again at the next opening, by `counted_to`.
+  // In the table `counters`. Written with every transaction that deletes or moves a cursor, else once a minute; what
+  // was inserted since then is counted again at the next opening, by `counted_to`.
   std::int64_t run_ms = 0;      ///< running time of all processes on this file
   std::int64_t key_floor = 0;   ///< no key up to this one is ever given again
   std::int64_t counted_to = 0;  ///< the counts below cover rows up to this key

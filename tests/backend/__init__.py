@@ -1,12 +1,16 @@
 """A backend for Metergate gateways, as small as it can be and still right: RabbitMQ, a db (SQLite) and Redis.
 
 Read db.py first (what is known for good: unique ids, gaps by number, open commands), then consumer.py (acknowledge after the
-commit), commands.py (confirmed, persistent, sent again under the same id), orders.py (what the user polls), service.py (all of it).
+commit), commands.py (confirmed, persistent, sent again under the same id), orders.py (what the user polls), service.py (all
+of it together).
 
     gateway -> amq.topic, key metergate.GATEWAY.readings | results | events    -> queues metergate.readings | .results | .events
                amq.topic, key metergate.GATEWAY.status | catalog               -> queue  metergate.state
     backend -> amq.topic, key metergate.GATEWAY.commands | receipts            -> the gateway's own queue
                nobody is subscribed                                            -> queue  metergate.unrouted: no such gateway
+
+Receipts and replay are sent only if asked for (service.py). Gateways of release 0.1 know neither `--delivery receipt` nor the
+command `replay`: there a gap in the numbers stays an open question for somebody to look at (table `gaps`).
 
 What it does not show: authentication of users, several databases, a schema for years of readings.
 """

@@ -227,14 +227,44 @@ class Acknowledging(Case):
             self.deliver("metergate.g1.readings", message(record(2)))
         self.assertEqual(self.channel.done, [("ack", 7)])
 
+    def test_a_result_that_redis_did_not_take_comes_again_and_is_taken(self):
+        self.orders.open("o1", ["meter-1"])
+        self.db.open("g1", {"id": "c1", "op": "read"}, "o1", "meter-1")
+        result = message(record(1, "results", command="c1", status="done"))
+        self.redis.exists = lambda _key: 1 / 0
+        with self.assertRaises(ZeroDivisionError):
+            self.deliver("metergate.g1.results", result)
+        self.assertEqual(self.channel.done, [])
+        del self.redis.exists
+        self.deliver("metergate.g1.results", result)
+        self.assertEqual(self.channel.done, [("ack", 7)])
+        self.assertEqual(self.orders.poll("o1")["meter-1"]["status"], "done")
+
+    def test_the_first_answer_stays(self):
+        self.db.open("g1", {"id": "c1", "op": "read"}, "o1", "meter-1")
+        self.deliver("metergate.g1.results", message(record(1, "results", command="c1", status="done")))
+        self.deliver("metergate.g1.commands", '{"id":"c1"}', receipts=None)
+        self.assertEqual(self.orders.poll("o1")["meter-1"]["status"], "done")
+
+    def test_sets_aside_what_nobody_is_bound_to_but_receipts(self):
+        for key, body in (("other.g1.readings", "{}"), ("odd", "{}"), ("metergate.g1.commands", "{"),
+                          ("metergate.g1.receipts", "{}")):
+            self.deliver(key, body, receipts=None)
+        self.assertEqual((len(self.aside()), self.channel.done), (3, [("ack", 7)] * 4))
+
     def test_sets_aside_and_acknowledges_what_it_cannot_read(self):
-        for key, body in (("metergate.g1.readings", "{"), ("metergate.g1.readings", '{"records":[5]}'), ("odd", "{}"),
-                          ("metergate.g1.catalog", "[]"), ("metergate.g1.readings", message(record(1, gateway="g2")))):
-            with self.subTest(body):
+        wrong = [("metergate.g1.readings", body) for body in (
+            "{", '{"records":[5]}', '{"records":[' + "[" * 100_000, message(record(1, gateway="g2")), message(record(10**30)),
+            message(record("x")), message(record(1, values=[1])), message(record(1, at={}, values={"a": 1})),
+            message(record(1, values={"a": "\ud800"})))]
+        wrong += [("metergate.g1.catalog", "[]"), ("metergate.g1.results", message(record(1, "results"))), ("odd", "{}")]
+        for key, body in wrong:
+            with self.subTest(body[:60]):
                 self.channel.done.clear()
                 self.deliver(key, body)
                 self.assertEqual(self.channel.done, [("ack", 7)])
-        self.assertEqual(len(self.aside()), 5)
+        self.assertEqual(len(self.aside()), len(wrong))
+        self.assertEqual(self.db.rows("SELECT * FROM records"), [])
 
     def test_sends_no_receipt_unless_asked_to(self):
         self.deliver("metergate.g1.readings", message(record(1)))

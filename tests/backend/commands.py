@@ -1,4 +1,4 @@
-"""Commands to gateways. At least once from here, exactly once there: a gateway executes a command id once, however often it comes."""
+"""Commands to gateways. At least once from here, once there: a gateway executes a command id once, however often it comes."""
 import contextlib
 import json
 import uuid

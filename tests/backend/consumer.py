@@ -1,9 +1,9 @@
 """Everything that comes from gateways. A message is acknowledged to the broker after its commit, and not before."""
 import json
 import logging
+import sqlite3
 
 from backend import EXCHANGE, PREFIX
-from backend.db import BadMessage
 
 RECORDS = (f"{PREFIX}.readings", f"{PREFIX}.results", f"{PREFIX}.events")
 STATE, UNROUTED = f"{PREFIX}.state", f"{PREFIX}.unrouted"
@@ -40,39 +40,39 @@ class Consumer:
             connection.process_data_events(0.2)
 
     def on_message(self, channel, method, _properties, body):
-        lanes = ()
+        lanes, answers = (), ()
         try:
             _prefix, gateway, kind = method.routing_key.split(".")
-            text = body.decode()
             if kind in ("status", "catalog"):
-                self.db.state(gateway, kind, text)
+                self.db.state(gateway, kind, body.decode())
             else:
-                lanes, answers = self.db.store(gateway, text)  # the commit
-                for answer in answers:
-                    self.orders.fill(*answer)
-        except (BadMessage, ValueError, KeyError, TypeError) as error:
+                lanes, answers = self.db.store(gateway, body.decode())  # the commit
+        except sqlite3.OperationalError:
+            raise  # the db's trouble, not the message's: it has to come again
+        except Exception as error:  # whatever a gateway sends, it does not stop the queue
             self.db.put_aside(method.routing_key, f"{type(error).__name__}: {error}", body)
+        for answer in answers:
+            self.orders.fill(*answer)
         if self.receipts:
             for lane in lanes:  # also when all were repeats: a receipt may have been lost
                 self.send_receipt(channel, lane)
         channel.basic_ack(method.delivery_tag)
 
     def send_receipt(self, channel, lane):
-        """For gateways with --delivery receipt, of which one party sends receipts: then a record is gone there only when it is here."""
+        """For gateways with --delivery receipt: they keep a record until it is here. One party only sends receipts."""
         gateway, epoch, name = lane.split("/")
         channel.basic_publish(EXCHANGE, f"{PREFIX}.{gateway}.receipts",
                               json.dumps({"epoch": epoch, "lane": name, "upto": self.db.upto(lane)}))
 
     def on_unrouted(self, channel, method, _properties, body):
         """What nobody is subscribed to. A command in here means that no such gateway was ever connected."""
-        kind = method.routing_key.split(".")[-1]
         try:
+            _prefix, gateway, kind = method.routing_key.split(".")
             if kind == "commands":
-                gateway = method.routing_key.split(".")[1]
                 for answer in self.db.no_such_gateway(gateway, json.loads(body)["id"]):
                     self.orders.fill(*answer)
             elif kind != "receipts":
-                raise BadMessage("no queue is bound to this key")
+                raise ValueError("no queue is bound to this key")
         except (ValueError, KeyError, TypeError) as error:
-            self.db.put_aside(method.routing_key, f"{type(error).__name__}: {error}", body)
+            self.db.put_aside(method.routing_key, f"unrouted: {error}", body)
         channel.basic_ack(method.delivery_tag)

@@ -110,7 +110,8 @@ class Db:
         """The gateway no longer knows its commands: what reads is sent again, what writes may have been done or not."""
         unknown = json.dumps({"status": "unknown", "error": {"code": "interrupted", "message": "the gateway lost its store"}})
         self._send_again(gateway)
-        writes = self.rows("SELECT command FROM operations WHERE gateway = ? AND body ->> 'op' = 'write'", gateway)
+        writes = self.rows("SELECT command FROM operations WHERE gateway = ? AND result IS NULL AND body ->> 'op' = 'write'",
+                           gateway)
         return [answer for command, in writes for answer in self._answer(gateway, command, unknown)]
 
     def _send_again(self, gateway):
@@ -136,9 +137,11 @@ class Db:
         self.sql.execute("INSERT INTO lost VALUES (?, ?, ?, ?)", (lane, first, last, why))
 
     def _answer(self, gateway, command, result):
-        """To whom a result goes. Only the gateway that was asked can answer; a second result of a command is nobody's."""
-        return self.rows("UPDATE operations SET result = ?, answered_at = ? WHERE command = ? AND gateway = ? AND result IS NULL "
-                         "RETURNING orderid, device, result", result, time.time(), command, gateway)
+        """Whom a result is for. Only the gateway that was asked can answer, and the first answer stays. Also for a repeat: Redis
+        may not have heard of it."""
+        return self.rows("UPDATE operations SET result = coalesce(result, ?), answered_at = coalesce(answered_at, ?) "
+                         "WHERE command = ? AND gateway = ? RETURNING orderid, device, result",
+                         result, time.time(), command, gateway)
 
     def _put_aside(self, routing_key, why, body):
         self.sql.execute("INSERT INTO aside VALUES (?, ?, ?, ?)", (time.time(), routing_key, why, body))

@@ -91,8 +91,8 @@ class Crash(unittest.TestCase):
         for gateway, commands in self.commands.items():
             self.assertEqual(self.executions(gateway), {FIRST + i: 1 for i in range(len(commands))}, gateway)
         self.assertEqual(self.backend.db.rows("SELECT routing_key, why, body FROM aside"), [])
-        results = self.backend.db.rows("SELECT count(*), count(DISTINCT body ->> 'command') FROM records WHERE id LIKE '%/results/%'")
-        self.assertEqual(results, [(sum(map(len, self.commands.values())),) * 2])
+        results = self.backend.db.rows("SELECT body ->> 'command' FROM records WHERE id LIKE '%/results/%'")
+        self.assertEqual(sorted(command for command, in results), sorted(sum(self.commands.values(), [])))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def short(device, result):
     if result is None:
         return f"{device} ..."
     if result["status"] != "done":
-        return f"{device} {result['status']}: {result['error']['message']}"
+        return f"{device} {result['status']}: {result['error']['code']}"
     return f"{device} " + " ".join(f"{point}={value}" for point, value in result["values"].items())
 
 
@@ -49,12 +49,13 @@ def start_meters(world):
 
 
 def start_gateways(world, line, tcp_port, receipts):
-    buses = {"plant-1": f"name=bus,device={line},baud=9600,mode=8N1,timeout=500ms", "plant-2": f"name=bus,tcp=127.0.0.1:{tcp_port}"}
+    buses = {"plant-1": f"name=bus,device={line},baud=9600,mode=8N1,timeout=500ms",
+             "plant-2": f"name=bus,tcp=127.0.0.1:{tcp_port}"}
     agents = {}
     for name, bus in buses.items():
         flags = ["--bus", bus, *(["--delivery", "receipt"] if receipts else [])]
         for device, (gateway, meter) in DEVICES.items():
-            every = "" if gateway == "plant-2" else ",every=15s"  # the second line is read on command only: so reads can be counted
+            every = ",every=15s" if gateway == "plant-1" else ""  # plant-2 reads on command only: so its reads can be counted
             if gateway == name:
                 flags += ["--meter", f"id={meter},bus=bus,unit={int(device[-2:])},profile={PROFILE.stem}{every}"]
         agents[name] = world.gateway(name, *flags)
@@ -65,7 +66,7 @@ def synchronous(backend, steps):
     steps.begin(f"The synchronous command: ten meters on two gateways, {DEAD} is dead; the user polls once a second")
     steps.say("user -> backend", f"read {', '.join(POINTS)} of {len(DEVICES)} meters")
     order = backend.order(list(DEVICES), POINTS, expires_in=30)
-    steps.say("backend", f"hash order:{order} in Redis, {len(DEVICES)} operations in the db, {len(DEVICES)} commands confirmed by RabbitMQ")
+    steps.say("backend", f"hash order:{order} in Redis, {len(DEVICES)} operations in the db, as many commands confirmed by RabbitMQ")
     steps.say("backend -> user", f"poll order {order}")
     seen = {}
     for poll in range(1, 16):
@@ -74,7 +75,7 @@ def synchronous(backend, steps):
         done = [device for device, result in results.items() if result]
         steps.say("user polls", f"{len(done)} of {len(results)} are there")
         for device in sorted(set(done) - seen.keys()):
-            seen[device] = time.time() - steps.start
+            seen[device] = time.time()
             print(f"{'':37}{short(device, results[device])}")
         if len(done) == len(results):
             break
@@ -85,7 +86,8 @@ def synchronous(backend, steps):
 
 def table(backend, order, seen, start):
     """Where the time went. All clocks are this machine's."""
-    print("\n  ms since the user's request:\n  device    gateway   at gateway   on the bus   off the bus   in the db   seen by the user   status")
+    print("\n  ms since the user's request:\n"
+          "  device    gateway   at gateway   on the bus   off the bus   in the db   seen by the user   status")
     for device, gateway, at, result in backend.db.rows(
             "SELECT device, gateway, answered_at, result FROM operations WHERE orderid = ? ORDER BY device", order):
         if result is None:
@@ -93,7 +95,8 @@ def table(backend, order, seen, start):
             continue
         result = json.loads(result)
         times = [seconds(result[name]) if name in result else None for name in ("received_at", "started_at", "finished_at")]
-        cells = ["-" if t is None else f"{(t - start) * 1000:.0f}" for t in (*times, at)] + [f"{seen[device] * 1000:.0f}" if device in seen else "-"]
+        times += [at, seen.get(device)]
+        cells = ["-" if t is None else f"{(t - start) * 1000:.0f}" for t in times]
         print(f"  {device}  {gateway}{cells[0]:>13}{cells[1]:>13}{cells[2]:>14}{cells[3]:>12}{cells[4]:>19}   {result['status']}")
 
 
@@ -188,8 +191,10 @@ def run(receipts, replay):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--receipts", action="store_true", help="gateways with --delivery receipt: records count when they are in the db")
-    parser.add_argument("--replay", action="store_true", help="ask for records that are missing; else a gap stays an open question")
+    parser.add_argument("--receipts", action="store_true", help="gateways run with --delivery receipt, which release 0.1 refuses: "
+                        "a record counts as delivered when it is in the backend's db")
+    parser.add_argument("--replay", action="store_true", help="the backend asks for records that are missing, which gateways of "
+                        "release 0.1 reject; else a gap stays an open question")
     given = parser.parse_args()
     for sig in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sig, lambda *_: sys.exit(1))  # so that everything is ended here, too

@@ -61,9 +61,9 @@ class FakeConnector : public Connector {
   FakeConnection* now = nullptr;  ///< the living connection
   int made = 0;
   bool bare = false;
-  std::string refuse;                   ///< not empty: start() fails with it, at once
-  std::function<void()> on_subscribe;   ///< called before a subscription is noted
-  std::vector<Message> published;       ///< by all connections
+  std::string refuse;                  ///< not empty: start() fails with it, at once
+  std::function<void()> on_subscribe;  ///< called before a subscription is noted
+  std::vector<Message> published;      ///< by all connections
 };
 
 inline FakeConnection::~FakeConnection() { connector_.now = nullptr; }

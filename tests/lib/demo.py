@@ -17,7 +17,7 @@ from metersim import MeterSim
 
 PROFILES = "drivers/profiles/%s.ini"
 ON_LINE = {"hall": (1, "sdm630"), "workshop": (2, "abb_b23"), "office": (3, "umg96rm")}
-ON_TCP = {"plant": (1, "em340")}
+ON_TCP = {"plant": (4, "em340")}
 SHOWN = ("voltage_l1", "active_power", "active_energy_import")
 
 
@@ -33,6 +33,7 @@ class Demo:
     def __init__(self, build, folder, stack):
         self.folder = folder
         self.failures = []
+        self.shown_status = None
         sim = os.path.join(build, "tests/sim/metersim")
         self.device = os.path.join(folder, "rs485-1")
         self.line = stack.enter_context(MeterSim(
@@ -82,7 +83,11 @@ class Demo:
 
     def show(self, topic, record, repeat):
         if topic == "status":
-            say("%s  status: %s" % (record["at"][11:23], record["state"]))
+            if record != self.shown_status:
+                # A last will was made when the connection was: its time says nothing of the loss.
+                will = record["state"] == "offline" and record["at"] == record["since"]
+                say("%s  status   %s" % (" " * 12 if will else record["at"][11:23], record["state"]))
+            self.shown_status = record
             return
         what = {"readings": self.reading_text, "results": self.result_text, "events": self.event_text}[topic](record)
         say("%s  %-8s #%-4s %s%s" % (record["at"][11:23], topic, record["seq"], what, "  (a repeat)" if repeat else ""))

@@ -12,8 +12,9 @@
 
 namespace metergate {
 
-/// A disk as it is after a loss of power. What was synced is there; of what was only written any part may be. The first sync
-/// of a new file, and that of a folder, make names durable, too; else these come to the disk in their order or not at all.
+/// A disk as it is after a loss of power. What was synced is there; of what was only written any part may be. The first
+/// sync of a new file, and that of a folder, make names durable, too; else these come to the disk in their order or not
+/// at all.
 class CrashDisk {
  public:
   enum class Loss {

@@ -166,7 +166,8 @@ TEST_F(DamageTest, NeverSendsARecordWhoseBytesWereChanged) {
     file.assign(std::istreambuf_iterator<char>(in), {});
   }
   int changed = 0;
-  for (std::size_t at = file.find("xxxxxxxxxxxxxxxx", file.size() / 2); changed < 5; at = file.find("xxxxxxxx", at + 90000)) {
+  for (std::size_t at = file.find("xxxxxxxxxxxxxxxx", file.size() / 2); changed < 5;
+       at = file.find("xxxxxxxx", at + 90000)) {
     ASSERT_NE(at, std::string::npos);
     write_at(static_cast<std::int64_t>(at) + 2, "y");
     ++changed;

@@ -60,7 +60,8 @@ class FaultTest : public StoreTest {
   void work() {
     for (int round = 0; round < 4; ++round) {
       const std::string name = std::to_string(epochs_) + "." + std::to_string(round);
-      for (int i = 0; i < 8; ++i) put(reading("r" + name + "." + std::to_string(i) + std::string(500, 'x'), i % 2 == 0));
+      for (int i = 0; i < 8; ++i)
+        put(reading("r" + name + "." + std::to_string(i) + std::string(500, 'x'), i % 2 == 0));
       pass(settings_.commit_every);
       put(event("x" + name));
       const auto admitted = store_->admit(command("c" + name, "b1", true), std::nullopt);
@@ -117,7 +118,8 @@ class FaultTest : public StoreTest {
       last[lane] = std::max(last[lane], static_cast<std::int64_t>(std::stoll(id.substr(id.rfind('/') + 1))));
     }
     for (const auto& [lane, number] : last) {
-      for (std::int64_t n = 1; n <= number; ++n) EXPECT_EQ(seen_.count(lane + "/" + std::to_string(n)), 1u) << lane << n;
+      for (std::int64_t n = 1; n <= number; ++n)
+        EXPECT_EQ(seen_.count(lane + "/" + std::to_string(n)), 1u) << lane << n;
     }
     const auto open = store_->open_commands("b1", 0, 100);
     ASSERT_TRUE(open);
@@ -138,7 +140,7 @@ class FaultTest : public StoreTest {
   WatchedVfs vfs_{"faulty"};
   std::int64_t count_ = 0, first_bad_ = 1LL << 60, last_bad_ = 1LL << 60;
   std::int64_t operations_ = 0;
-  std::int64_t to_deliver_ = 0;  // a key that was handed out
+  std::int64_t to_deliver_ = 0;              // a key that was handed out
   std::map<std::string, std::string> seen_;  // id to bytes, whatever was ever handed out
   std::set<std::string> bodies_, appended_, admitted_, started_;
   std::string learned_;

@@ -215,7 +215,8 @@ TEST_F(RoomTest, TakesRejectedCommandsIntoTheReserveAndThenNoneButKeepsTheAnswer
   int rejected = 0;
   Status refused;
   while (refused && rejected < 5000) {
-    auto admitted = store_->admit(command("c" + std::to_string(rejected)), result("store_full" + std::string(900, ' ')));
+    auto admitted =
+        store_->admit(command("c" + std::to_string(rejected)), result("store_full" + std::string(900, ' ')));
     if (admitted) {
       ++rejected;
     } else {

@@ -14,8 +14,8 @@ namespace fs = std::filesystem;
 namespace {
 
 int null_fd() {
-  static const int kFd = ::open(std::getenv("METERGATE_TEST_LOG") != nullptr ? "/dev/stderr" : "/dev/null",
-                                O_WRONLY | O_CLOEXEC);
+  static const int kFd =
+      ::open(std::getenv("METERGATE_TEST_LOG") != nullptr ? "/dev/stderr" : "/dev/null", O_WRONLY | O_CLOEXEC);
   return kFd;
 }
 
@@ -55,11 +55,13 @@ RecordFormat plain_format() {
   format.finish = [](const std::string& epoch, Lane lane, std::int64_t seq, const std::string& body) {
     return epoch + "/" + lane_name(lane) + "/" + std::to_string(seq) + " " + body;
   };
-  format.dropped = [](const std::string& epoch, Lane lane, std::int64_t from, std::int64_t to, std::int64_t count, UtcTime) {
-    return event("dropped " + epoch + " " + lane_name(lane) + " " + std::to_string(from) + "-" + std::to_string(to) + " (" +
-                 std::to_string(count) + ")");
+  format.dropped = [](const std::string& epoch, Lane lane, std::int64_t from, std::int64_t to, std::int64_t count,
+                      UtcTime) {
+    return event("dropped " + epoch + " " + lane_name(lane) + " " + std::to_string(from) + "-" + std::to_string(to) +
+                 " (" + std::to_string(count) + ")");
   };
-  format.lost = [](std::int64_t count, const std::vector<std::string>& meters, UtcTime, UtcTime, const std::string&, UtcTime) {
+  format.lost = [](std::int64_t count, const std::vector<std::string>& meters, UtcTime, UtcTime, const std::string&,
+                   UtcTime) {
     return event("lost " + std::to_string(count) + " of " + std::to_string(meters.size()) + " meters");
   };
   return format;

@@ -45,13 +45,13 @@ class StoreTest : public ::testing::Test {
   ~StoreTest() override;
 
   Result<std::unique_ptr<FileStore>> try_open();
-  void open();                              ///< opens and begins the next epoch, e1, e2, ...
+  void open();  ///< opens and begins the next epoch, e1, e2, ...
   void begin(const std::string& epoch);
-  void close();                             ///< finish, as at SIGTERM
-  void crash();                             ///< no goodbye, as at kill -9: the files stay as they are now
+  void close();  ///< finish, as at SIGTERM
+  void crash();  ///< no goodbye, as at kill -9: the files stay as they are now
   void restart();
-  void run();                               ///< steps until there is nothing to do now
-  void pass(Millis time);                   ///< time passes, step by step
+  void run();              ///< steps until there is nothing to do now
+  void pass(Millis time);  ///< time passes, step by step
   void append(const Draft& draft) { store_->append({draft}); }
   void append_committed(const Draft& draft);
   void deliver(Lane lane, std::int64_t key);

@@ -35,7 +35,8 @@ int judge(WatchedVfs* owner, int failure, const FileOperation& operation) {
 
 int judge(sqlite3_file* file, int failure, FileOperation::Kind kind, std::int64_t offset = 0, std::string bytes = {}) {
   const char* name = watched(file)->name;
-  return judge(watched(file)->owner, failure, FileOperation{kind, name == nullptr ? "" : name, offset, std::move(bytes)});
+  return judge(watched(file)->owner, failure,
+               FileOperation{kind, name == nullptr ? "" : name, offset, std::move(bytes)});
 }
 
 int close(sqlite3_file* file) { return real(file)->pMethods->xClose(real(file)); }
@@ -66,9 +67,9 @@ int sector(sqlite3_file* file) { return real(file)->pMethods->xSectorSize(real(f
 int traits(sqlite3_file* file) { return real(file)->pMethods->xDeviceCharacteristics(real(file)); }
 
 // Version 1, without shared memory: the store does not need any.
-const sqlite3_io_methods kMethods = {1,      close, read, write,  truncate,   sync,    size,    lock,
-                                     unlock, check_lock, control, sector, traits, nullptr, nullptr, nullptr,
-                                     nullptr, nullptr, nullptr};
+const sqlite3_io_methods kMethods = {1,       close,   read,       write,   truncate, sync,   size,
+                                     lock,    unlock,  check_lock, control, sector,   traits, nullptr,
+                                     nullptr, nullptr, nullptr,    nullptr, nullptr};
 
 WatchedVfs* owner_of(sqlite3_vfs* vfs) { return static_cast<WatchedVfs*>(vfs->pAppData); }
 sqlite3_vfs* system_vfs() { return sqlite3_vfs_find("unix"); }

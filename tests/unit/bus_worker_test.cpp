@@ -193,6 +193,27 @@ TEST_F(BusWorkerTest, ReadsAMeterAtOnceWhenItIsBack) {
   EXPECT_FALSE(worker_->state().meters[0].silent);
 }
 
+TEST_F(BusWorkerTest, TellsOnceThatAMeterIsNotTheModelOfItsProfile) {
+  site_ = OneBus("identify = holding 400 u16 400\n");
+  site_.poll(site_.meter("m1", 1), seconds(10), {"power"});
+  line_.registers[400] = 7;
+  start();
+  run(minutes(1));
+  const auto names = store_.names_of_events();
+  EXPECT_EQ(std::count(names.begin(), names.end(), "profile_mismatch"), 1);
+  EXPECT_EQ(text(*store_.events.front().find("detail"), "found"), "7");
+  EXPECT_EQ(text(store_.readings.back(), "quality"), "good");
+}
+
+TEST_F(BusWorkerTest, FindsNothingWrongWithTheModelThatItsProfileDescribes) {
+  site_ = OneBus("identify = holding 400 u16 400\n");
+  site_.poll(site_.meter("m1", 1), seconds(10), {"power"});
+  start();
+  run(minutes(1));
+  EXPECT_THAT(store_.names_of_events(), ::testing::IsEmpty());
+  EXPECT_EQ(std::count(line_.blocks.begin(), line_.blocks.end(), (Block{Table::kHolding, 400, 1})), 1);
+}
+
 TEST_F(BusWorkerTest, SurvivesAnUnpluggedPortAndTellsItOnce) {
   site_.poll(site_.meter("m1", 1), seconds(10), {"power"});
   start();

@@ -615,6 +615,22 @@ TEST_F(RefusingBroker, SleepsUntilTheNextTryOfWhatIsRefused) {
   EXPECT_GE(next, clock.mono() + 1s);
 }
 
+TEST_F(RefusingBroker, MakesNoRoomForTheTryOfALaneThatHasNothingLeft) {
+  const std::int64_t bad = outbox.add(Lane::kResults, "\"x\":\"poison\"");
+  commit(Lane::kResults);
+  run(clock.mono() + 30s);
+  ASSERT_TRUE(source(Source::kResults).refused);
+  outbox.rows.erase(bad);
+  outbox.rows.erase(bad + 1);
+  run(clock.mono() + 60s);
+  connector.published.clear();
+  clock.advance(60s);
+  commit(Lane::kReadings);
+  settle();
+
+  EXPECT_THAT(sent(), ElementsAre("readings-3"));
+}
+
 TEST_F(RefusingBroker, LetsReadingsPassAnEventThatTheBrokerRefuses) {
   const std::int64_t dropped = outbox.add(Lane::kEvents, "\"x\":\"poison\"");
   const std::int64_t behind = commit(Lane::kReadings);

@@ -15,8 +15,8 @@
 #include <stdexcept>
 
 #include "agent/base/fd.h"
-#include "tests/wire/rst_proxy.h"
 #include "tests/wire/free_port.h"
+#include "tests/wire/rst_proxy.h"
 
 namespace metergate {
 
@@ -107,8 +107,9 @@ void Program::signal(int number) const {
 bool run_program(const std::vector<std::string>& arguments) { return Program(arguments).wait(Millis{20'000}) == 0; }
 
 Mosquitto::Mosquitto(const std::vector<std::string>& lines) : port_(free_port()) {
-  std::string text = "listener " + std::to_string(port_) + " 127.0.0.1\npersistence false\nlog_type all\nlog_dest file " +
-                     folder_.path("log") + "\nmax_queued_messages 0\nuser root\n";
+  std::string text = "listener " + std::to_string(port_) +
+                     " 127.0.0.1\npersistence false\nlog_type all\nlog_dest file " + folder_.path("log") +
+                     "\nmax_queued_messages 0\nuser root\n";
   for (const std::string& line : lines) text += line + "\n";
   if (lines.empty()) text += "allow_anonymous true\n";
   folder_.write("mosquitto.conf", text);
@@ -155,9 +156,8 @@ void Mosquitto::publish(const std::string& topic, const std::string& payload, bo
 
 std::unique_ptr<Program> Mosquitto::subscriber(const std::string& filter) const {
   const int before = logged("Sending SUBACK");
-  auto child = std::make_unique<Program>(std::vector<std::string>{"mosquitto_sub", "-h", "127.0.0.1", "-p",
-                                                                std::to_string(port_), "-q", "1", "-t", filter, "-F",
-                                                                "%t %p"});
+  auto child = std::make_unique<Program>(std::vector<std::string>{
+      "mosquitto_sub", "-h", "127.0.0.1", "-p", std::to_string(port_), "-q", "1", "-t", filter, "-F", "%t %p"});
   if (logged("Sending SUBACK", before + 1, Millis{5000}) <= before) throw std::runtime_error("mosquitto_sub failed");
   return child;
 }

@@ -20,8 +20,8 @@ class RstProxy {
   RstProxy& operator=(const RstProxy&) = delete;
 
   int port() const { return port_; }
-  void reset() { reset_ = true; }              ///< RST to both sides, in the middle of whatever is going on
-  void swallow(bool on) { swallow_ = on; }     ///< what is sent goes nowhere, and nothing comes back
+  void reset() { reset_ = true; }           ///< RST to both sides, in the middle of whatever is going on
+  void swallow(bool on) { swallow_ = on; }  ///< what is sent goes nowhere, and nothing comes back
   int connections() const { return connections_; }
 
  private:

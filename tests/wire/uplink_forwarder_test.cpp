@@ -53,9 +53,13 @@ class ForwarderOverMqttTest : public UplinkFixture {
     hooks.duplicate = [](const std::string&) {};
     hooks.session_lost = [] { return Draft{Lane::kEvents, {}, {}, true, "\"event\":\"session_lost\""}; };
     hooks.ended = [] {};
-    forwarder = std::make_unique<Forwarder>(
-        Forwarder::Parts{*connector, outbox, memory, log.log, system_draw(),
-                         {"g1", topics_of("metergate", "g1"), settings.options}, hooks});
+    forwarder = std::make_unique<Forwarder>(Forwarder::Parts{*connector,
+                                                             outbox,
+                                                             memory,
+                                                             log.log,
+                                                             system_draw(),
+                                                             {"g1", topics_of("metergate", "g1"), settings.options},
+                                                             hooks});
     thread = std::thread([this] {
       for (;;) {
         if (stop) forwarder->stop(clock.mono());
@@ -108,6 +112,7 @@ TEST_F(ForwarderOverMqttTest, AnswersACommandWithoutWaitingForADelayedAcknowledg
   ConnectorSettings other = settings;
   other.options.client_id = "backend";
   other.will_topic = "backend/will";
+  other.resolve = [](const std::string&, Millis) { return std::vector<std::string>{"127.0.0.1"}; };
   const auto backend = make_mqtt_connector(other, clock, log.log);
   ASSERT_TRUE(backend);
   Try one;

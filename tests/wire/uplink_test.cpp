@@ -177,7 +177,8 @@ TEST_F(UplinkTest, SetsTcpNodelayAndAUserTimeoutOnItsSocket) {
   for (int fd = 3; fd < 256; ++fd) {
     sockaddr_in peer{};
     socklen_t size = sizeof peer;
-    if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0 || ntohs(peer.sin_port) != broker.port()) continue;
+    if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0 || ntohs(peer.sin_port) != broker.port())
+      continue;
     ++sockets;
     int nodelay = 0;
     unsigned timeout = 0;

@@ -185,7 +185,8 @@ TEST_F(UplinkTlsTest, OffersTls12AndLaterOnly) {
 TEST_F(UplinkTlsTest, RefusesFilesThatAreNoneAndNamesTheirFlag) {
   const std::string junk = certificates->folder.write("junk", "no PEM\n");
   const std::string locked = file("locked.key");
-  ASSERT_TRUE(run_program({"openssl", "ec", "-in", file("client.key"), "-aes256", "-passout", "pass:x", "-out", locked}));
+  ASSERT_TRUE(
+      run_program({"openssl", "ec", "-in", file("client.key"), "-aes256", "-passout", "pass:x", "-out", locked}));
   struct Case {
     std::string ca, cert, key, named;
   };
