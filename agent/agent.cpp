@@ -106,7 +106,7 @@ void Agent::make_parts() {
     events_->tell("duplicate_gateway", "", json.take());
   };
   hooks.session_lost = [this] { return event_draft(stamp_of(clock_), "session_lost", "{}"); };
-  hooks.ended = [this] { ::kill(::getpid(), SIGTERM); };
+  hooks.ended = [] { ::kill(::getpid(), SIGTERM); };
   forwarder_ = std::make_unique<Forwarder>(Forwarder::Parts{
       *connector_, *store_, *store_, log_, system_draw(), {options_.gateway, topics_, options_.uplink}, hooks});
 

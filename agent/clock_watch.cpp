@@ -12,7 +12,8 @@ constexpr Millis kLook{500};
 MonoTime ClockWatch::step(MonoTime now) {
   const Moment moment = moment_of(clock_);
   const Stamp stamp{moment.utc, clock_.synced()};
-  const Millis offset = moment.utc.time_since_epoch() - std::chrono::duration_cast<Millis>(moment.mono.time_since_epoch());
+  const Millis offset =
+      moment.utc.time_since_epoch() - std::chrono::duration_cast<Millis>(moment.mono.time_since_epoch());
   if (offset_ && std::chrono::abs(offset - *offset_) > kStep) {
     const std::int64_t delta = (offset - *offset_).count();
     JsonWriter json;

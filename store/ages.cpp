@@ -6,18 +6,18 @@ namespace metergate {
 
 namespace {
 
-constexpr std::int64_t kKeepAnswersMs = 7LL * 24 * 3600 * 1000;
+constexpr std::int64_t kKeepAnswersMs = 7LL * 24 * 3600000;
 
 constexpr std::int64_t kNever = (1LL << 48) - 1;
 
 /// Marks of all kinds share a table; within a kind they are ordered by age.
 std::int64_t mark_id(Ages::Kind kind, std::int64_t run_ms) { return (static_cast<std::int64_t>(kind) << 48) + run_ms; }
 
-std::int64_t pitch_of(std::int64_t keep_ms) { return std::clamp<std::int64_t>(keep_ms / 64, 1000, 3600 * 1000); }
+std::int64_t pitch_of(std::int64_t keep_ms) { return std::clamp<std::int64_t>(keep_ms / 64, 1000, 3600000); }
 
 }  // namespace
 
-Ages::Ages(Connection& c, Millis keep_sent)
+Ages::Ages(SqliteConnection& c, Millis keep_sent)
     : newest_(c, "SELECT id,key FROM marks WHERE id>=?1 AND id<=?2 ORDER BY id DESC LIMIT 1"),
       insert_(c, replace_into(kMarks)),
       passed_(c, "SELECT id,key FROM marks WHERE id>=?1 AND id<=?2 ORDER BY id DESC LIMIT 1"),

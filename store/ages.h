@@ -13,7 +13,7 @@ class Ages {
  public:
   enum class Kind { kReadings, kResults, kEvents, kAnswers };  ///< kAnswers: results, for the ids of done commands
 
-  Ages(Connection& connection, Millis keep_sent);
+  Ages(SqliteConnection& connection, Millis keep_sent);
 
   /// Takes note, if it is time to, that everything up to `key` is delivered. True if it did.
   bool note(Kind kind, std::int64_t run_ms, std::int64_t key);

@@ -11,7 +11,7 @@ constexpr std::int64_t kNamesKept = 100000;
 
 }  // namespace
 
-Annals::Annals(Connection& c)
+Annals::Annals(SqliteConnection& c)
     : fact_(c, "SELECT value FROM facts WHERE id=?1"),
       set_fact_(c, replace_into(kFacts)),
       forget_(c, "DELETE FROM facts WHERE id>1"),
@@ -91,7 +91,7 @@ std::optional<std::string> Annals::catalog(const std::string& hash) {
 
 std::int64_t Annals::last_key() { return last_.number_or(0); }
 
-Notebook::Notebook(Connection& c)
+Notebook::Notebook(SqliteConnection& c)
     : recall_(c, "SELECT value FROM learned WHERE name=?1"),
       id_of_(c, "SELECT id FROM learned WHERE name=?1"),
       trim_(c, "DELETE FROM learned WHERE id<=?1"),

@@ -15,7 +15,7 @@ class Annals {
  public:
   enum class Fact { kGateway = 1, kAside = 2, kCommandsSaved = 3, kSaved = 10 };  ///< kSaved + lane
 
-  explicit Annals(Connection& connection);
+  explicit Annals(SqliteConnection& connection);
 
   std::optional<std::string> fact(Fact fact, int lane = 0);
   void set_fact(Fact fact, const std::string& value, int lane = 0);
@@ -49,7 +49,7 @@ class Annals {
 /// What agent and drivers learned, and the dead letters. Errors stick to the connection.
 class Notebook {
  public:
-  explicit Notebook(Connection& connection);
+  explicit Notebook(SqliteConnection& connection);
 
   std::optional<std::string> recall(const std::string& name);
   /// Of more than 100,000 names the one that came first goes.

@@ -4,7 +4,7 @@
 
 namespace metergate {
 
-CommandTable::CommandTable(Connection& c)
+CommandTable::CommandTable(SqliteConnection& c)
     : connection_(c),
       find_(c, "SELECT key,answer FROM commands WHERE id=?1"),
       insert_(c, insert_into(kCommands)),

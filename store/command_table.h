@@ -12,7 +12,7 @@ namespace metergate {
 /// Open commands, and the ids of those that are done. Errors stick to the connection.
 class CommandTable {
  public:
-  explicit CommandTable(Connection& connection);
+  explicit CommandTable(SqliteConnection& connection);
 
   struct Known {
     std::int64_t key;
@@ -37,7 +37,7 @@ class CommandTable {
   void forget(std::int64_t upto_answer);
 
  private:
-  Connection& connection_;
+  SqliteConnection& connection_;
   Statement find_, insert_, open_, buses_, started_, answer_, count_open_, count_, last_, answers_, first_answer_,
       forget_;
 };

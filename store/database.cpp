@@ -7,16 +7,17 @@ namespace metergate {
 
 namespace {
 
-constexpr std::int64_t kSaveEveryMs = 60 * 1000;
+constexpr std::int64_t kSaveEveryMs = 60000;
 constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kCommandOverhead = 256;  // id, its index entry and the row
 constexpr std::int64_t kDeadKept = 1000;
 constexpr std::int64_t kGapsAtOnce = 200;
 
+/// Before the first access: then the WAL's index lives in memory and no second program can open the file.
+void take_alone(SqliteConnection& c) { c.run("PRAGMA locking_mode=EXCLUSIVE"); }
+
 /// The settings of a session; SQLite keeps none of them in the file but the WAL mode.
-void set_up(Connection& c, const StoreSettings& settings, std::int64_t max_pages) {
-  // Exclusive before the first access: then the WAL's index lives in memory and no second program can open the file.
-  c.run("PRAGMA locking_mode=EXCLUSIVE");
+void set_up(SqliteConnection& c, const StoreSettings& settings, std::int64_t max_pages) {
   if (c.text("PRAGMA journal_mode=WAL") != "wal") c.fail(Errc::kStorage, "SQLite refuses WAL mode");
   const std::int64_t synchronous = settings.unsafe_no_sync ? 1 : 2;  // NORMAL loses acknowledged commits, FULL none
   c.run("PRAGMA synchronous=" + std::to_string(synchronous));
@@ -32,8 +33,9 @@ void set_up(Connection& c, const StoreSettings& settings, std::int64_t max_pages
 }  // namespace
 
 Status Database::create(const std::string& path, const StoreSettings& settings,
-                        const std::function<Status(Connection&, Annals&)>& fill) {
-  Connection connection(path, settings.vfs, Connection::Mode::kCreate);
+                        const std::function<Status(SqliteConnection&, Annals&)>& fill) {
+  SqliteConnection connection(path, settings.vfs, SqliteConnection::Mode::kCreate);
+  take_alone(connection);
   connection.run("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA application_id=" +
                  std::to_string(kApplicationId));
   const Budget budget(settings.max_bytes);
@@ -49,19 +51,22 @@ Status Database::create(const std::string& path, const StoreSettings& settings,
 }
 
 Result<std::unique_ptr<Database>> Database::open(const StoreSettings& settings, const RecordFormat& format) {
-  auto connection = std::make_unique<Connection>(settings.path, settings.vfs, Connection::Mode::kExisting);
+  auto connection = std::make_unique<SqliteConnection>(settings.path, settings.vfs, SqliteConnection::Mode::kExisting);
+  take_alone(*connection);
+  // Nothing is changed in a file that is not this gateway's store.
+  if (Status done = check_format(*connection); !done) return done.error();
+  if (Status done = check_owner(*connection, settings.gateway); !done) return done.error();
   set_up(*connection, settings, Budget(settings.max_bytes).pages);
   if (!connection->ok()) return connection->status().error();
-  if (Status done = check_format(*connection); !done) return done.error();
   if (Status done = migrate(*connection); !done) return done.error();
-  if (Status done = check_owner(*connection, settings.gateway); !done) return done.error();
   std::unique_ptr<Database> database(new Database(std::move(connection), settings, format));
   database->load();
   if (Status done = database->connection_->status(); !done) return done.error();
   return database;
 }
 
-Database::Database(std::unique_ptr<Connection> connection, const StoreSettings& settings, const RecordFormat& format)
+Database::Database(std::unique_ptr<SqliteConnection> connection, const StoreSettings& settings,
+                   const RecordFormat& format)
     : format_(format),
       budget_(settings.max_bytes),
       connection_(std::move(connection)),

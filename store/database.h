@@ -23,7 +23,7 @@ class Database {
  public:
   /// A new file at `path`, finished and synced, with whatever `fill` writes into it.
   static Status create(const std::string& path, const StoreSettings& settings,
-                       const std::function<Status(Connection&, Annals&)>& fill);
+                       const std::function<Status(SqliteConnection&, Annals&)>& fill);
   /// Errors: kInvalid (another gateway's, or of a newer version), kLocked, kStorage, kCorrupt.
   static Result<std::unique_ptr<Database>> open(const StoreSettings& settings, const RecordFormat& format);
 
@@ -85,10 +85,9 @@ class Database {
   /// Whether the cap, not the disk, is what made kFull.
   bool at_cap();
   std::int64_t used_pages();
-  std::int64_t pages_allowed() const { return limit_pages_; }
 
  private:
-  Database(std::unique_ptr<Connection> connection, const StoreSettings& settings, const RecordFormat& format);
+  Database(std::unique_ptr<SqliteConnection> connection, const StoreSettings& settings, const RecordFormat& format);
   void load();
   void load_counts();
   void save_counters();
@@ -108,7 +107,7 @@ class Database {
 
   const RecordFormat& format_;
   Budget budget_;
-  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<SqliteConnection> connection_;
   Shelves shelves_;
   CommandTable commands_;
   Gaps gaps_;

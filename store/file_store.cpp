@@ -50,7 +50,7 @@ class FileStoreImpl final : public FileStore {
     const MonoTime now = clock_.mono();
     bool earlier = false;
     for (Draft& draft : drafts) {
-      Task task;
+      StoreTask task;
       task.due = draft.lane == Lane::kReadings ? now + settings_.commit_every : now;
       task.spare = draft.lane != Lane::kResults;
       task.bytes = size_of(draft);
@@ -73,7 +73,7 @@ class FileStoreImpl final : public FileStore {
 
   Result<Admission> admit(const StoredCommand& command, std::optional<Draft> verdict) override {
     const auto found = std::make_shared<Admission>();
-    Task task;
+    StoreTask task;
     task.bytes =
         static_cast<std::int64_t>(command.body.size()) + 2 * kRecordOverhead + (verdict ? size_of(*verdict) : 0);
     task.change = [found, command, verdict](Database& db) -> Status {
@@ -98,7 +98,7 @@ class FileStoreImpl final : public FileStore {
   }
 
   Status started(std::int64_t key) override {
-    Task task;
+    StoreTask task;
     task.bytes = kRecordOverhead;
     task.change = [key](Database& db) -> Status {
       if (db.mark_started(key)) return {};
@@ -108,7 +108,7 @@ class FileStoreImpl final : public FileStore {
   }
 
   void complete(std::int64_t key, Draft result) override {
-    Task task;
+    StoreTask task;
     task.due = clock_.mono();
     task.bytes = size_of(result);
     task.change = [key, result = std::move(result)](Database& db) -> Status {
@@ -122,7 +122,7 @@ class FileStoreImpl final : public FileStore {
     topic.resize(std::min(topic.size(), kDeadTextBytes));
     why.resize(std::min(why.size(), kDeadTextBytes));
     payload.resize(std::min(payload.size(), kDeadBytes));
-    Task task;
+    StoreTask task;
     task.due = clock_.mono() + settings_.commit_every;
     task.spare = true;
     task.bytes = static_cast<std::int64_t>(topic.size() + why.size() + payload.size()) + kRecordOverhead;
@@ -139,7 +139,7 @@ class FileStoreImpl final : public FileStore {
   }
   Status remember(const std::string& key, const std::string& value) override {
     if (!handover_.learn(key, value, clock_.mono())) return Error{Errc::kFull, "too much is to be remembered at once"};
-    return write(Task{});
+    return write(StoreTask{});
   }
   void remember_later(const std::string& key, const std::string& value) override {
     if (handover_.learn(key, value, clock_.mono() + settings_.commit_every)) wake();
@@ -156,7 +156,7 @@ class FileStoreImpl final : public FileStore {
                                        "; at most " + std::to_string(budget.catalog_bytes) +
                                        " fit, give it a larger --store-max-size"};
     }
-    Task task;
+    StoreTask task;
     task.bytes = static_cast<std::int64_t>(bytes.size()) + kRecordOverhead;
     task.change = [hash, bytes](Database& db) -> Status {
       db.add_catalog(hash, bytes);
@@ -197,7 +197,7 @@ class FileStoreImpl final : public FileStore {
     return std::move(**found);
   }
 
-  Status write(Task task) {
+  Status write(StoreTask task) {
     const auto ticket = std::make_shared<Ticket>();
     task.ticket = ticket;
     task.due = clock_.mono();

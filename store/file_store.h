@@ -21,6 +21,9 @@ class Files {
 };
 std::unique_ptr<Files> system_files();
 
+/// Beside its file PATH lie PATH-wal, PATH.ballast (given back when the disk is full), PATH.lock and PATH.corrupt-N
+/// (set aside), and for a moment PATH.new and PATH.damaged.
+///
 /// Outbox, inbox and memory in one SQLite file, served by one thread that the caller runs: `step` until stopped.
 /// Before begin() the store belongs to the thread that opened it, and calls are done at once; from then on those that
 /// wait for the store's thread return kStorage after StoreSettings::patience when it does not answer.

@@ -2,7 +2,7 @@
 
 namespace metergate {
 
-Gaps::Gaps(Connection& c)
+Gaps::Gaps(SqliteConnection& c)
     : insert_(c, insert_into(kGaps)),
       remove_(c, "DELETE FROM gaps WHERE first_key=?1"),
       left_(c,

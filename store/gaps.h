@@ -21,7 +21,7 @@ struct Gap {
 /// connection.
 class Gaps {
  public:
-  explicit Gaps(Connection& connection);
+  explicit Gaps(SqliteConnection& connection);
 
   /// Joins it with its neighbours. Returns by how many gaps there are more: 1, 0 or -1.
   std::int64_t add(Gap gap);

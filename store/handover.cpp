@@ -26,7 +26,7 @@ void LostReadings::add(const LostReadings& more) {
   }
 }
 
-bool Handover::push(Task task) {
+bool Handover::push(StoreTask task) {
   std::shared_ptr<Ticket> refused;
   {
     std::lock_guard<std::mutex> hold(mutex_);
@@ -150,7 +150,7 @@ void Handover::refuse_command() {
 }
 
 void Handover::close(const Error& why) {
-  std::deque<Task> tasks;
+  std::deque<StoreTask> tasks;
   std::deque<Look> looks;
   {
     std::lock_guard<std::mutex> hold(mutex_);
@@ -158,7 +158,7 @@ void Handover::close(const Error& why) {
     tasks.swap(tasks_);
     looks.swap(looks_);
   }
-  for (const Task& task : tasks) {
+  for (const StoreTask& task : tasks) {
     if (task.ticket) task.ticket->settle(why);
   }
   for (const Look& look : looks) look.ticket->settle(why);
@@ -189,7 +189,7 @@ bool Handover::only_reserve_left() const {
   return only_reserve_left_;
 }
 
-void Handover::count(const Task& task, std::int64_t sign) {
+void Handover::count(const StoreTask& task, std::int64_t sign) {
   if (task.is_reading()) {
     readings_ += sign;
     reading_bytes_ += sign * task.bytes;

@@ -16,7 +16,7 @@
 namespace metergate {
 
 /// Something to write. It is written again, unchanged, when its commit failed.
-struct Task {
+struct StoreTask {
   std::optional<Draft> record;
   std::function<Status(Database&)> change;  ///< with or instead of a record; its outcome goes to the ticket
   std::shared_ptr<Ticket> ticket;           ///< who waits, if anybody does
@@ -50,7 +50,7 @@ struct Cursors {
 
 /// What one transaction writes. Kept until it is known to be durable.
 struct Slice {
-  std::vector<Task> tasks;
+  std::vector<StoreTask> tasks;
   std::map<std::string, std::string> learned;
   LostReadings lost;
   Cursors cursors;
@@ -62,7 +62,7 @@ class Handover {
  public:
   /// True if it is due earlier than all before it. Of readings at most 10,000 and 8 MiB wait, of other spare tasks
   /// 1,000.
-  bool push(Task task);
+  bool push(StoreTask task);
   void push(Look look);
   /// A key beyond those given counts as the last of them. True if the store's thread did not know before that there is
   /// something to do.
@@ -95,10 +95,10 @@ class Handover {
 
  private:
   void lose_locked(const Draft& reading, const std::string& why);
-  void count(const Task& task, std::int64_t sign);
+  void count(const StoreTask& task, std::int64_t sign);
 
   mutable std::mutex mutex_;  // guards all below
-  std::deque<Task> tasks_;
+  std::deque<StoreTask> tasks_;
   std::deque<Look> looks_;
   std::map<std::string, std::string> learned_;
   Cursors cursors_;

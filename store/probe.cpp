@@ -35,7 +35,7 @@ Status probe_store(const StoreSettings& settings) {
   }
   // A running agent holds it, so it is usable; and a file of its own process must not be opened twice.
   if (ProcessLock::held(path)) return {};
-  Connection connection(path, settings.vfs, Connection::Mode::kUntouched);
+  SqliteConnection connection(path, settings.vfs, SqliteConnection::Mode::kUntouched);
   if (Status done = check_format(connection); !done) return done;
   return check_owner(connection, settings.gateway);
 }

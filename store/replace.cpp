@@ -74,7 +74,8 @@ void remove_aside(const std::string& path, std::size_t keep, Files& files) {
   }
 }
 
-Status create(const StoreSettings& settings, Files& files, const std::function<Status(Connection&, Annals&)>& fill) {
+Status create(const StoreSettings& settings, Files& files,
+              const std::function<Status(SqliteConnection&, Annals&)>& fill) {
   const std::string fresh = settings.path + ".new";
   if (Status done = remove_all(fresh, files); !done) return done;
   if (Status done = Database::create(fresh, settings, fill); !done) return done;
@@ -84,7 +85,7 @@ Status create(const StoreSettings& settings, Files& files, const std::function<S
 }
 
 Status create_empty(const StoreSettings& settings, Files& files) {
-  Status done = create(settings, files, [](Connection&, Annals&) { return Status(); });
+  Status done = create(settings, files, [](SqliteConnection&, Annals&) { return Status(); });
   if (done || done.error().code == Errc::kFull) return done;
   return Error{Errc::kNotFound, done.error().detail + "; the folder must exist and be writable"};
 }
@@ -97,7 +98,7 @@ Status create_from_damaged(const StoreSettings& settings, Files& files, Log& log
   const auto space = fs::space(fs::absolute(settings.path).parent_path(), error);
   if (!error && space.available < static_cast<std::uintmax_t>(settings.max_bytes))
     remove_older_aside(settings.path, files);
-  Status done = create(settings, files, [&](Connection& connection, Annals& annals) -> Status {
+  Status done = create(settings, files, [&](SqliteConnection& connection, Annals& annals) -> Status {
     const auto saved = salvage(damaged, settings.gateway, connection, log);
     if (!saved) return saved.error();
     annals.set_fact(Annals::Fact::kAside, fs::path(aside).filename().string());

@@ -16,11 +16,12 @@ namespace {
 constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kRowsAtOnce = 100;
 constexpr int kCheckpointPages = 250;
+constexpr std::size_t kPageBytes = 4096;
 
 /// One table's rows, read in the order of their keys around what cannot be read.
 class TableCopy {
  public:
-  TableCopy(Connection& connection, const Table& table)
+  TableCopy(SqliteConnection& connection, const TableShape& table)
       : connection_(connection),
         key_(std::string(table.columns).substr(0, std::string(table.columns).find(','))),
         ahead_(connection, "SELECT count(*),max(CASE WHEN fit THEN k END) FROM (SELECT " + key_ + " AS k," +
@@ -95,37 +96,36 @@ class TableCopy {
     return good;
   }
 
-  Connection& connection_;
+  SqliteConnection& connection_;
   std::string key_;
   Statement ahead_, copy_;
   std::int64_t rows_ = 0;
   bool whole_ = true;
 };
 
-bool attach(Connection& connection, const std::string& path) {
+bool attach(SqliteConnection& connection, const std::string& path) {
   Statement(connection, "ATTACH ?1 AS old").run(connection.uri_of(path));
   connection.number("SELECT count(*) FROM old.counters");
   return connection.ok();
 }
 
-void detach(Connection& connection) {
+void detach(SqliteConnection& connection) {
   connection.rollback();
   connection.run("DETACH old");
   connection.forget_error();
 }
 
 /// Page 1 holds the header and where the tables begin; it is the same in every store of a version but for a few counts.
-bool put_first_page(Connection& from, const std::string& path) {
-  constexpr std::size_t kPage = 4096;
+bool put_first_page(SqliteConnection& from, const std::string& path) {
   std::error_code error;
-  const auto pages = static_cast<std::uint32_t>(std::filesystem::file_size(path, error) / kPage);
+  const auto pages = static_cast<std::uint32_t>(std::filesystem::file_size(path, error) / kPageBytes);
   sqlite3_int64 size = 0;
   unsigned char* copy = sqlite3_serialize(from.handle(), "main", &size, 0);
   if (copy == nullptr || error || pages == 0) {
     sqlite3_free(copy);
     return false;
   }
-  std::vector<char> page(copy, copy + kPage);
+  std::vector<char> page(copy, copy + kPageBytes);
   sqlite3_free(copy);
   const auto put = [&](std::size_t at, std::uint32_t value) {
     for (std::size_t i = 0; i < 4; ++i) page[at + i] = static_cast<char>(value >> (24 - 8 * i));
@@ -145,11 +145,11 @@ std::string lane_counter(int base, Lane lane) {
   return "(SELECT value FROM counters WHERE id=" + std::to_string(base + static_cast<int>(lane)) + ")";
 }
 
-Salvaged copy_all(Connection& into) {
+Salvaged copy_all(SqliteConnection& into) {
   Salvaged saved;
   bool room = true;
   bool whole = true;
-  for (const Table& table : {kCounters, kEpochs, kCommands, kLearned, kCatalogs, kGaps, kDrops, kMarks}) {
+  for (const TableShape& table : {kCounters, kEpochs, kCommands, kLearned, kCatalogs, kGaps, kDrops, kMarks}) {
     TableCopy copy(into, table);
     room = room && copy.run(-1, kEnd);
     whole = whole && copy.whole();
@@ -171,7 +171,7 @@ Salvaged copy_all(Connection& into) {
 
 }  // namespace
 
-Result<Salvaged> salvage(const std::string& path, const std::string& gateway, Connection& into, Log& log) {
+Result<Salvaged> salvage(const std::string& path, const std::string& gateway, SqliteConnection& into, Log& log) {
   into.leave_wal_alone(true);
   // A file that is shorter than it says is read as far as it goes.
   into.run("PRAGMA synchronous=OFF; PRAGMA writable_schema=ON");

@@ -18,6 +18,6 @@ struct Salvaged {
 /// when that is full. A row that is not as it was written is left behind. The damaged file stays as it is, but that a
 /// first page which nothing can be read without is put in from the new file. Errors: kInvalid (another gateway's
 /// store), and those of the new file.
-Result<Salvaged> salvage(const std::string& path, const std::string& gateway, Connection& into, Log& log);
+Result<Salvaged> salvage(const std::string& path, const std::string& gateway, SqliteConnection& into, Log& log);
 
 }  // namespace metergate

@@ -53,7 +53,7 @@ CREATE TABLE readings_low(key INTEGER PRIMARY KEY, epoch TEXT NOT NULL, seq INTE
 };
 static_assert(kMigrations[std::size(kMigrations) - 1].version == kSchemaVersion);
 
-std::string write_into(const char* verb, const Table& table) {
+std::string write_into(const char* verb, const TableShape& table) {
   const auto commas = std::count(table.columns, table.columns + std::strlen(table.columns), ',');
   std::string values = "?1";
   for (int i = 2; i <= commas + 1; ++i) values += ",?" + std::to_string(i);
@@ -63,11 +63,11 @@ std::string write_into(const char* verb, const Table& table) {
 
 }  // namespace
 
-std::string insert_into(const Table& table) { return write_into("INSERT", table); }
-std::string replace_into(const Table& table) { return write_into("INSERT OR REPLACE", table); }
-std::string intact(const Table& table) { return std::string("sum=row_sum(") + table.columns + ")"; }
+std::string insert_into(const TableShape& table) { return write_into("INSERT", table); }
+std::string replace_into(const TableShape& table) { return write_into("INSERT OR REPLACE", table); }
+std::string intact(const TableShape& table) { return std::string("sum=row_sum(") + table.columns + ")"; }
 
-Status check_format(Connection& connection) {
+Status check_format(SqliteConnection& connection) {
   const std::int64_t id = connection.number("PRAGMA application_id");
   const std::int64_t version = connection.number("PRAGMA user_version");
   const std::int64_t tables = connection.number("SELECT count(*) FROM sqlite_schema");
@@ -86,7 +86,7 @@ Status check_format(Connection& connection) {
   return connection.status();
 }
 
-Status migrate(Connection& connection) {
+Status migrate(SqliteConnection& connection) {
   const std::int64_t version = connection.number("PRAGMA user_version");
   if (!connection.ok() || version >= kSchemaVersion) return connection.status();
   connection.begin();
@@ -97,7 +97,7 @@ Status migrate(Connection& connection) {
   return connection.commit();
 }
 
-Status check_owner(Connection& connection, const std::string& gateway) {
+Status check_owner(SqliteConnection& connection, const std::string& gateway) {
   Statement read(connection, "SELECT value FROM facts WHERE id=1 AND " + intact(kFacts));
   auto rows = read.query();
   if (!rows.next()) {

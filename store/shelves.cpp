@@ -24,7 +24,7 @@ std::vector<Shelf> shelves_of(Lane lane) {
 std::string peek_sql(Lane lane) {
   std::string sql;
   for (const Shelf shelf : shelves_of(lane)) {
-    const Table table = table_of(shelf);
+    const TableShape table = table_of(shelf);
     sql += sql.empty() ? "" : " UNION ALL ";
     sql += "SELECT key,epoch,seq,bytes," + intact(table) + " FROM " + table.name + " WHERE key>?1";
   }
@@ -49,7 +49,7 @@ Lane lane_of(Shelf shelf) {
   return Lane::kResults;
 }
 
-Table table_of(Shelf shelf) {
+TableShape table_of(Shelf shelf) {
   switch (shelf) {
     case Shelf::kReadingsLow:
       return {"readings_low", kColumns};
@@ -65,7 +65,7 @@ Table table_of(Shelf shelf) {
   return {"results", kColumns};
 }
 
-Shelves::Statements::Statements(Connection& c, Shelf shelf)
+Shelves::Statements::Statements(SqliteConnection& c, Shelf shelf)
     : insert(c, insert_into(table_of(shelf))),
       find(c, "SELECT key,epoch,seq,bytes," + intact(table_of(shelf)) + from(shelf) + "WHERE key=?1"),
       last(c, "SELECT key,epoch,seq,0" + from(shelf) + "ORDER BY key DESC LIMIT 1"),
@@ -77,7 +77,7 @@ Shelves::Statements::Statements(Connection& c, Shelf shelf)
       oldest(c, "SELECT key,epoch,seq,length(bytes)" + from(shelf) + "WHERE key>?1 AND key<=?2 ORDER BY key LIMIT ?3"),
       remove(c, "DELETE" + from(shelf) + "WHERE key>=?1 AND key<=?2") {}
 
-Shelves::Shelves(Connection& connection) : connection_(connection) {
+Shelves::Shelves(SqliteConnection& connection) : connection_(connection) {
   for (const Shelf shelf : kAllShelves) {
     statements_[static_cast<std::size_t>(shelf)] = std::make_unique<Statements>(connection, shelf);
   }

@@ -18,7 +18,7 @@ constexpr int kShelves = 5;
 constexpr std::array<Shelf, kShelves> kAllShelves{Shelf::kReadingsLow, Shelf::kReadingsHigh, Shelf::kEvents,
                                                   Shelf::kNotices, Shelf::kResults};
 Lane lane_of(Shelf shelf);
-Table table_of(Shelf shelf);
+TableShape table_of(Shelf shelf);
 
 /// A record's row before it is written.
 struct NewRow {
@@ -41,7 +41,7 @@ struct Victim {
 /// The records' tables. Bounds are `after` < key <= `upto`. Errors stick to the connection.
 class Shelves {
  public:
-  explicit Shelves(Connection& connection);
+  explicit Shelves(SqliteConnection& connection);
 
   void insert(Shelf shelf, const NewRow& row);
   /// Rows of a lane in the order of their keys, at most `max_rows` and about `max_bytes` (at least one).
@@ -64,7 +64,7 @@ class Shelves {
 
  private:
   struct Statements {
-    Statements(Connection& connection, Shelf shelf);
+    Statements(SqliteConnection& connection, Shelf shelf);
     Statement insert, find, last, count, bytes, oldest_ms, first_key, oldest, remove;
   };
   Statements& on(Shelf shelf) { return *statements_[static_cast<std::size_t>(shelf)]; }
@@ -72,7 +72,7 @@ class Shelves {
   /// False, and kCorrupt, when the row is not as it was written.
   bool intact_row(const Statement::Rows& rows);
 
-  Connection& connection_;
+  SqliteConnection& connection_;
   std::array<std::unique_ptr<Statements>, kShelves> statements_;
   std::array<std::unique_ptr<Statement>, kLanes> peek_;
 };

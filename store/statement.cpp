@@ -56,7 +56,7 @@ int note_wal_pages(void* pages, sqlite3*, const char*, int count) {
 
 }  // namespace
 
-Connection::Connection(std::string path, const std::string& vfs, Mode mode) : path_(std::move(path)) {
+SqliteConnection::SqliteConnection(std::string path, const std::string& vfs, Mode mode) : path_(std::move(path)) {
   const bool untouched = mode == Mode::kUntouched;
   const std::string uri = uri_of(path_) + (untouched ? "&immutable=1" : "");
   const int flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | (untouched ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) |
@@ -73,16 +73,16 @@ Connection::Connection(std::string path, const std::string& vfs, Mode mode) : pa
                              nullptr);
 }
 
-Connection::~Connection() { sqlite3_close(db_); }
+SqliteConnection::~SqliteConnection() { sqlite3_close(db_); }
 
-std::string Connection::uri_of(const std::string& path) {
-  static const char* const kHex = "0123456789ABCDEF";
+std::string SqliteConnection::uri_of(const std::string& path) {
+  const char* const hex = "0123456789ABCDEF";
   std::string uri = "file:";
   for (const char c : path) {
     if (c == '?' || c == '#' || c == '%') {
       uri += '%';
-      uri += kHex[(c >> 4) & 15];
-      uri += kHex[c & 15];
+      uri += hex[(c >> 4) & 15];
+      uri += hex[c & 15];
     } else {
       uri += c;
     }
@@ -90,40 +90,42 @@ std::string Connection::uri_of(const std::string& path) {
   return uri + "?psow=0";
 }
 
-void Connection::fail(Errc code, const std::string& detail) { fail(Error{code, "store " + path_ + ": " + detail}); }
+void SqliteConnection::fail(Errc code, const std::string& detail) {
+  fail(Error{code, "store " + path_ + ": " + detail});
+}
 
-void Connection::fail(Error error) {
+void SqliteConnection::fail(Error error) {
   if (!ok_) return;
   ok_ = false;
   error_ = std::move(error);
 }
 
-void Connection::fail_from(int rc) {
+void SqliteConnection::fail_from(int rc) {
   std::string detail = db_ != nullptr ? sqlite3_errmsg(db_) : sqlite3_errstr(rc);
   const int system = db_ != nullptr ? sqlite3_system_errno(db_) : 0;
   if (system != 0 && code_of(rc) != Errc::kCorrupt) detail += std::string(", ") + std::strerror(system);
   fail(code_of(rc), detail + " (SQLite " + std::to_string(rc) + ")");
 }
 
-void Connection::run(const std::string& script) {
+void SqliteConnection::run(const std::string& script) {
   if (!ok_) return;
   const int rc = sqlite3_exec(db_, script.c_str(), nullptr, nullptr, nullptr);
   if (rc != SQLITE_OK) fail_from(rc);
 }
 
-std::int64_t Connection::number(const std::string& sql) { return Statement(*this, sql).number_or(0); }
+std::int64_t SqliteConnection::number(const std::string& sql) { return Statement(*this, sql).number_or(0); }
 
-std::string Connection::text(const std::string& sql) {
+std::string SqliteConnection::text(const std::string& sql) {
   Statement statement(*this, sql);
   Statement::Rows rows = statement.query();
   return rows.next() ? rows.text(0) : std::string();
 }
 
-std::int64_t Connection::changes() const { return sqlite3_changes(db_); }
+std::int64_t SqliteConnection::changes() const { return sqlite3_changes(db_); }
 
-void Connection::begin() { run("BEGIN IMMEDIATE"); }
+void SqliteConnection::begin() { run("BEGIN IMMEDIATE"); }
 
-Status Connection::commit() {
+Status SqliteConnection::commit() {
   run("COMMIT");
   if (ok_) return {};
   Status failed = status();
@@ -131,25 +133,25 @@ Status Connection::commit() {
   return failed;
 }
 
-void Connection::rollback() {
+void SqliteConnection::rollback() {
   ok_ = true;
   // Some errors have rolled back already; another ROLLBACK would be an error of its own.
   if (sqlite3_get_autocommit(db_) == 0) run("ROLLBACK");
   ok_ = true;
 }
 
-void Connection::checkpoint() {
+void SqliteConnection::checkpoint() {
   if (!ok_) return;
   const int rc = sqlite3_wal_checkpoint_v2(db_, "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   if (rc != SQLITE_OK) return fail_from(rc);
   wal_pages_ = 0;
 }
 
-void Connection::leave_wal_alone(bool alone) {
+void SqliteConnection::leave_wal_alone(bool alone) {
   sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, alone ? 1 : 0, nullptr);
 }
 
-Statement::Statement(Connection& connection, const std::string& sql) : connection_(connection) {
+Statement::Statement(SqliteConnection& connection, const std::string& sql) : connection_(connection) {
   if (!connection_.ok()) return;
   const int size = static_cast<int>(sql.size());
   const int rc =

@@ -14,16 +14,16 @@ namespace metergate {
 
 /// One SQLite connection, for one thread. Its first error sticks and turns every further statement into nothing, so
 /// that a transaction is written without a branch a line and judged once: by commit() or status().
-class Connection {
+class SqliteConnection {
  public:
   /// kUntouched reads what the file itself holds, without its WAL, and makes no other file beside it.
   enum class Mode { kExisting, kCreate, kUntouched };
 
   /// Opens with psow=0: a torn write may damage the whole 4096 byte sector, so commits in the WAL are padded to one.
-  Connection(std::string path, const std::string& vfs, Mode mode);
-  ~Connection();
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
+  SqliteConnection(std::string path, const std::string& vfs, Mode mode);
+  ~SqliteConnection();
+  SqliteConnection(const SqliteConnection&) = delete;
+  SqliteConnection& operator=(const SqliteConnection&) = delete;
 
   bool ok() const { return ok_; }
   /// Errors: kFull, kStorage, kCorrupt (also a file whose tables are not as they should be), kLocked.
@@ -68,7 +68,7 @@ struct Blob {
 /// A prepared statement. Has to go before its connection.
 class Statement {
  public:
-  Statement(Connection& connection, const std::string& sql);
+  Statement(SqliteConnection& connection, const std::string& sql);
   ~Statement();
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
@@ -121,7 +121,7 @@ class Statement {
   void bind(int index, const Blob& blob);
   void bind_number(int index, std::int64_t value);
 
-  Connection& connection_;
+  SqliteConnection& connection_;
   sqlite3_stmt* statement_ = nullptr;
 };
 

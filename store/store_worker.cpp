@@ -107,7 +107,7 @@ bool StoreWorker::commit(MonoTime now) {
   handover_.fill(slice_, disk_full_ ? budget_.slice_bytes / 8 : budget_.slice_bytes, retried ? 0 : max_tasks);
   drop_unwanted();
   std::int64_t bytes = 0;
-  for (const Task& task : slice_.tasks) bytes += task.bytes;
+  for (const StoreTask& task : slice_.tasks) bytes += task.bytes;
   for (const auto& [name, value] : slice_.learned) bytes += static_cast<std::int64_t>(name.size() + value.size());
 
   if (one_by_one_ > 0) {
@@ -125,6 +125,7 @@ bool StoreWorker::commit(MonoTime now) {
   counts_.commit_us_max = std::max(counts_.commit_us_max, counts_.commit_us_last);
   if (!done) {
     ++counts_.failed_commits;
+    doubt_ = done.error().code == Errc::kFull ? 0 : db_->doubt();
     refused(done.error(), now);
     return false;
   }
@@ -141,7 +142,7 @@ Status StoreWorker::write_slice(bool room) {
   tells_lost_ = room && slice_.lost.count > 0;
   return db_->change([&] {
     for (const auto& [name, value] : slice_.learned) db_->remember(name, value);
-    for (Task& task : slice_.tasks) {
+    for (StoreTask& task : slice_.tasks) {
       if (task.record) db_->append(*task.record);
       if (task.change) task.outcome = task.change(*db_);
     }
@@ -165,7 +166,7 @@ Status StoreWorker::move_cursors() {
 
 void StoreWorker::slice_is_durable() {
   handover_.given(db_->tally().next_key - 1);
-  for (const Task& task : std::exchange(slice_.tasks, {})) {
+  for (const StoreTask& task : std::exchange(slice_.tasks, {})) {
     if (task.ticket) task.ticket->settle(task.outcome);
   }
   slice_.learned.clear();
@@ -175,20 +176,21 @@ void StoreWorker::slice_is_durable() {
 /// Who waited and left was told that nobody knows: what it wanted must not be done behind its back.
 void StoreWorker::drop_unwanted() {
   auto& tasks = slice_.tasks;
-  const auto left = [](const Task& task) { return task.ticket && !task.ticket->wanted(); };
+  const auto left = [](const StoreTask& task) { return task.ticket && !task.ticket->wanted(); };
   tasks.erase(std::remove_if(tasks.begin(), tasks.end(), left), tasks.end());
 }
 
 void StoreWorker::shed_slice() {
   auto& tasks = slice_.tasks;
-  for (const Task& task : tasks) {
+  for (const StoreTask& task : tasks) {
     if (task.is_reading()) {
       handover_.lose(*task.record, "the store is full of what must not be dropped");
     } else if (task.spare) {
       handover_.shed();
     }
   }
-  tasks.erase(std::remove_if(tasks.begin(), tasks.end(), [](const Task& task) { return task.spare; }), tasks.end());
+  tasks.erase(std::remove_if(tasks.begin(), tasks.end(), [](const StoreTask& task) { return task.spare; }),
+              tasks.end());
 }
 
 /// True when there is more to do at once.
@@ -229,9 +231,9 @@ void StoreWorker::publish() {
       LaneState& shown = state.lanes[i];
       shown.waiting = tally.waiting[i];
       shown.last_seq = tally.last_seq[i];
-      shown.appended = tally.appended[i];
-      shown.delivered = tally.done[i];
-      shown.dropped = tally.dropped[i];
+      shown.appended = totals_.appended[i] + tally.appended[i];
+      shown.delivered = totals_.done[i] + tally.done[i];
+      shown.dropped = totals_.dropped[i] + tally.dropped[i];
       if (const auto oldest = db_->oldest_ms(lane)) shown.oldest_ms = *oldest;
     }
     state.open_commands = tally.open_commands;

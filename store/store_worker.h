@@ -38,6 +38,7 @@ class StoreWorker {
   void refused(const Error& error, MonoTime now);
   void no_room(MonoTime now);
   void disk_is_full(MonoTime now);
+  void add_totals(const Tally& tally);
   void close_for_now(const Error& error, MonoTime now);
   void set_aside(const Error& why);
   void end(const Error& why);
@@ -61,6 +62,7 @@ class StoreWorker {
   std::size_t one_by_one_ = 0;  // so many tasks are to be written each on its own
   bool disk_full_ = false;
   bool wal_emptied_ = false;  // since the last commit, to make room
+  Tally totals_;              // of the databases closed since start
   StoreState counts_;         // what no tally knows
   MonoTime seen_;
   MonoTime not_before_ = MonoTime::min();  // of the next commit, or of the next try to open

@@ -35,7 +35,7 @@ void StoreWorker::no_room(MonoTime now) {
   // Readings and events go, who waits is told, results are tried again and again: each on its own, since one that does
   // not fit must not keep the next from it.
   shed_slice();
-  for (Task& task : std::exchange(slice_.tasks, {})) {
+  for (StoreTask& task : std::exchange(slice_.tasks, {})) {
     if (task.ticket) {
       task.ticket->settle(Error{Errc::kFull, "the store has no room"});
     } else {
@@ -59,10 +59,20 @@ void StoreWorker::disk_is_full(MonoTime now) {
 
 void StoreWorker::close_for_now(const Error& error, MonoTime now) {
   log_.error("store fails, it is opened again", {{"why", error.detail}, {"in_ms", std::to_string(pause_.count())}});
-  if (db_) doubt_ = db_->doubt();
+  if (db_) add_totals(db_->tally());
   db_.reset();
   not_before_ = now + pause_;
   pause_ = std::min(kPauseMax, pause_ * 2);
+}
+
+/// The next tally counts from nothing.
+void StoreWorker::add_totals(const Tally& tally) {
+  for (const Lane lane : kAllLanes) {
+    const std::size_t i = index_of(lane);
+    totals_.appended[i] += tally.appended[i];
+    totals_.done[i] += tally.done[i];
+    totals_.dropped[i] += tally.dropped[i];
+  }
 }
 
 bool StoreWorker::reopen(MonoTime now) {
@@ -77,7 +87,7 @@ bool StoreWorker::reopen(MonoTime now) {
   if (done && !epoch_.empty()) done = (*opened)->resume(epoch_);
   if (done) done = (*opened)->write_back();
   if (!done) {
-    const Error error = done.error();
+    const Error& error = done.error();
     if (opened) opened->reset();
     if (error.code == Errc::kInvalid) {
       end(error);
@@ -109,7 +119,7 @@ void StoreWorker::set_aside(const Error& why) {
 void StoreWorker::end(const Error& why) {
   log_.error("store ends this run", {{"why", why.detail}});
   db_.reset();
-  for (const Task& task : std::exchange(slice_.tasks, {})) {
+  for (const StoreTask& task : std::exchange(slice_.tasks, {})) {
     if (task.ticket) task.ticket->settle(Error{Errc::kCorrupt, why.detail});
   }
   handover_.close(Error{Errc::kCorrupt, why.detail});

@@ -11,9 +11,7 @@ namespace {
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 }
 
-MonoTime SystemClock::mono() const {
-  return std::chrono::time_point_cast<Nanos>(std::chrono::steady_clock::now());
-}
+MonoTime SystemClock::mono() const { return std::chrono::time_point_cast<Nanos>(std::chrono::steady_clock::now()); }
 
 // clock_gettime with 64-bit arithmetic: libstdc++'s system_clock is narrower on 32-bit ARM.
 UtcTime SystemClock::utc() const {

@@ -15,8 +15,8 @@ namespace metergate {
 enum class LogLevel { kError = 3, kWarning = 4, kInfo = 6, kDebug = 7 };  // syslog(3) priorities
 enum class LogFormat { kText, kJson };
 
-/// Lines to stderr, one write(2) each. With the journal at the other end (JOURNAL_STREAM names this descriptor) each starts
-/// with `<priority>`. Safe for concurrent calls. Never given a secret.
+/// Lines to stderr, one write(2) each. With the journal at the other end (JOURNAL_STREAM names this descriptor) each
+/// starts with `<priority>`. Safe for concurrent calls. Never given a secret.
 class Log {
  public:
   using Fields = std::initializer_list<std::pair<std::string_view, std::string>>;

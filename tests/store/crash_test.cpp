@@ -263,7 +263,7 @@ TEST_F(CrashTest, KeepsEveryPromiseWhileRecordsHaveToGo) {
     look();
   }
   ASSERT_GT(store_->state().lanes[0].dropped, 3);
-  const int images = replay({CrashDisk::Loss::kAll, CrashDisk::Loss::kBlocks}, full, 5);
+  const int images = replay({CrashDisk::Loss::kAll, CrashDisk::Loss::kBlocks}, full, 12);
   std::printf("%d disks after a loss of power\n", images);
   EXPECT_EQ(broken_, 0) << first_broken_;
 }

@@ -177,5 +177,31 @@ TEST_F(FaultTest, LosesNothingThatItAcknowledgedWhenItIsKilledOnAFailingDisk) {
   }
 }
 
+TEST_F(FaultTest, AnswersAtOnceThatItCannotReadWhileTheDiskFails) {
+  settings_.patience = std::chrono::minutes(1);
+  ASSERT_TRUE(start());
+  first_bad_ = count_;
+  append(event("x"));
+  EXPECT_TRUE(store_->state().failing);
+  EXPECT_EQ(store_->peek(Lane::kEvents, 0, 9, 999).error().code, Errc::kStorage);
+  first_bad_ = 1LL << 60;
+  pass(Millis{1000});
+  EXPECT_FALSE(store_->state().failing);
+  EXPECT_EQ(bodies(Lane::kEvents).back(), "x");
+  EXPECT_EQ(store_->state().reopened, 1);
+  EXPECT_EQ(store_->state().lanes[2].appended, 2);
+}
+
+TEST_F(FaultTest, EndsTheRunWhenItsFileIsGone) {
+  ASSERT_TRUE(start());
+  std::filesystem::remove(settings_.path);
+  first_bad_ = count_;
+  last_bad_ = count_ + 1;
+  append(event("x"));
+  pass(Millis{1000});
+  EXPECT_TRUE(ended_);
+  EXPECT_EQ(store_->peek(Lane::kEvents, 0, 9, 999).error().code, Errc::kCorrupt);
+}
+
 }  // namespace
 }  // namespace metergate

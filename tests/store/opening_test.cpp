@@ -73,11 +73,16 @@ TEST_F(OpeningTest, RefusesAFolderInPlaceOfTheFile) {
 
 TEST_F(OpeningTest, RefusesAndSparesAnotherProgramsDatabase) {
   sql(settings_.path, "CREATE TABLE theirs(x); INSERT INTO theirs VALUES(1)");
+  const auto bytes = [&] {
+    std::ifstream file(settings_.path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string before = bytes();
   const Error error = refusal();
   EXPECT_EQ(error.code, Errc::kInvalid);
   EXPECT_THAT(error.detail, HasSubstr("another program's database"));
   EXPECT_EQ(probe_store(settings_).error().code, Errc::kInvalid);
-  sql(settings_.path, "SELECT x FROM theirs");
+  EXPECT_EQ(bytes(), before);
 }
 
 TEST_F(OpeningTest, RefusesAStoreOfANewerMajorVersionButOpensOneOfANewerMinor) {

@@ -10,6 +10,7 @@ extern "C" const char* __lsan_default_suppressions() { return "leak:libpaho-mqtt
 // early.
 extern "C" const char* __tsan_default_suppressions() {
   return "race:mqtt::async_client::remove_token\n"
+         "race:mqtt::token::~token\n"
          "race:mqtt::delivery_token::~delivery_token\n"
          "race:_M_release_last_use\n";
 }
