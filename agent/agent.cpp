@@ -55,7 +55,7 @@ Status Agent::open_uplink() {
   settings.will_topic = topics_.status;
   settings.will_payload = [this] {
     const UtcTime connect = clock_.utc();
-    return status_message(false, connect, connect);
+    return status_message(false, connect, connect, false);
   };
   auto connector = make_mqtt_connector(std::move(settings), clock_, log_);
   if (!connector) return connector.error();
@@ -63,9 +63,9 @@ Status Agent::open_uplink() {
   return {};
 }
 
-std::string Agent::status_message(bool online, UtcTime at, UtcTime since) const {
+std::string Agent::status_message(bool online, UtcTime at, UtcTime since, bool with_last) const {
   StatusMessage message{options_.gateway, METERGATE_VERSION, epoch_, online, at, since, std::nullopt};
-  if (online) {
+  if (with_last) {
     const StoreState state = store_->state();
     message.last.emplace();
     for (const Lane lane : kAllLanes) {
@@ -94,7 +94,7 @@ void Agent::make_parts() {
   ForwarderHooks hooks;
   hooks.wake = [this] { forward_wake_.notify(); };
   hooks.command = [this](const Message& message) { return intake_->take(message.topic, message.payload); };
-  hooks.status = [this](bool online) { return status_message(online, clock_.utc(), since_); };
+  hooks.status = [this](bool online) { return status_message(online, clock_.utc(), since_, true); };
   hooks.catalogs = [this] { return catalog_payloads(); };
   hooks.knows = [this](const std::string& epoch) {
     const auto known = store_->knows_epoch(epoch);

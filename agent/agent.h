@@ -48,7 +48,7 @@ class Agent {
   void make_bus(const BusSetup& setup);
   void make_control();
   Status begin_epoch();
-  std::string status_message(bool online, UtcTime at, UtcTime since) const;
+  std::string status_message(bool online, UtcTime at, UtcTime since, bool with_last) const;
   std::vector<std::string> catalog_payloads();
   Snapshot snapshot() const;
 

@@ -323,6 +323,8 @@ Result<std::vector<std::string>> Database::catalogs_waiting() {
   return judged(annals_.catalogs_from(first.empty() ? tally_.next_key : first[0].key));
 }
 
+Result<std::int64_t> Database::newest_ms() { return judged(shelves_.newest_ms()); }
+
 Result<std::int64_t> Database::oldest_ms(Lane lane) {
   return judged(shelves_.oldest_ms(lane, tally_.delivered[index_of(lane)]));
 }

@@ -69,6 +69,7 @@ class Database {
   Result<std::vector<std::string>> catalogs_waiting();
   Result<std::optional<std::string>> catalog(const std::string& hash);
   Result<std::int64_t> oldest_ms(Lane lane);
+  Result<std::int64_t> newest_ms();
 
   /// Lets go what has to go first until `bytes` more fit below the reserve. False: nothing is left that may go.
   Result<bool> make_room(std::int64_t bytes);

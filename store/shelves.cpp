@@ -73,6 +73,7 @@ Shelves::Statements::Statements(SqliteConnection& c, Shelf shelf)
       bytes(c, "SELECT coalesce(sum(length(bytes)+" + std::to_string(kRowOverhead) + "),0)" + from(shelf) +
                    "WHERE key>?1 AND key<=?2"),
       oldest_ms(c, "SELECT at_ms" + from(shelf) + "WHERE key>?1 ORDER BY key LIMIT 1"),
+      newest_ms(c, "SELECT at_ms" + from(shelf) + "ORDER BY key DESC LIMIT 1"),
       first_key(c, "SELECT key" + from(shelf) + "WHERE key>?1 ORDER BY key LIMIT 1"),
       oldest(c, "SELECT key,epoch,seq,length(bytes)" + from(shelf) + "WHERE key>?1 AND key<=?2 ORDER BY key LIMIT ?3"),
       remove(c, "DELETE" + from(shelf) + "WHERE key>=?1 AND key<=?2") {}
@@ -155,6 +156,12 @@ std::int64_t Shelves::oldest_ms(Lane lane, std::int64_t after) {
     if (at != 0 && (oldest == 0 || at < oldest)) oldest = at;
   }
   return oldest;
+}
+
+std::int64_t Shelves::newest_ms() {
+  std::int64_t newest = 0;
+  for (const Shelf shelf : kAllShelves) newest = std::max(newest, on(shelf).newest_ms.number_or(0));
+  return newest;
 }
 
 std::int64_t Shelves::first_key(Shelf shelf, std::int64_t after) { return on(shelf).first_key.number_or(0, after); }

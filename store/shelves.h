@@ -54,6 +54,8 @@ class Shelves {
   std::int64_t bytes(Shelf shelf, std::int64_t after, std::int64_t upto);
   /// `at` of the first record behind `after`, 0 if none.
   std::int64_t oldest_ms(Lane lane, std::int64_t after);
+  /// `at` of the last rows, the latest of them; 0 if there are none.
+  std::int64_t newest_ms();
 
   /// Key of the first row behind `after`, 0 if none.
   std::int64_t first_key(Shelf shelf, std::int64_t after);
@@ -65,7 +67,7 @@ class Shelves {
  private:
   struct Statements {
     Statements(SqliteConnection& connection, Shelf shelf);
-    Statement insert, find, last, count, bytes, oldest_ms, first_key, oldest, remove;
+    Statement insert, find, last, count, bytes, oldest_ms, newest_ms, first_key, oldest, remove;
   };
   Statements& on(Shelf shelf) { return *statements_[static_cast<std::size_t>(shelf)]; }
   static Row row_of(const Statement::Rows& rows, Lane lane);

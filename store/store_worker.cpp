@@ -38,6 +38,7 @@ Result<Opened> StoreWorker::open() {
     handover_.move(&Cursors::sent, lane, db_->tally().sent[index_of(lane)], MonoTime::max());
     handover_.move(&Cursors::delivered, lane, db_->tally().delivered[index_of(lane)], MonoTime::max());
   }
+  if (const auto newest = db_->newest_ms()) opening->opened.newest = from_ms(*newest);
   make_ballast(seen_);
   publish();
   return opening->opened;

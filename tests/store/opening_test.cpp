@@ -47,6 +47,17 @@ TEST_F(OpeningTest, OpensAtOnceWhatADeadProcessHeld) {
   EXPECT_EQ(store_->opened().origin, StoreOrigin::kKept);
 }
 
+TEST_F(OpeningTest, TellsTheNewestTimeThatItHolds) {
+  open();
+  EXPECT_EQ(store_->opened().newest, UtcTime{});
+  Draft draft = reading("a");
+  draft.at = clock_.utc() + std::chrono::hours(5);
+  append_committed(draft);
+  crash();
+  open();
+  EXPECT_EQ(store_->opened().newest, draft.at);
+}
+
 TEST_F(OpeningTest, RefusesTheStoreOfAnotherGatewayAndTellsTheWaysOut) {
   open();
   close();
