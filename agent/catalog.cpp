@@ -13,9 +13,9 @@ namespace {
 std::string hash_of(std::string_view text) {  // FNV-1a, 32 bits
   std::uint32_t h = 2166136261u;
   for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 16777619u;
-  static const char* const kHex = "0123456789abcdef";
+  static const char* const hex = "0123456789abcdef";
   std::string out;
-  for (int shift = 28; shift >= 0; shift -= 4) out += kHex[(h >> shift) & 15u];
+  for (int shift = 28; shift >= 0; shift -= 4) out += hex[(h >> shift) & 15u];
   return out;
 }
 

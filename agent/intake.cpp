@@ -52,7 +52,7 @@ bool Intake::take(const std::string& topic, const std::string& payload) {
   return admit(stored, std::nullopt);
 }
 
-bool Intake::admit(StoredCommand stored, std::optional<Draft> verdict) {
+bool Intake::admit(const StoredCommand& stored, std::optional<Draft> verdict) {
   const bool open = !verdict;
   const Result<Admission> admission = p_.inbox.admit(stored, std::move(verdict));
   if (!admission) return admission.error().code == Errc::kFull;  // counted and told by the store

@@ -30,7 +30,7 @@ class Intake {
 
  private:
   bool unreadable(const std::string& topic, const std::string& payload, const BadCommand& bad);
-  bool admit(StoredCommand stored, std::optional<Draft> verdict);
+  bool admit(const StoredCommand& stored, std::optional<Draft> verdict);
   Parts p_;
 };
 

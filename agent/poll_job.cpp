@@ -8,6 +8,8 @@ namespace metergate {
 
 namespace {
 
+constexpr int kAcknowledge = 5;  // exceptions that pass
+constexpr int kBusy = 6;
 constexpr Millis kFirstPause{250};
 constexpr Millis kLongestPause{16'000};
 
@@ -18,8 +20,6 @@ bool overlaps(const Block& a, const Block& b) {
 }  // namespace
 
 bool passing(const Error& error) {
-  constexpr int kAcknowledge = 5;
-  constexpr int kBusy = 6;
   return error.code == Errc::kTimeout || error.code == Errc::kCrc || error.code == Errc::kGarbled ||
          (error.code == Errc::kException && (error.exception == kAcknowledge || error.exception == kBusy));
 }

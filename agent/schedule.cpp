@@ -21,7 +21,7 @@ Millis offset_of(MonoTime now, UtcTime utc) {
 
 Millis retry_window(Millis every) { return std::min(every / 4, kRetryMost); }
 
-Schedule::Schedule(std::vector<Poll> polls) {
+Schedule::Schedule(const std::vector<Poll>& polls) {
   for (const Poll& poll : polls) {
     State state;
     state.poll = poll;

@@ -30,7 +30,7 @@ class Schedule {
   using Allowed = std::function<bool(std::size_t meter)>;
 
   /// Every poll is due once at once.
-  explicit Schedule(std::vector<Poll> polls);
+  explicit Schedule(const std::vector<Poll>& polls);
 
   /// Takes note of the slots that have come. A slot that finds its poll still waiting is missed, unless `excused` says
   /// that the meter cannot be asked at all. A step of the wall clock moves the slots and misses none. Returns true on

@@ -9,7 +9,9 @@ namespace metergate {
 
 namespace {
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
-}
+constexpr Millis kNear{5};  // two readings so close belong to one moment
+constexpr int kTries = 10;
+}  // namespace
 
 MonoTime SystemClock::mono() const { return std::chrono::time_point_cast<Nanos>(std::chrono::steady_clock::now()); }
 
@@ -36,8 +38,6 @@ void SystemClock::sleep_until(MonoTime t) const {
 }
 
 Moment moment_of(const Clock& clock) {
-  constexpr Millis kNear{5};
-  constexpr int kTries = 10;
   Moment moment{clock.mono(), clock.utc()};
   for (int i = 0; i < kTries && clock.mono() - moment.mono > kNear; ++i) moment = {clock.mono(), clock.utc()};
   return moment;

@@ -32,11 +32,11 @@ Draw system_draw() {
 std::string random_epoch() {
   std::array<unsigned char, kEpochBytes> bytes{};
   fill(bytes.data(), bytes.size());
-  static const char* const kHex = "0123456789abcdef";
+  static const char* const hex = "0123456789abcdef";
   std::string out;
   for (const unsigned char b : bytes) {
-    out += kHex[b >> 4];
-    out += kHex[b & 15];
+    out += hex[b >> 4];
+    out += hex[b & 15];
   }
   return out;
 }
