@@ -62,8 +62,8 @@ std::vector<std::string> values_of(const std::string& name, const std::vector<Du
 TEST(BuiltinProfilesTest, AreThere) {
   const auto library = ProfileLibrary::load({});
   ASSERT_TRUE(library) << library.error().detail;
-  EXPECT_THAT(library->names(),
-              ElementsAre("abb_b23", "dtsu666", "em340", "iem3155", "pac2200", "raw", "sdm120", "sdm630", "umg96rm"));
+  EXPECT_THAT(library->names(), ElementsAre("abb_b23", "dtsu666", "em340", "iem3155", "pac2200", "raw", "sdm120",
+                                            "sdm230", "sdm630", "umg96rm"));
   for (const auto& [name, text] : builtin_profiles()) EXPECT_EQ(library->text(name), text);
 }
 
