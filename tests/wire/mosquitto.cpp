@@ -33,13 +33,13 @@ bool answers(int port) {
 
 void pause_for(Millis d) { kClock.sleep_until(kClock.mono() + d); }
 
-TempFolder::TempFolder() : path_("/tmp/metergate-wire-XXXXXX") {
+WireFolder::WireFolder() : path_("/tmp/metergate-wire-XXXXXX") {
   if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no folder in /tmp");
 }
 
-TempFolder::~TempFolder() { std::filesystem::remove_all(path_); }
+WireFolder::~WireFolder() { std::filesystem::remove_all(path_); }
 
-std::string TempFolder::write(const std::string& name, const std::string& content) const {
+std::string WireFolder::write(const std::string& name, const std::string& content) const {
   std::ofstream(path(name)) << content;
   return path(name);
 }

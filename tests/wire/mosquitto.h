@@ -11,12 +11,12 @@
 namespace metergate {
 
 /// A folder that goes with the test.
-class TempFolder {
+class WireFolder {
  public:
-  TempFolder();
-  ~TempFolder();
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
+  WireFolder();
+  ~WireFolder();
+  WireFolder(const WireFolder&) = delete;
+  WireFolder& operator=(const WireFolder&) = delete;
   std::string path(const std::string& name) const { return path_ + "/" + name; }
   std::string write(const std::string& name, const std::string& content) const;  ///< returns its path
 
@@ -53,7 +53,7 @@ class Mosquitto {
   explicit Mosquitto(const std::vector<std::string>& lines = {});
 
   int port() const { return port_; }
-  const TempFolder& folder() const { return folder_; }
+  const WireFolder& folder() const { return folder_; }
   void start();
   void stop();  ///< forgets all sessions
   std::string log() const;
@@ -64,7 +64,7 @@ class Mosquitto {
   std::unique_ptr<Program> subscriber(const std::string& filter) const;
 
  private:
-  TempFolder folder_;
+  WireFolder folder_;
   int port_;
   std::unique_ptr<Program> process_;
 };

@@ -238,7 +238,7 @@ TEST_F(UplinkTest, IsLostWhenTheNameHasNoAnswerYetAndConnectsWhenItHas) {
 }
 
 TEST_F(UplinkTest, TellsAWrongPasswordWithoutItsText) {
-  TempFolder folder;
+  WireFolder folder;
   const std::string users = folder.write("users", "");
   ASSERT_TRUE(run_program({"mosquitto_passwd", "-b", users, "g1", "right horse"}));
   Mosquitto broker({"allow_anonymous false", "password_file " + users});
@@ -257,7 +257,7 @@ TEST_F(UplinkTest, TellsAWrongPasswordWithoutItsText) {
 }
 
 TEST_F(UplinkTest, RefusesAPasswordFileThatIsMissingOrEmpty) {
-  TempFolder folder;
+  WireFolder folder;
   for (const std::string& file : {folder.path("missing"), folder.write("empty", "\n")}) {
     settings.options.password_file = file;
     const Status made = make_connector();

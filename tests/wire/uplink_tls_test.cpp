@@ -23,7 +23,7 @@ class Certificates {
   }
   std::string file(const std::string& name) const { return folder.path(name); }
 
-  TempFolder folder;
+  WireFolder folder;
 
  private:
   void must(const std::vector<std::string>& arguments) {
