@@ -1,5 +1,7 @@
 #include "agent/codec.h"
 
+#include <limits>
+
 #include "agent/base/text.h"
 #include "agent/json.h"
 
@@ -227,6 +229,18 @@ std::optional<std::string> epoch_of_status(std::string_view payload) {
   const Result<Json> json = parse_json(payload);
   const Json* epoch = json ? json->find("epoch") : nullptr;
   return epoch != nullptr ? epoch->as_text() : std::nullopt;
+}
+
+std::optional<Receipt> parse_receipt(std::string_view payload) {
+  const Result<Json> json = parse_json(payload);
+  const Json* epoch = json ? json->find("epoch") : nullptr;
+  const Json* name = json ? json->find("lane") : nullptr;
+  const Json* number = json ? json->find("upto") : nullptr;
+  if (epoch == nullptr || name == nullptr || number == nullptr || !epoch->as_text()) return std::nullopt;
+  const auto lane = lane_of(name->as_text().value_or(""));
+  const auto upto = number->as_integer(0, std::numeric_limits<std::int64_t>::max());
+  if (!lane || !upto) return std::nullopt;
+  return Receipt{*epoch->as_text(), *lane, *upto};
 }
 
 }  // namespace metergate

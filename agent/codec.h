@@ -11,7 +11,7 @@
 #include "agent/base/result.h"
 #include "drivers/bus.h"
 #include "drivers/decode.h"
-#include "store/store.h"
+#include "store/outbox.h"
 
 namespace metergate {
 
@@ -84,6 +84,9 @@ struct StatusMessage {
 std::string status_payload(const StatusMessage& status);
 /// The epoch that a status message names, if it is one.
 std::optional<std::string> epoch_of_status(std::string_view payload);
+
+/// Nothing if it is none.
+std::optional<Receipt> parse_receipt(std::string_view payload);
 
 /// A value as JSON.
 std::string value_json(const Value& value);

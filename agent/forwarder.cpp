@@ -7,7 +7,10 @@ namespace metergate {
 
 namespace {
 LaneSender sender(Lane lane, const Forwarder::Parts& parts) {
-  return {lane, parts.outbox, parts.settings.gateway, parts.connector.records_only()};
+  return {lane, parts.outbox, parts.settings.gateway, parts.connector.records_only(), parts.settings.uplink.receipts};
+}
+Resend resend(const Forwarder::Parts& parts) {
+  return {parts.settings.uplink.receipt_timeout, parts.settings.uplink.max_inflight};
 }
 }  // namespace
 
@@ -18,6 +21,7 @@ Forwarder::Forwarder(Parts parts)
       settings_(parts.settings),
       hooks_(parts.hooks),
       lanes_{sender(Lane::kReadings, parts), sender(Lane::kResults, parts), sender(Lane::kEvents, parts)},
+      resends_{resend(parts), resend(parts), resend(parts)},
       link_({parts.connector, parts.outbox, parts.memory, parts.hooks.session_lost, parts.log, parts.draw,
              parts.settings.uplink.backoff_min, parts.settings.uplink.backoff_max, parts.settings.topics},
             {parts.hooks.command, parts.hooks.wake}) {}
@@ -27,6 +31,8 @@ MonoTime Forwarder::step(MonoTime now) {
   const LinkNews news = link_.step(now);
   for (const std::string& status : news.statuses) judge(status, now);  // before acknowledgements: see judge()
   for (const Handle handle : news.acked) acked(handle, now);
+  for (const std::string& receipt : news.receipts) take_receipt(receipt);
+  track(now);
   if (news.lost) lost(now);
   if (news.up) came_up(now);
   if (stop_at_) {
@@ -53,6 +59,7 @@ void Forwarder::came_up(MonoTime now) {
   next_status_ = now;
   announce_ = true;
   next_look_ = now;
+  for (Resend& resend : resends_) resend.hold(now + kReceiptsFirst);
 }
 
 void Forwarder::acked(Handle handle, MonoTime now) {
@@ -78,6 +85,7 @@ void Forwarder::lost(MonoTime now) {
   }
   for (const InFlight& f : in_flight_) {
     for (const std::int64_t key : f.repeats) repeats_.ask(key);
+    if (f.again) resends_[static_cast<std::size_t>(f.source)].lost();
   }
   in_flight_.clear();
   in_flight_bytes_.fill(0);
@@ -127,6 +135,7 @@ MonoTime Forwarder::next_call(MonoTime now) const {
   consider(next_look_);
   consider(store_again_);
   consider(repeats_.next(now));
+  for (const Resend& resend : resends_) consider(resend.next());
   consider(next_status_);
   consider(refusals_.next_try());
   return next;
@@ -162,6 +171,8 @@ void Forwarder::take_snapshot(MonoTime now) {
     state_.sources[i].refused = refusals_.refused(static_cast<Source>(i));
   state_.repeats = repeated_;
   state_.repeats_dropped = repeats_.dropped();
+  state_.resent = resent_;
+  state_.receipts = receipts_;
   state_.ignored_messages = link_.ignored();
   state_.in_flight = in_flight_.size();
   state_.in_flight_bytes = 0;

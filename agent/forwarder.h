@@ -14,6 +14,7 @@
 #include "agent/link.h"
 #include "agent/refusals.h"
 #include "agent/repeat_queue.h"
+#include "agent/resend.h"
 
 namespace metergate {
 
@@ -42,6 +43,13 @@ struct SourceState {
   bool refused = false;       ///< the broker ends the connection at it; tried alone at growing pauses
 };
 
+struct ReceiptCounters {
+  std::int64_t counted = 0;      ///< told something new
+  std::int64_t nothing_new = 0;  ///< late or doubled
+  std::int64_t ignored = 0;      ///< unknown epoch, beyond what was sent, or not asked for
+  std::int64_t malformed = 0;
+};
+
 /// A snapshot; counts since start.
 struct ForwarderState {
   bool connected = false;
@@ -49,6 +57,8 @@ struct ForwarderState {
   LinkCounters link;
   std::array<SourceState, kSources> sources;
   std::int64_t repeats = 0, repeats_dropped = 0;
+  std::int64_t resent = 0;  ///< records sent again for want of a receipt
+  ReceiptCounters receipts;
   std::int64_t ignored_messages = 0;
   std::size_t in_flight = 0, in_flight_bytes = 0;
   std::size_t window_bytes = 0;  ///< what the link is thought to take in a second
@@ -56,7 +66,7 @@ struct ForwarderState {
 };
 
 /// From the outbox to the broker: keeps the window full, results and events before readings, and moves `delivered` as
-/// far as the broker acknowledged. One thread, but where it says otherwise.
+/// far as the broker acknowledged, or as receipts tell. One thread, but where it says otherwise.
 class Forwarder {
  public:
   struct Parts {
@@ -73,6 +83,7 @@ class Forwarder {
   static constexpr Millis kPatience{15'000};  ///< for a PUBACK, and four times what the link is thought to need for it
   static constexpr Millis kDrain{2'000};      ///< for what is in flight at stop()
   static constexpr Millis kFarewell{500};     ///< for `offline`, and for the goodbye
+  static constexpr Millis kReceiptsFirst{2'000};  ///< after a connect, before records are sent again for want of one
 
   explicit Forwarder(Parts parts);
 
@@ -90,7 +101,8 @@ class Forwarder {
   ForwarderState state() const;
 
  private:
-  enum class Turn { kReadings, kResults, kEvents, kRepeats, kCatalog, kStatus };  // the lanes in their order
+  // The lanes in their order.
+  enum class Turn { kReadings, kResults, kEvents, kRepeats, kCatalog, kStatus, kAgain };
   static constexpr std::array<Turn, 3> kUrgent{Turn::kResults, Turn::kEvents, Turn::kRepeats};
   struct InFlight {
     Handle handle;
@@ -102,10 +114,13 @@ class Forwarder {
     std::int64_t records = 0;
     std::vector<std::int64_t> repeats;
     bool first_online = false;
+    bool again = false;  // sent again for want of a receipt
   };
 
   void judge(const std::string& status, MonoTime now);
   void acked(Handle handle, MonoTime now);
+  void take_receipt(const std::string& payload);
+  void track(MonoTime now);
   void lost(MonoTime now);
   void came_up(MonoTime now);
   void watch(MonoTime now);
@@ -116,12 +131,17 @@ class Forwarder {
   MonoTime next_call(MonoTime now) const;
   void take_snapshot(MonoTime now);
 
-  std::array<Turn, 6> order() const;
+  static constexpr Millis kStorePause{1'000};  // a store that fails may take its time for each answer: one a step
+
+  std::array<Turn, 7> order() const;
   bool send(Turn turn, MonoTime now);
   bool send_status(bool online, MonoTime now);
   bool send_catalog(MonoTime now);
   bool send_lane(Lane lane, MonoTime now);
   bool send_repeats(MonoTime now);
+  bool send_again(MonoTime now);
+  bool send_again(Lane lane, MonoTime now);
+  bool may_go(const LaneSender::Outgoing& out) const;
   bool publish(InFlight entry, const Message& message, MonoTime now);
   const std::string& topic(Lane lane) const { return settings_.topics.lanes[static_cast<std::size_t>(lane)]; }
   std::size_t waits_for(Source source) const;
@@ -135,6 +155,7 @@ class Forwarder {
   const ForwarderHooks hooks_;
 
   std::array<LaneSender, kLanes> lanes_;
+  std::array<Resend, kLanes> resends_;
   RepeatQueue repeats_;
   Refusals refusals_;
   FlowWindow window_;
@@ -145,6 +166,7 @@ class Forwarder {
   Handle last_handle_ = 0;
   int since_reading_ = 0;     // messages of others sent while readings may wait
   std::size_t rotation_ = 0;  // which of kUrgent goes first
+  bool again_next_ = false;   // before readings, which take turns with it
   MonoTime next_status_{};
   std::deque<std::string> catalogs_;  // to be sent
   bool online_known_ = false;         // the broker has acknowledged an `online` of this run
@@ -158,7 +180,8 @@ class Forwarder {
   mutable std::mutex mutex_;  // guards state_
   ForwarderState state_;
   std::array<SourceState, kSources> counters_;
-  std::int64_t repeated_ = 0;
+  std::int64_t repeated_ = 0, resent_ = 0;
+  ReceiptCounters receipts_;
   Link link_;  // last: its connection's callbacks use what is above
 };
 

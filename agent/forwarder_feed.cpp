@@ -8,7 +8,6 @@ namespace metergate {
 
 namespace {
 constexpr Millis kLook{5'000};                // a hint from the store may be lost
-constexpr Millis kStorePause{1'000};          // a store that fails may take its time for each answer: one a step
 constexpr std::size_t kWorthwhile = 1 << 10;  // less room than this is waited for
 constexpr int kOthersPerReading = 3;
 }  // namespace
@@ -42,16 +41,25 @@ void Forwarder::note_idle(MonoTime now) {
   const auto note = [&](Source source, bool idle) {
     if (idle && !busy[static_cast<std::size_t>(source)]) refusals_.idle(source, now);
   };
-  for (const Lane lane : kAllLanes) note(source_of(lane), lanes_[static_cast<std::size_t>(lane)].idle());
+  for (const Lane lane : kAllLanes) {
+    const auto i = static_cast<std::size_t>(lane);
+    note(source_of(lane), lanes_[i].idle() && !resends_[i].due(now));
+  }
   note(Source::kCatalog, catalogs_.empty());
 }
 
-std::array<Forwarder::Turn, 6> Forwarder::order() const {
+std::array<Forwarder::Turn, 7> Forwarder::order() const {
   const auto urgent = [&](std::size_t i) { return kUrgent[(rotation_ + i) % kUrgent.size()]; };
   if (since_reading_ >= kOthersPerReading) {
-    return {Turn::kReadings, Turn::kStatus, Turn::kCatalog, urgent(0), urgent(1), urgent(2)};
+    return {Turn::kReadings, Turn::kStatus, Turn::kCatalog, urgent(0), urgent(1), urgent(2), Turn::kAgain};
   }
-  return {Turn::kStatus, Turn::kCatalog, urgent(0), urgent(1), urgent(2), Turn::kReadings};
+  return {Turn::kStatus,
+          Turn::kCatalog,
+          urgent(0),
+          urgent(1),
+          urgent(2),
+          again_next_ ? Turn::kAgain : Turn::kReadings,
+          again_next_ ? Turn::kReadings : Turn::kAgain};
 }
 
 bool Forwarder::send(Turn turn, MonoTime now) {
@@ -75,8 +83,12 @@ bool Forwarder::send(Turn turn, MonoTime now) {
     case Turn::kRepeats:
       sent = send_repeats(now);
       break;
+    case Turn::kAgain:
+      sent = send_again(now);
+      break;
   }
   if (!sent) return false;
+  if (turn == Turn::kReadings || turn == Turn::kAgain) again_next_ = turn == Turn::kReadings;
   since_reading_ = turn == Turn::kReadings ? 0 : since_reading_ + 1;
   for (std::size_t i = 0; i < kUrgent.size(); ++i) {
     if (kUrgent[i] == turn) rotation_ = i + 1;
@@ -128,8 +140,7 @@ bool Forwarder::send_lane(Lane lane, MonoTime now) {
   if (!next) store_again_ = now + kStorePause;
   if (!next || !*next) return false;
   LaneSender::Outgoing& out = **next;
-  const LaneSender& events = lanes_[static_cast<std::size_t>(Lane::kEvents)];
-  if (out.after_event > events.cursor() && !refusals_.refused(Source::kEvents)) return false;
+  if (!may_go(out)) return false;
   if (out.payload.size() > bytes && waits_for(source) > 0) return false;  // one large record goes alone
   InFlight entry{};
   entry.source = source;
@@ -138,6 +149,12 @@ bool Forwarder::send_lane(Lane lane, MonoTime now) {
   if (!publish(std::move(entry), {topic(lane), std::move(out.payload), false}, now)) return false;
   sender.sent(out);
   return true;
+}
+
+/// The event that tells of a dropped range goes before the rows behind it.
+bool Forwarder::may_go(const LaneSender::Outgoing& out) const {
+  const LaneSender& events = lanes_[static_cast<std::size_t>(Lane::kEvents)];
+  return out.after_event <= events.cursor() || refusals_.refused(Source::kEvents);
 }
 
 bool Forwarder::send_repeats(MonoTime now) {
@@ -157,7 +174,7 @@ bool Forwarder::send_repeats(MonoTime now) {
   InFlight entry{};
   std::optional<Lane> lane;
   for (const Row& row : *rows) {
-    if (row.key > lanes_[static_cast<std::size_t>(row.lane)].delivered()) {
+    if (row.key > lanes_[static_cast<std::size_t>(row.lane)].acked()) {
       repeats_.done(row.key, now);  // it is on its way
       continue;
     }

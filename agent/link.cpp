@@ -18,7 +18,7 @@ LinkNews Link::step(MonoTime now) {
   if (state_ == State::kDown && now >= next_) connect(now);
   if (connection_) connection_->step();
   Mail mail = mailbox_.take();
-  LinkNews news{std::move(mail.statuses), std::move(mail.acked)};
+  LinkNews news{std::move(mail.statuses), std::move(mail.acked), std::move(mail.receipts)};
   if (mail.session_present && state_ == State::kConnecting) connected(*mail.session_present, now);
   if (mail.subscribed && state_ == State::kSubscribing) {
     came_up(now);

@@ -19,6 +19,7 @@ namespace metergate {
 struct LinkNews {
   std::vector<std::string> statuses;
   std::vector<Handle> acked;
+  std::vector<std::string> receipts;
   bool lost = false;  ///< it was up; whatever was published and not acknowledged is unknown
   bool up = false;    ///< connected and subscribed: records may go
 };

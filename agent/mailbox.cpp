@@ -6,7 +6,8 @@ namespace metergate {
 
 namespace {
 constexpr std::size_t kMostStatuses = 4;
-constexpr std::size_t kLongestStatus = 4096;
+constexpr std::size_t kMostReceipts = 100;
+constexpr std::size_t kLongestKept = 4096;
 }  // namespace
 
 template <class Note>
@@ -43,12 +44,15 @@ void Mailbox::on_acked(Handle handle) {
 
 bool Mailbox::on_message(const Message& message) {
   if (message.topic == topics_.commands && !message.retained) return doors_.command(message);
-  const bool status = message.topic == topics_.status && message.payload.size() <= kLongestStatus;
+  const bool kept = message.payload.size() <= kLongestKept;
   note([&] {
-    if (!status || mail_.statuses.size() >= kMostStatuses) {
-      ++ignored_;
-    } else {
+    if (kept && message.topic == topics_.status && mail_.statuses.size() < kMostStatuses) {
       mail_.statuses.push_back(message.payload);
+    } else if (kept && message.topic == topics_.receipts && !message.retained &&
+               mail_.receipts.size() < kMostReceipts) {
+      mail_.receipts.push_back(message.payload);
+    } else {
+      ++ignored_;
     }
   });
   return true;

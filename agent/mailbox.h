@@ -17,6 +17,7 @@ struct Mail {
   std::optional<bool> session_present;  ///< set: connected
   bool subscribed = false;
   std::vector<std::string> statuses;  ///< payloads on this gateway's own status topic, a few at most
+  std::vector<std::string> receipts;  ///< payloads; some at most, those beyond are ignored: a later one says the same
   std::vector<Handle> acked;          ///< bounded by what is in flight
   std::optional<std::string> lost;
 };

@@ -66,6 +66,9 @@ Refusal check_uplink(OptionSources& sources) {
     return wrong("--gateway-id is missing: 1 to 64 letters, digits, '_' or '-'; such as --gateway-id site-12");
   }
   if (uplink.client_id.empty() && !options.gateway.empty()) uplink.client_id = "metergate-" + options.gateway;
+  if (uplink.to_stdout && uplink.receipts) {
+    return wrong("--delivery receipt needs a broker: with stdout: a record is delivered when it is written");
+  }
   if (uplink.backoff_max < uplink.backoff_min) return wrong("--backoff-max is shorter than --backoff-min");
   if (uplink.cert_file.empty() != uplink.key_file.empty())
     return wrong("--cert-file and --key-file go together; one is missing");

@@ -127,10 +127,11 @@ Refusal apply_upstream(Invocation& invocation, const Setting& setting) {
   return std::nullopt;
 }
 
-Refusal apply_delivery(Invocation&, const Setting& setting) {
-  if (setting.value == "broker") return std::nullopt;
-  if (setting.value == "receipt") return refused(setting, "this version cannot do 'receipt' yet, only 'broker'");
-  return refused(setting, not_one_of(setting.value, {"broker"}));
+Refusal apply_delivery(Invocation& invocation, const Setting& setting) {
+  const bool receipts = setting.value == "receipt";
+  if (!receipts && setting.value != "broker") return refused(setting, not_one_of(setting.value, {"broker", "receipt"}));
+  invocation.options.uplink.receipts = receipts;
+  return std::nullopt;
 }
 
 Refusal apply_meters(Invocation& invocation, const Setting& setting) {
@@ -206,7 +207,10 @@ std::vector<OptionInfo> agent_options() {
        integer(1, 1000, to(&UplinkOptions::max_inflight))},
       {uplink, "batch", "N", "50", "records a message at most (and at most 16 KiB)",
        integer(1, 1000, to(&UplinkOptions::batch))},
-      {uplink, "delivery", "HOW", "broker", "a record is delivered when the broker acknowledged it", apply_delivery},
+      {uplink, "delivery", "HOW", "broker", "delivered when the broker acknowledged (broker), or a consumer (receipt)",
+       apply_delivery},
+      {uplink, "receipt-timeout", "D", "60s", "without a receipt so long, records are sent again",
+       duration(Millis{100}, hours(24), to(&UplinkOptions::receipt_timeout))},
 
       {store, "store", "PATH", kDefaultStore, "keeps what is not delivered", text(to(&StoreSettings::path))},
       {store, "store-max-size", "SIZE", "256MiB", "of all its files, at least 8MiB",
@@ -229,7 +233,6 @@ std::vector<OptionInfo> agent_options() {
 
       {"", "http", "ADDR:PORT", "", "", not_yet()},
       {"", "http-token-file", "F", "", "", not_yet()},
-      {"", "receipt-timeout", "D", "", "", not_yet()},
   };
 }
 

@@ -66,6 +66,9 @@ struct UplinkOptions {
   Millis backoff_max{60000};
   int max_inflight = 16;
   int batch = 50;
+  /// What makes a record delivered: the broker's PUBACK, or a consumer's receipt.
+  bool receipts = false;
+  Millis receipt_timeout{60000};  ///< with receipts: then what the broker acknowledged goes out again
 };
 
 struct Options {

@@ -55,6 +55,14 @@ void write_uplink(JsonWriter& json, const ForwarderState& uplink, MonoTime now) 
   json.member("oldest_unacked_ms", ms(uplink.oldest_unacked)).member("window_bytes", uplink.window_bytes);
   json.member("repeats", uplink.repeats)
       .member("ignored_messages", uplink.ignored_messages)
+      .member("resent", uplink.resent)
+      .key("receipts")
+      .begin_object()
+      .member("counted", uplink.receipts.counted)
+      .member("nothing_new", uplink.receipts.nothing_new)
+      .member("ignored", uplink.receipts.ignored)
+      .member("malformed", uplink.receipts.malformed)
+      .end_object()
       .key("lanes")
       .begin_object();
   for (const Lane lane : kAllLanes) {

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::int64_t kEpochsKept = 1000;
 constexpr std::int64_t kNamesKept = 100000;
+const std::string kSelectEpoch = std::string("SELECT ") + kEpochs.columns + " FROM epochs";
 
 }  // namespace
 
@@ -15,9 +16,9 @@ Annals::Annals(SqliteConnection& c)
     : fact_(c, "SELECT value FROM facts WHERE id=?1"),
       set_fact_(c, replace_into(kFacts)),
       forget_(c, "DELETE FROM facts WHERE id>1"),
-      newest_epoch_(c,
-                    "SELECT id,epoch,from_key,started_ms,last_readings,last_results,last_events FROM epochs"
-                    " ORDER BY id DESC LIMIT 1"),
+      newest_epoch_(c, kSelectEpoch + " ORDER BY id DESC LIMIT 1"),
+      find_epoch_(c, kSelectEpoch + " WHERE epoch=?1"),
+      epoch_from_(c, kSelectEpoch + " WHERE id>=?1 ORDER BY id LIMIT 1"),
       write_epoch_(c, replace_into(kEpochs)),
       trim_epochs_(c, "DELETE FROM epochs WHERE id<=?1"),
       knows_epoch_(c, "SELECT count(*) FROM epochs WHERE epoch=?1"),
@@ -47,11 +48,25 @@ void Annals::set_fact(Fact fact, const std::string& value, int lane) {
 
 void Annals::forget_replacement() { forget_.run(); }
 
-std::optional<Annals::Epoch> Annals::newest_epoch() {
-  auto rows = newest_epoch_.query();
+std::optional<Annals::Epoch> Annals::read(Statement::Rows& rows) {
   if (!rows.next()) return std::nullopt;
   return Epoch{
       rows.number(0), rows.text(1), rows.number(2), rows.number(3), {rows.number(4), rows.number(5), rows.number(6)}};
+}
+
+std::optional<Annals::Epoch> Annals::newest_epoch() {
+  auto rows = newest_epoch_.query();
+  return read(rows);
+}
+
+std::optional<Annals::Epoch> Annals::find_epoch(const std::string& epoch) {
+  auto rows = find_epoch_.query(epoch);
+  return read(rows);
+}
+
+std::optional<Annals::Epoch> Annals::epoch_from(std::int64_t id) {
+  auto rows = epoch_from_.query(id);
+  return read(rows);
 }
 
 void Annals::write_epoch(const Epoch& e) {

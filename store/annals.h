@@ -29,6 +29,9 @@ class Annals {
     std::array<std::int64_t, kLanes> last{-1, -1, -1};  ///< -1: not known, or still running
   };
   std::optional<Epoch> newest_epoch();
+  std::optional<Epoch> find_epoch(const std::string& epoch);
+  /// The first with this id or a higher one.
+  std::optional<Epoch> epoch_from(std::int64_t id);
   /// Keeps the newest 1,000.
   void write_epoch(const Epoch& epoch);
   bool knows_epoch(const std::string& epoch);
@@ -42,7 +45,10 @@ class Annals {
   std::int64_t last_key();  ///< the highest key that any of them names
 
  private:
-  Statement fact_, set_fact_, forget_, newest_epoch_, write_epoch_, trim_epochs_, knows_epoch_;
+  static std::optional<Epoch> read(Statement::Rows& rows);
+
+  Statement fact_, set_fact_, forget_, newest_epoch_, find_epoch_, epoch_from_, write_epoch_, trim_epochs_,
+      knows_epoch_;
   Statement present_catalog_, add_catalog_, trim_catalogs_, catalogs_from_, catalog_, last_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,6 +63,8 @@ class Database {
   /// Tells ranges that lie before the rows by events first, so it may write.
   Result<Batch> peek(Lane lane, std::int64_t after, std::size_t max_rows, std::size_t max_bytes, UtcTime now);
   Result<std::vector<Row>> fetch(const std::vector<std::int64_t>& keys);
+  /// `delivered`: where the cursor is about to be. See Outbox::receipt.
+  Result<Receipted> receipt(const Receipt& receipt, std::int64_t published, std::int64_t delivered);
   Result<std::vector<StoredCommand>> open_commands(const std::string& bus, std::int64_t after, std::size_t max);
   Result<std::vector<std::string>> open_buses();
   Result<std::optional<std::string>> recall(const std::string& name);
@@ -100,6 +103,7 @@ class Database {
   bool drop(Shelf shelf, std::int64_t bytes);
   std::int64_t take(Shelf shelf, std::int64_t upto, std::int64_t max_rows, std::int64_t bytes);
   std::int64_t disposable_upto(Shelf shelf);
+  std::int64_t last_key_of(const Annals::Epoch& epoch);
   bool takes_command(std::int64_t bytes);
   bool purge();
   bool forget_answers();
@@ -119,6 +123,9 @@ class Database {
 
   Tally tally_;
   std::string epoch_;
+  /// By lane, then by an epoch's first key: receipts cover it up to this key. Of epochs beyond `delivered` only, so at
+  /// most as many as are known.
+  std::array<std::map<std::int64_t, std::int64_t>, kLanes> covered_;
   std::int64_t doubt_ = 0;
   std::int64_t saved_ms_ = 0;  // running time when the counters were last written
   std::int64_t next_purge_ms_ = 0;

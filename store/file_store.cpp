@@ -1,5 +1,6 @@
 #include "store/file_store.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "store/process_lock.h"
@@ -68,6 +69,16 @@ class FileStoreImpl final : public FileStore {
   }
   void sent(Lane lane, std::int64_t key) override { move(&Cursors::sent, lane, key); }
   void delivered(Lane lane, std::int64_t key) override { move(&Cursors::delivered, lane, key); }
+  Result<Receipted> receipt(const Receipt& receipt, std::int64_t published) override {
+    const std::int64_t delivered = handover_.cursors().delivered[index_of(receipt.lane)];
+    auto done = look<Receipted>([=](Database& db) { return db.receipt(receipt, published, delivered); });
+    if (done) move(&Cursors::delivered, receipt.lane, done->delivered);
+    return done;
+  }
+  Result<std::int64_t> sent_key(Lane lane) override {
+    const Cursors cursors = handover_.cursors();
+    return std::max(cursors.sent[index_of(lane)], cursors.delivered[index_of(lane)]);
+  }
   Result<std::int64_t> delivered_key(Lane lane) override { return handover_.cursors().delivered[index_of(lane)]; }
   StoreState state() override { return handover_.state(); }
 

@@ -12,6 +12,22 @@ struct Batch {
   std::int64_t after_event = 0;
 };
 
+/// A consumer's word: of that epoch and lane it has everything up to a number, or knows that it will not come.
+struct Receipt {
+  std::string epoch;
+  Lane lane = Lane::kReadings;
+  std::int64_t upto = 0;
+};
+enum class ReceiptFate {
+  kCounts,
+  kNothingNew,  ///< late or doubled
+  kIgnored      ///< of an epoch that this store does not know, or beyond what was sent of the running one
+};
+struct Receipted {
+  ReceiptFate fate = ReceiptFate::kIgnored;
+  std::int64_t delivered = 0;  ///< the lane, up to this key
+};
+
 /// Records on their way to the broker. Any thread. Nothing here forgets a record before delivered() covers it, but for
 /// the cap.
 class Outbox {
@@ -33,7 +49,13 @@ class Outbox {
   virtual void sent(Lane lane, std::int64_t key) = 0;
   virtual void delivered(Lane lane, std::int64_t key) = 0;
 
-  /// The first key that is not delivered, less one: where sending starts.
+  /// Moves `delivered` as far as receipts cover the lane without a gap. Those of an epoch whose predecessors still have
+  /// holes are kept in mind until then, or until the process ends. `published`: what was sent in this run, up to this
+  /// key. Waits for the store's thread. Errors as peek().
+  virtual Result<Receipted> receipt(const Receipt& receipt, std::int64_t published) = 0;
+
+  /// Where the cursors are; `sent` is never behind `delivered`.
+  virtual Result<std::int64_t> sent_key(Lane lane) = 0;
   virtual Result<std::int64_t> delivered_key(Lane lane) = 0;
   virtual StoreState state() = 0;  ///< a snapshot; never waits for a commit
 };

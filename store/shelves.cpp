@@ -75,6 +75,7 @@ Shelves::Statements::Statements(SqliteConnection& c, Shelf shelf)
       oldest_ms(c, "SELECT at_ms" + from(shelf) + "WHERE key>?1 ORDER BY key LIMIT 1"),
       newest_ms(c, "SELECT at_ms" + from(shelf) + "ORDER BY key DESC LIMIT 1"),
       first_key(c, "SELECT key" + from(shelf) + "WHERE key>?1 ORDER BY key LIMIT 1"),
+      first_within(c, "SELECT key,seq" + from(shelf) + "WHERE key>=?1 AND key<=?2 ORDER BY key LIMIT 1"),
       oldest(c, "SELECT key,epoch,seq,length(bytes)" + from(shelf) + "WHERE key>?1 AND key<=?2 ORDER BY key LIMIT ?3"),
       remove(c, "DELETE" + from(shelf) + "WHERE key>=?1 AND key<=?2") {}
 
@@ -165,6 +166,37 @@ std::int64_t Shelves::newest_ms() {
 }
 
 std::int64_t Shelves::first_key(Shelf shelf, std::int64_t after) { return on(shelf).first_key.number_or(0, after); }
+
+std::int64_t Shelves::first_key(Lane lane, std::int64_t after) {
+  std::int64_t first = 0;
+  for (const Shelf shelf : shelves_of(lane)) {
+    const std::int64_t key = first_key(shelf, after);
+    if (key != 0 && (first == 0 || key < first)) first = key;
+  }
+  return first;
+}
+
+std::int64_t Shelves::key_upto(Lane lane, std::int64_t first, std::int64_t last, std::int64_t seq) {
+  std::int64_t key = 0;
+  for (const Shelf shelf : shelves_of(lane)) key = std::max(key, key_upto(shelf, first, last, seq));
+  return key;
+}
+
+/// Within an epoch keys and numbers grow together: halving finds the place without an index on the numbers.
+std::int64_t Shelves::key_upto(Shelf shelf, std::int64_t first, std::int64_t last, std::int64_t seq) {
+  std::int64_t found = 0;
+  while (first <= last) {
+    const std::int64_t middle = first + (last - first) / 2;
+    auto rows = on(shelf).first_within.query(middle, last);
+    if (rows.next() && rows.number(1) <= seq) {
+      found = rows.number(0);
+      first = found + 1;
+    } else {
+      last = middle - 1;
+    }
+  }
+  return found;
+}
 
 std::vector<Victim> Shelves::oldest(Shelf shelf, std::int64_t after, std::int64_t upto, std::int64_t max_rows,
                                     std::int64_t bytes) {

@@ -59,6 +59,9 @@ class Shelves {
 
   /// Key of the first row behind `after`, 0 if none.
   std::int64_t first_key(Shelf shelf, std::int64_t after);
+  std::int64_t first_key(Lane lane, std::int64_t after);
+  /// Of an epoch's keys, `first` to `last`, that of its last row whose number is not above `seq`; 0 if there is none.
+  std::int64_t key_upto(Lane lane, std::int64_t first, std::int64_t last, std::int64_t seq);
   /// The oldest rows, until they make up `bytes`.
   std::vector<Victim> oldest(Shelf shelf, std::int64_t after, std::int64_t upto, std::int64_t max_rows,
                              std::int64_t bytes);
@@ -67,8 +70,9 @@ class Shelves {
  private:
   struct Statements {
     Statements(SqliteConnection& connection, Shelf shelf);
-    Statement insert, find, last, count, bytes, oldest_ms, newest_ms, first_key, oldest, remove;
+    Statement insert, find, last, count, bytes, oldest_ms, newest_ms, first_key, first_within, oldest, remove;
   };
+  std::int64_t key_upto(Shelf shelf, std::int64_t first, std::int64_t last, std::int64_t seq);
   Statements& on(Shelf shelf) { return *statements_[static_cast<std::size_t>(shelf)]; }
   static Row row_of(const Statement::Rows& rows, Lane lane);
   /// False, and kCorrupt, when the row is not as it was written.

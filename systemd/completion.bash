@@ -12,7 +12,7 @@ _metergate()
         --log-level) words='error warning info debug' ;;
         --log-format) words='text json' ;;
         --table) words='coil discrete input holding' ;;
-        --delivery) words='broker' ;;
+        --delivery) words='broker receipt' ;;
         --profile) words=$(metergate profiles 2>/dev/null | sed -n 's/^\([a-z0-9][a-z0-9_-]*\)\( .*\)\{0,1\}$/\1/p') ;;
         --meters | --config | --store | --control | --*-file)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")

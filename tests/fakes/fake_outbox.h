@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <optional>
@@ -41,7 +42,20 @@ class FakeOutbox : public Outbox {
     }
     return found;
   }
-  void sent(Lane, std::int64_t) override {}
+  void sent(Lane lane, std::int64_t key) override { sent_keys[static_cast<std::size_t>(lane)] = key; }
+  /// Numbers are keys here, and there is one epoch.
+  Result<Receipted> receipt(const Receipt& receipt, std::int64_t published) override {
+    if (error) return *error;
+    std::int64_t& upto = delivered_keys[static_cast<std::size_t>(receipt.lane)];
+    if (receipt.epoch != "e0" || receipt.upto > published) return Receipted{ReceiptFate::kIgnored, upto};
+    if (receipt.upto <= upto) return Receipted{ReceiptFate::kNothingNew, upto};
+    return Receipted{ReceiptFate::kCounts, upto = receipt.upto};
+  }
+  Result<std::int64_t> sent_key(Lane lane) override {
+    if (error) return *error;
+    const auto i = static_cast<std::size_t>(lane);
+    return std::max(sent_keys[i], delivered_keys[i]);
+  }
   void delivered(Lane lane, std::int64_t key) override { delivered_keys[static_cast<std::size_t>(lane)] = key; }
   Result<std::int64_t> delivered_key(Lane lane) override {
     if (error) return *error;
@@ -62,7 +76,7 @@ class FakeOutbox : public Outbox {
 
   std::map<std::int64_t, Row> rows;
   std::map<std::int64_t, std::int64_t> after_event;  ///< key of a row and of the event before it
-  std::array<std::int64_t, kLanes> delivered_keys{};
+  std::array<std::int64_t, kLanes> sent_keys{}, delivered_keys{};
   std::optional<Error> error;
   std::int64_t last_key = 0;
   int peeks = 0;

@@ -20,6 +20,8 @@ class RecordingStore : public Outbox, public Inbox {
   Result<std::vector<Row>> fetch(const std::vector<std::int64_t>&) override { return std::vector<Row>{}; }
   void sent(Lane, std::int64_t) override {}
   void delivered(Lane, std::int64_t) override {}
+  Result<Receipted> receipt(const Receipt&, std::int64_t) override { return Receipted{}; }
+  Result<std::int64_t> sent_key(Lane) override { return std::int64_t{0}; }
   Result<std::int64_t> delivered_key(Lane) override { return std::int64_t{0}; }
   StoreState state() override { return {}; }
 

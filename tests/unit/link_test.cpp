@@ -262,12 +262,22 @@ TEST_F(LinkTest, AcknowledgesAndIgnoresWhatIsNoCommand) {
   step();
   EXPECT_TRUE(connector.now->deliver(message("commands", "old", true)));
   EXPECT_TRUE(connector.now->deliver(message("receipts", "old", true)));
-  EXPECT_TRUE(connector.now->deliver(message("receipts", "{}")));
   EXPECT_TRUE(connector.now->deliver({"metergate/g2/commands", "of another", false}));
   EXPECT_TRUE(connector.now->deliver(message("status", std::string(5000, ' '))));
 
   EXPECT_THAT(commands, IsEmpty());
-  EXPECT_EQ(link.ignored(), 5);
+  EXPECT_EQ(link.ignored(), 4);
+}
+
+TEST_F(LinkTest, HandsReceiptsOnAndOfAFloodOfThemTheFirstHundred) {
+  connect(true);
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(connector.now->deliver(message("receipts", std::to_string(i))));
+  EXPECT_TRUE(connector.now->deliver(message("receipts", std::string(5000, ' '))));
+
+  const LinkNews news = step();
+  ASSERT_THAT(news.receipts, SizeIs(100));
+  EXPECT_EQ(news.receipts.back(), "99");
+  EXPECT_EQ(link.ignored(), 901);
 }
 
 TEST_F(LinkTest, KeepsOnlyAFewStatusMessagesHoweverManyCome) {

@@ -77,6 +77,8 @@ TEST_F(OptionsTest, HasTheDefaultsOfTheHelp) {
   EXPECT_EQ(options.uplink.backoff_max, Millis{60'000});
   EXPECT_EQ(options.uplink.max_inflight, 16);
   EXPECT_EQ(options.uplink.batch, 50);
+  EXPECT_FALSE(options.uplink.receipts);
+  EXPECT_EQ(options.uplink.receipt_timeout, Millis{60'000});
   EXPECT_EQ(options.store.path, "/var/lib/metergate/metergate.db");
   EXPECT_EQ(options.store.max_bytes, 256ll << 20);
   EXPECT_EQ(options.store.keep_sent, std::chrono::hours(30 * 24));
@@ -113,7 +115,9 @@ TEST_F(OptionsTest, ReadsEveryOption) {
                          "--batch",
                          "7",
                          "--delivery",
-                         "broker",
+                         "receipt",
+                         "--receipt-timeout",
+                         "5m",
                          "--store",
                          "/s",
                          "--store-max-size",
@@ -148,6 +152,8 @@ TEST_F(OptionsTest, ReadsEveryOption) {
   EXPECT_EQ(o.uplink.backoff_max, Millis{120'000});
   EXPECT_EQ(o.uplink.max_inflight, 4);
   EXPECT_EQ(o.uplink.batch, 7);
+  EXPECT_TRUE(o.uplink.receipts);
+  EXPECT_EQ(o.uplink.receipt_timeout, Millis{300'000});
   EXPECT_EQ(o.store.path, "/s");
   EXPECT_EQ(o.store.max_bytes, 8 << 20);
   EXPECT_EQ(o.store.keep_sent, Millis{0});
@@ -277,11 +283,13 @@ TEST_F(OptionsTest, RefusesFlagsWithWhatWouldBeRight) {
            {{"--cert-file", "f"}, "--cert-file and --key-file go together; one is missing"},
            {{"--password-file", "f"},
             "--password-file needs --username: MQTT 3.1.1 has no password without a user name"},
-           {{"--delivery", "receipt"}, "--delivery: this version cannot do 'receipt' yet, only 'broker'"},
-           {{"--delivery", "brokr"}, "--delivery: 'brokr' is not one of broker (did you mean 'broker'?)"},
+           {{"--delivery", "brokr"}, "--delivery: 'brokr' is not one of broker, receipt (did you mean 'broker'?)"},
+           {{"--upstream", "stdout:", "--delivery", "receipt"},
+            "--delivery receipt needs a broker: with stdout: a record is delivered when it is written"},
            {{"--http", "127.0.0.1:80"}, "--http: this version cannot do it yet"},
            {{"--http-token-file", "f"}, "--http-token-file: this version cannot do it yet"},
-           {{"--receipt-timeout", "60s"}, "--receipt-timeout: this version cannot do it yet"},
+           {{"--receipt-timeout", "5"},
+            "--receipt-timeout: '5' is not a duration, written like 250ms, 10s, 5m, 1h or 30d"},
            {{"--bus", "name=a"},
             "--bus 'name=a': a bus has exactly one of device=, tcp= and rtu-over-tcp=; such as "
             "device=/dev/ttyS1,baud=9600,mode=8E1"},
