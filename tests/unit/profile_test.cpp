@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+#include <sstream>
+
 #include "tests/unit/profile_text.h"
 
 namespace metergate {
@@ -15,6 +18,16 @@ Point point_of(const std::string& rest) {
   const Profile profile = profile_of("p = " + rest + "\nq = holding 900 i16\n");
   const Point* point = profile.find("p");
   return point == nullptr ? Point{} : *point;
+}
+
+/// As the refusal of an unknown one lists them.
+std::set<std::string> types_there_are() {
+  const std::string refusal = refusal_of("p = holding 0 x\n");
+  const std::string before = "a type is one of ";
+  std::set<std::string> types;
+  std::istringstream words(refusal.substr(refusal.find(before) + before.size()));
+  for (std::string word; words >> word;) types.insert(word.substr(0, word.find(',')));
+  return types;
 }
 
 TEST(ProfileTest, GivesEveryTypeItsRegisters) {
@@ -42,7 +55,12 @@ TEST(ProfileTest, GivesEveryTypeItsRegisters) {
                                                {"time form=ymdhms", 6},
                                                {"time form=ymdhms registers=3", 3},
                                                {"u64 parts=0+10", 2}};
-  for (const auto& [type, registers] : cases) EXPECT_EQ(point_of("holding 0 " + type).registers, registers) << type;
+  std::set<std::string> tried;
+  for (const auto& [type, registers] : cases) {
+    EXPECT_EQ(point_of("holding 0 " + type).registers, registers) << type;
+    tried.insert(type.substr(0, type.find(' ')));
+  }
+  EXPECT_EQ(types_there_are(), tried);
 }
 
 TEST(ProfileTest, TakesTablesAndBothFormsOfAddress) {
