@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "agent/json.h"
+#include "agent/questions.h"
 
 namespace metergate {
 
@@ -130,7 +131,9 @@ void Agent::make_parts() {
                                                 [&thread](std::vector<OpenCommand> commands) {
                                                   thread.worker->give(std::move(commands));
                                                   thread.wake.notify();
-                                                }};
+                                                },
+                                                [&thread](Millis time) { return thread.pause->begin(time); },
+                                                [&thread] { thread.pause->end(); }};
   }
   dispatcher_ = std::make_unique<Dispatcher>(std::move(parts));
 }
@@ -138,15 +141,22 @@ void Agent::make_parts() {
 void Agent::make_bus(const BusSetup& setup) {
   BusThread& thread = buses_.emplace_back(setup.spec.name);
   thread.patience = patience_of(setup);
+  thread.pause = std::make_unique<BusPause>(BusPause::Parts{setup.spec.name, *store_, clock_, log_,
+                                                            [&thread] { thread.wake.notify(); },
+                                                            [this] {
+                                                              if (control_) control_->notify();
+                                                            }});
   thread.bus = make_modbus_bus(setup.spec.settings, clock_);
   thread.worker = std::make_unique<BusWorker>(BusWorker::Parts{
       setup, *thread.bus, *store_, *store_, *events_, clock_, log_, system_draw(), catalog_.hash,
       ClockRule{kBuilt, store_->opened().newest}, [this] { return forwarder_->writes_allowed(clock_.mono()); },
-      [this] { dispatch_wake_.notify(); }});
+      *thread.pause, [this] { dispatch_wake_.notify(); }});
 }
 
 void Agent::make_control() {
-  ControlServer::Handlers handlers;
+  LocalParts parts;
+  for (BusThread& thread : buses_) parts.pauses[thread.worker->state().name] = thread.pause.get();
+  ControlServer::Handlers handlers = local_handlers(parts);
   handlers["status"] = [this](const Json&) { return "{" + snapshot_json(snapshot()) + "}"; };
   auto control = ControlServer::open(options_.control, std::move(handlers), clock_, log_);
   if (control) {

@@ -22,6 +22,7 @@ namespace metergate {
 /// A bus with its thread.
 struct BusThread {
   explicit BusThread(const std::string& name) : heartbeat("bus " + name) {}
+  std::unique_ptr<BusPause> pause;
   std::unique_ptr<Bus> bus;
   std::unique_ptr<BusWorker> worker;
   Millis patience{0};  ///< the longest that a step may take

@@ -21,7 +21,7 @@ BusPort::BusPort(std::string name, Bus& bus, Events& events, const Clock& clock,
       backoff_(kReopenMin, kReopenMax, std::move(draw)) {}
 
 bool BusPort::open_if_due(MonoTime now, bool for_command) {
-  if (up_) return false;
+  if (up_ || lent_) return false;
   if (now < (for_command ? last_try_ + kForCommand : reopen_at_)) return false;
   last_try_ = now;
   const Status opened = bus_.open();
@@ -39,6 +39,20 @@ bool BusPort::open_if_due(MonoTime now, bool for_command) {
   tried_ = true;
   backoff_.reset();
   return true;
+}
+
+void BusPort::lend(const std::string& why) {
+  if (up_) bus_.close();
+  if (up_) tried_ = false;  // no loss: what follows is no "bus up"
+  up_ = false;
+  lent_ = true;
+  down_ = Error{Errc::kPaused, why, 0};
+}
+
+void BusPort::take_back() {
+  lent_ = false;
+  reopen_at_ = last_try_ = MonoTime::min();
+  backoff_.reset();
 }
 
 void BusPort::lost(const Error& error) {

@@ -23,6 +23,11 @@ class BusPort {
   /// Opens it when its time has come, for a command also sooner. True when this call brought it up.
   bool open_if_due(MonoTime now, bool for_command);
   void lost(const Error& error);
+  /// Closes it and leaves it closed, for another program. `why` is what commands are told meanwhile.
+  void lend(const std::string& why);
+  /// It opens with the next open_if_due().
+  void take_back();
+  bool lent() const { return lent_; }
 
  private:
   std::string name_;
@@ -33,6 +38,7 @@ class BusPort {
   Backoff backoff_;
   bool up_ = false;
   bool tried_ = false;
+  bool lent_ = false;
   MonoTime reopen_at_{};
   MonoTime last_try_{};
   Error down_{Errc::kBusDown, "not opened yet", 0};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct BusState {
   bool up = false;
   std::string why_down;
   bool overloaded = false;
+  std::optional<UtcTime> paused_until;  ///< set: its port is lent to another program
   BusCounters counters;
   std::int64_t commands_done = 0, commands_waiting = 0;
   std::vector<MeterState> meters;

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/base/text.h"
+#include "agent/json.h"
+
 namespace metergate {
 
 namespace {
@@ -47,6 +50,7 @@ void BusWorker::publish_state() {
   state.up = port_.up();
   state.why_down = port_.why_down().detail;
   state.overloaded = polls_.overloaded();
+  if (wish_.paused) state.paused_until = wish_.until;
   state.commands_done = commands_done_;
   state.meters = meters_.states();
   const std::lock_guard<std::mutex> hold(mutex_);
@@ -62,8 +66,32 @@ void BusWorker::fetch_given() {
   for (OpenCommand& command : given) commands_.add(std::move(command));
 }
 
+void BusWorker::follow_pause(MonoTime now) {
+  const BusPause::Wish wish = p_.pause.wish(now);
+  if (wish.number == wish_.number && wish.paused == wish_.paused) return;
+  const std::string& bus = p_.setup.spec.name;
+  JsonWriter json;
+  json.member("bus", bus);
+  if (wish.paused) {
+    port_.lend("bus " + bus + " is paused until " + rfc3339(wish.until));
+    polls_.end_begun(now);
+    p_.log.info("bus paused", {{"bus", bus}, {"until", rfc3339(wish.until)}});
+    p_.events.tell("bus_paused", bus, json.member("until", rfc3339(wish.until)).take());
+  } else if (wish_.paused) {
+    port_.take_back();
+    const std::string why = wish.number == wish_.number ? "time" : "asked";
+    if (why == "time") p_.pause.forget();
+    p_.log.info("bus resumed", {{"bus", bus}, {"why", why}});
+    p_.events.tell("bus_resumed", bus, json.member("why", why).take());
+  }
+  wish_ = wish;
+  publish_state();
+  p_.pause.grant(wish.number);
+}
+
 MonoTime BusWorker::step(MonoTime now) {
   fetch_given();
+  follow_pause(now);
   const Moment moment = moment_of(p_.clock);
   polls_.advance(moment.mono, moment.utc);
   if (port_.open_if_due(now, commands_.ready(now))) {
@@ -78,6 +106,7 @@ MonoTime BusWorker::step(MonoTime now) {
   const MonoTime after = p_.clock.mono();
   if (worked) return after;
   MonoTime next = std::min(polls_.next_wake(after, p_.clock.utc()), commands_.next_wake(after));
+  if (port_.lent()) return std::max(std::min(next, wish_.ends), after);
   next = std::min(next, port_.up() ? p_.bus.idle() : port_.reopen_at());
   return std::max(next, after);
 }
@@ -102,7 +131,7 @@ bool BusWorker::step_command(MonoTime now) {
 
 bool BusWorker::step_poll(MonoTime now) {
   if (!port_.up()) {
-    if (port_.tried()) polls_.end_unreachable(now);
+    if (port_.tried() && !port_.lent()) polls_.end_unreachable(now);
     return false;
   }
   if (!polls_.step(now)) return false;

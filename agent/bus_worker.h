@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/bus_pause.h"
 #include "agent/bus_state.h"
 #include "agent/command_runner.h"
 #include "agent/poll_runner.h"
@@ -28,6 +29,7 @@ class BusWorker {
     std::string catalog;
     ClockRule rule;
     std::function<bool()> writes_allowed;
+    BusPause& pause;
     std::function<void()> command_ended;  ///< there is room for another; must not block
   };
   explicit BusWorker(Parts parts);
@@ -44,6 +46,7 @@ class BusWorker {
 
  private:
   void fetch_given();
+  void follow_pause(MonoTime now);
   bool work(MonoTime now);
   bool step_command(MonoTime now);
   bool step_poll(MonoTime now);
@@ -57,6 +60,7 @@ class BusWorker {
   int commands_in_row_ = 0;
   std::int64_t commands_done_ = 0;
   MonoTime state_told_{};
+  BusPause::Wish wish_;               // that is followed
   std::atomic<std::size_t> held_{0};  // given and not ended
 
   mutable std::mutex mutex_;  // guards given_ and state_

@@ -81,6 +81,8 @@ Failure failure_of(const Error& error) {
     case Errc::kBusDown:
     case Errc::kLocked:
       return {"bus_down", error.detail};
+    case Errc::kPaused:
+      return {"bus_paused", error.detail};
     default:
       break;
   }

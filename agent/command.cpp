@@ -11,10 +11,12 @@ namespace metergate {
 namespace {
 
 constexpr std::size_t kMaxName = 128;
-constexpr std::array<std::pair<const char*, Command::Op>, 4> kOps{{{"read", Command::Op::kRead},
+constexpr std::array<std::pair<const char*, Command::Op>, 6> kOps{{{"read", Command::Op::kRead},
                                                                    {"write", Command::Op::kWrite},
                                                                    {"status", Command::Op::kStatus},
-                                                                   {"catalog", Command::Op::kCatalog}}};
+                                                                   {"catalog", Command::Op::kCatalog},
+                                                                   {"pause", Command::Op::kPause},
+                                                                   {"resume", Command::Op::kResume}}};
 constexpr std::array<std::pair<const char*, Table>, 4> kTables{
     {{"coil", Table::kCoil}, {"discrete", Table::kDiscrete}, {"input", Table::kInput}, {"holding", Table::kHolding}}};
 
@@ -167,20 +169,34 @@ Verdict fill_catalog(const Json& object, Command& command) {
   return std::nullopt;
 }
 
+Verdict fill_bus(const Json& object, Command& command) {
+  const Json* bus = given(object, "bus");
+  if (!bus) return bad_command("a pause or resume needs bus, the name of one");
+  auto name = read_name(*bus, "bus");
+  if (!name) return bad_command(name.error().detail);
+  command.bus = std::move(*name);
+  const Json* time = given(object, "for");
+  if (!time) return std::nullopt;
+  const auto length = parse_duration(time->as_text().value_or("?"), kShortestPause, kLongestPause);
+  if (!length) return bad_value("for: " + length.error().detail);
+  command.time = *length;
+  return std::nullopt;
+}
+
 Verdict fill_op(const Json& object, Command& command) {
   const Json* op = given(object, "op");
-  const std::string known = "read, write, status or catalog";
+  const std::string known = "read, write, status, catalog, pause or resume";
   if (!op || !op->is(Json::Kind::kText)) return bad_command("op must be " + known);
   const auto* const found = std::find_if(kOps.begin(), kOps.end(), [&](const auto& o) { return op->text == o.first; });
   if (found != kOps.end()) {
     command.op = found->second;
     return std::nullopt;
   }
-  if (op->text == "replay" || op->text == "pause" || op->text == "resume") {
+  if (op->text == "replay") {
     return bad_command("op '" + op->text + "' is not available yet in this version; it takes " + known);
   }
   return bad_command("op " + shown(op->text) + " is unknown, it must be " + known +
-                     hint(op->text.substr(0, 40), {"read", "write", "status", "catalog"}));
+                     hint(op->text.substr(0, 40), {"read", "write", "status", "catalog", "pause", "resume"}));
 }
 
 Verdict fill(const Json& object, Command& command) {
@@ -196,6 +212,9 @@ Verdict fill(const Json& object, Command& command) {
       return fill_write(object, command);
     case Command::Op::kCatalog:
       return fill_catalog(object, command);
+    case Command::Op::kPause:
+    case Command::Op::kResume:
+      return fill_bus(object, command);
     case Command::Op::kStatus:
       break;
   }

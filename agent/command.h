@@ -19,7 +19,7 @@ struct Route {
 
 /// What the backend asks, checked for form: names are not looked up, values not compared with a profile.
 struct Command {
-  enum class Op { kRead, kWrite, kStatus, kCatalog };
+  enum class Op { kRead, kWrite, kStatus, kCatalog, kPause, kResume };
   std::string id;
   Op op = Op::kStatus;
   std::string meter;               ///< read, write; empty with a route
@@ -30,6 +30,8 @@ struct Command {
   std::string point;               ///< write
   Value value;                     ///< write: a number with its Decimal, or a text; true and false are refused
   std::optional<UtcTime> expires;  ///< always there in a write
+  std::string bus;                 ///< pause, resume
+  std::optional<Millis> time;      ///< pause; how long
   std::string catalog;             ///< 8 hex digits; empty: the present one
 };
 const char* op_name(Command::Op op);  ///< "read" ...
@@ -43,6 +45,10 @@ struct BadCommand {
   std::string meter;           ///< at most 128 bytes, else empty
   std::optional<Route> route;  ///< if it is a valid one
 };
+
+constexpr Millis kShortestPause{1'000};  ///< of a bus
+constexpr Millis kUsualPause = std::chrono::minutes(30);
+constexpr Millis kLongestPause = std::chrono::hours(8);
 
 constexpr std::size_t kMaxCommandBytes = 64 << 10;  ///< a larger payload is unreadable
 

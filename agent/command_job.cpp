@@ -70,7 +70,12 @@ CommandJob::Step CommandJob::end(std::string status, std::optional<Failure> fail
   return step;
 }
 
-CommandJob::Step CommandJob::refuse(const Failure& failure) { return end("failed", failure); }
+CommandJob::Step CommandJob::refuse(const Failure& failure) {
+  if (phase_ != Phase::kVerifying) return end("failed", failure);
+  Failure unproved = echo_failure_.value_or(failure);
+  unproved.message += "; the write was sent and could not be read back";
+  return end("unknown", unproved);
+}
 
 CommandJob::Step CommandJob::step(MonoTime now) {
   if (phase_ == Phase::kVerifying) return verify(now);

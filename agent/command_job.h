@@ -53,7 +53,7 @@ class CommandJob {
     std::optional<Error> bus_error;  ///< the port went down
   };
   Step step(MonoTime now);
-  /// Ends it without a transaction.
+  /// Ends it without a transaction; a write that was sent as `unknown`.
   Step refuse(const Failure& failure);
 
  private:

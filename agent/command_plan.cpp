@@ -65,6 +65,10 @@ std::variant<CommandPlan, Failure> plan_read(const MeterSetup& meter, const Comm
 
 std::variant<CommandPlan, Failure> plan_command(const Setup& setup, const Command& command) {
   if (command.op == Command::Op::kStatus || command.op == Command::Op::kCatalog) return CommandPlan{};
+  if (command.op == Command::Op::kPause || command.op == Command::Op::kResume) {
+    if (find_bus(setup, command.bus) != nullptr) return CommandPlan{};  // at once, whatever its bus has to do
+    return Failure{"no_such_bus", "no bus '" + command.bus + "' is configured on this gateway"};
+  }
   if (command.route) return plan_route(setup, command);
   for (const BusSetup& bus : setup.buses) {
     for (std::size_t i = 0; i < bus.meters.size(); ++i) {

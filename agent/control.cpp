@@ -19,7 +19,23 @@ constexpr std::size_t kMaxLine = 64 << 10;
 constexpr std::size_t kMaxAnswer = 1 << 20;
 constexpr int kAnswersAStep = 8;  // of one client, then the others have their turn
 constexpr Millis kPatience{10'000};
+constexpr Millis kLongestAnswer{300'000};
+constexpr Millis kLongestStep{1'000};
 constexpr Millis kNoDescriptorPause{1'000};
+
+/// poll(2), ended early by nothing that matters: who calls it looks again.
+void wait_for(std::vector<pollfd>& fds, Nanos patience) {
+  const Nanos rest = std::clamp<Nanos>(patience, Nanos{0}, std::chrono::hours(1));
+  // Rounded up, or the last part of a millisecond would be spent spinning.
+  ::poll(fds.data(), fds.size(), static_cast<int>(std::chrono::ceil<Millis>(rest).count()));
+}
+
+bool has_hung_up(int socket) {
+  pollfd fd{socket, 0, 0};
+  return ::poll(&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+}  // namespace
 
 std::string error_answer(std::string_view code, std::string_view message) {
   JsonWriter out;
@@ -32,15 +48,6 @@ std::string error_answer(std::string_view code, std::string_view message) {
       .end_object();
   return out.take();
 }
-
-/// poll(2), ended early by nothing that matters: who calls it looks again.
-void wait_for(std::vector<pollfd>& fds, Nanos patience) {
-  const Nanos rest = std::clamp<Nanos>(patience, Nanos{0}, std::chrono::hours(1));
-  // Rounded up, or the last part of a millisecond would be spent spinning.
-  ::poll(fds.data(), fds.size(), static_cast<int>(std::chrono::ceil<Millis>(rest).count()));
-}
-
-}  // namespace
 
 Result<std::unique_ptr<ControlServer>> ControlServer::open(const std::string& path, Handlers handlers,
                                                            const Clock& clock, Log& log) {
@@ -68,7 +75,9 @@ void ControlServer::wait_until(MonoTime t) {
   const MonoTime now = clock_.mono();
   if (now >= accept_after_) fds.push_back({listener_.fd(), POLLIN, 0});
   for (const Client& client : clients_) {
-    fds.push_back({client.socket.get(), static_cast<short>(client.out.empty() ? POLLIN : POLLOUT), 0});
+    // Of one that waits for its answer only the end is of interest, which poll(2) always tells.
+    const int events = client.later ? 0 : client.out.empty() ? POLLIN : POLLOUT;
+    fds.push_back({client.socket.get(), static_cast<short>(events), 0});
   }
   wait_for(fds, t - now);
   eventfd_t ignored = 0;
@@ -88,6 +97,9 @@ MonoTime ControlServer::step(MonoTime now) {
     }
     next = std::min(next, served == Served::kMore ? now : client->deadline);
     ++client;
+    if (client == clients_.end() || clock_.mono() - now < kLongestStep) continue;
+    clients_.splice(clients_.begin(), clients_, client, clients_.end());  // the others come first
+    return now;
   }
   return next;
 }
@@ -123,6 +135,7 @@ void ControlServer::pause_accepting(MonoTime now, int reason) {
 
 ControlServer::Served ControlServer::serve(Client& client) {
   for (int i = 0; i < kAnswersAStep;) {
+    if (client.later && !answer_later(client)) return has_hung_up(client.socket.get()) ? Served::kGone : Served::kWaits;
     if (!send_out(client)) return Served::kGone;
     if (!client.out.empty()) return Served::kWaits;
     if (client.last) return Served::kGone;
@@ -171,13 +184,28 @@ bool ControlServer::send_out(Client& client) {
 }
 
 void ControlServer::answer(Client& client, std::string_view line) {
-  std::string text = answer_to(line);
+  auto answer = answer_to(line);
+  if (auto* text = std::get_if<std::string>(&answer)) return put_out(client, std::move(*text));
+  client.later = std::move(*std::get_if<Later>(&answer));
+  client.deadline = clock_.mono() + kLongestAnswer;
+}
+
+/// False: there is none yet.
+bool ControlServer::answer_later(Client& client) {
+  auto text = client.later();
+  if (!text) return false;
+  client.later = nullptr;
+  put_out(client, std::move(*text));
+  return true;
+}
+
+void ControlServer::put_out(Client& client, std::string text) {
   if (text.size() > kMaxAnswer) text = error_answer("too_long", "the answer has more than 1 MiB; ask for less at once");
   client.out = std::move(text) + '\n';
   client.deadline = clock_.mono() + kPatience;
 }
 
-std::string ControlServer::answer_to(std::string_view line) {
+std::variant<std::string, ControlServer::Later> ControlServer::answer_to(std::string_view line) {
   ++counters_.questions;
   const auto question = parse_json(line);
   const Json* name = question ? question->find("ask") : nullptr;

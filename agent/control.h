@@ -5,8 +5,10 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "agent/base/clock.h"
 #include "agent/base/fd.h"
@@ -22,11 +24,15 @@ namespace metergate {
 ///
 /// One thread, but for notify(). Nothing a client does blocks it: at most 16 clients, lines of at most 64 KiB, answers
 /// of at most 1 MiB, the next question of a client is read when its answer is sent, and 10 s without a question or an
-/// answer's end drop it.
+/// answer's end drop it. A step that took 1 s leaves the other clients to the next.
 class ControlServer {
  public:
-  /// Gives the answer, a JSON value without a line break. Called by step(); while it runs no other client is served.
-  using Handler = std::function<std::string(const Json& question)>;
+  /// Gives an answer that takes time: called by step(), after each notify(), until it has one. It goes when its client
+  /// does, or after 5 min.
+  using Later = std::function<std::optional<std::string>()>;
+  /// Gives the answer, a JSON value without a line break, or what will give it. Called by step(); while it runs no
+  /// other client is served.
+  using Handler = std::function<std::variant<std::string, Later>(const Json& question)>;
   using Handlers = std::map<std::string, Handler>;  ///< by the text of `ask`
 
   struct Counters {
@@ -55,6 +61,7 @@ class ControlServer {
     Fd socket;
     MonoTime deadline;
     std::string in, out;
+    Later later;  // gives the answer that the client waits for
     std::size_t sent = 0;
     bool last = false;  // nothing is read behind the answer in `out`
   };
@@ -67,7 +74,9 @@ class ControlServer {
   bool receive(Client& client);
   bool send_out(Client& client);
   void answer(Client& client, std::string_view line);
-  std::string answer_to(std::string_view line);
+  bool answer_later(Client& client);
+  void put_out(Client& client, std::string text);
+  std::variant<std::string, Later> answer_to(std::string_view line);
 
   UnixListener listener_;
   Fd event_;
@@ -79,6 +88,9 @@ class ControlServer {
   std::list<Client> clients_;
   MonoTime accept_after_{MonoTime::min()};
 };
+
+/// `{"error":{"code":...,"message":...}}`.
+std::string error_answer(std::string_view code, std::string_view message);
 
 /// Asks a running agent one question; the answer without its line break. Blocks for at most `timeout`.
 /// Errors: kOffline (nobody listens there), kInvalid (may not be opened by this user), kTimeout, kGarbled.

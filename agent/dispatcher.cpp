@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "agent/base/text.h"
+#include "agent/json.h"
+
 namespace metergate {
 
 namespace {
@@ -92,6 +95,16 @@ void Dispatcher::answer(const StoredCommand& stored, const Command& command) {
     result.error = Failure{"expired", "its turn came after expires_at"};
   } else if (command.op == Command::Op::kStatus) {
     result.more = p_.status();
+  } else if (command.op == Command::Op::kPause || command.op == Command::Op::kResume) {
+    JsonWriter json;
+    json.member("bus", command.bus);
+    const BusDoor& door = p_.buses.at(command.bus);
+    if (command.op == Command::Op::kResume) {
+      door.resume();
+    } else {
+      json.member("until", rfc3339(door.pause(command.time.value_or(kUsualPause))));
+    }
+    result.more = json.take();
   } else {
     const auto members = p_.catalog(command.catalog);
     if (members && *members) {

@@ -18,6 +18,8 @@ class Dispatcher {
   struct BusDoor {
     std::function<std::size_t()> room;
     std::function<void(std::vector<OpenCommand>)> give;  ///< and wakes the bus
+    std::function<UtcTime(Millis)> pause;                ///< returns its end
+    std::function<void()> resume;
   };
   struct Parts {
     const Setup& setup;

@@ -43,8 +43,9 @@ const std::vector<CommandInfo>& command_table() {
        "Lists the profiles, or prints one in its own format."},
       {"scan", 0, Command::kHelp, "", ""},
       {"store", 0, Command::kHelp, "", ""},
-      {"pause", 0, Command::kHelp, "", ""},
-      {"resume", 0, Command::kHelp, "", ""},
+      {"pause", kForPause, Command::kPause, "BUS [--for 30m]",
+       "Has the agent lend the bus's port to another program for a while, at most 8h, and take it back by itself."},
+      {"resume", kForResume, Command::kResume, "BUS", "Ends the pause of a bus."},
   };
   return table;
 }
@@ -79,6 +80,8 @@ std::string usage_of(const CommandInfo& command) {
   return text + "\n" + command.summary + "\n";
 }
 
-std::string forms_of(const CommandInfo& command) { return command.bit == kForProfiles ? "" : kForms; }
+std::string forms_of(const CommandInfo& command) {
+  return (command.bit & (kForProfiles | kForPause | kForResume)) != 0 ? "" : kForms;
+}
 
 }  // namespace metergate

@@ -131,7 +131,7 @@ Refusal check_read(OptionSources& sources) {
 }
 
 Refusal check_words(const OptionSources& sources, Command command) {
-  const std::size_t most = command == Command::kRead || command == Command::kProfiles ? 1 : 0;
+  const std::size_t most = command == Command::kRun || command == Command::kCheck ? 0 : 1;
   if (sources.words().size() <= most) return std::nullopt;
   return wrong("'" + sources.words()[most] +
                "' is one word too many; options start with '--', files of options with '@'");
@@ -147,6 +147,14 @@ int status_of(const Place& place) {
 std::optional<UsageError> complete(OptionSources& sources) {
   const Command command = sources.invocation().command;
   if (auto refusal = check_words(sources, command)) return refusal;
+  if (command == Command::kPause || command == Command::kResume) {
+    if (sources.words().empty()) {
+      return wrong("which bus? write metergate " + std::string(command == Command::kPause ? "pause" : "resume") +
+                   " and the bus's name");
+    }
+    sources.invocation().text = sources.words()[0];
+    return std::nullopt;
+  }
   if (command == Command::kProfiles) {
     if (!sources.words().empty()) sources.invocation().text = sources.words()[0];
     return std::nullopt;

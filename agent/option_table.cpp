@@ -250,6 +250,8 @@ std::vector<OptionInfo> read_options() {
       {read, "all", "", "", "every meter, with error rates", yes(to(&Invocation::all)), kForRead},
       {read, "watch", "D", "", "again every D until interrupted",
        duration(Millis{100}, hours(24), to(&Invocation::watch)), kForRead},
+      {"Pause", "for", "D", "30m", "how long, at most 8h", duration(Millis{1000}, hours(8), to(&Invocation::pause)),
+       kForPause},
       {read, "json", "", "", "JSON, one object a reading", yes(to(&Invocation::json)), kForRead},
   };
 }

@@ -49,10 +49,19 @@ std::string describe_options(Commands command) {
   return out.str();
 }
 
+std::string owner_of(const OptionInfo& option) {
+  for (const CommandInfo& command : command_table()) {
+    if ((option.commands & command.bit) != 0) return command.name;
+  }
+  return "";
+}
+
 UsageError unknown_option(const std::string& name, const CommandInfo& command) {
   const std::string special = special_refusal(name);
   if (!special.empty()) return UsageError{"--" + name + ": " + special};
-  if (find_option(name)) return UsageError{"--" + name + " is an option of 'read', not of '" + command.name + "'"};
+  if (const OptionInfo* option = find_option(name)) {
+    return UsageError{"--" + name + " is an option of '" + owner_of(*option) + "', not of '" + command.name + "'"};
+  }
   const auto meant = nearest(name, option_names(command.bit));
   const std::string written = (name[0] == '-' ? "" : "--") + name;  // a short one keeps its dash
   return UsageError{"unknown option '" + written + "'" + (meant ? " (did you mean '--" + *meant + "'?)" : "") +

@@ -87,11 +87,13 @@ struct Options {
 
 /// What the command line asks for.
 struct Invocation {
-  enum class Command { kRun, kCheck, kRead, kProfiles, kHelp, kVersion };
+  enum class Command { kRun, kCheck, kRead, kProfiles, kPause, kResume, kHelp, kVersion };
   Command command = Command::kHelp;
   Options options;
-  std::string text;                   ///< help or version text; the name for `profiles NAME`
+  std::string text;                   ///< help or version text; the name for `profiles NAME`, the bus for `pause BUS`
   std::vector<std::string> warnings;  ///< what was ignored, to be logged
+
+  Millis pause = std::chrono::minutes(30);  ///< how long `pause` lends the bus's port
 
   // read: `meter` or `bus` and `unit`; then `table` (raw) or its points
   std::string meter;

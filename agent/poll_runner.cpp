@@ -33,7 +33,10 @@ PollRunner::PollRunner(Parts parts)
       identified_(p_.setup.meters.size(), false) {}
 
 void PollRunner::advance(MonoTime now, UtcTime utc) {
-  schedule_.advance(now, utc, [this](std::size_t m) { return !p_.port.up() || p_.meters.health(m).silent(); });
+  const bool lent = p_.port.lent();
+  schedule_.advance(
+      now, utc, [this, lent](std::size_t m) { return (!p_.port.up() && !lent) || p_.meters.health(m).silent(); },
+      lent ? Schedule::Why::kPause : Schedule::Why::kOverload);
   tell_missed(now);
 }
 
@@ -194,6 +197,17 @@ void PollRunner::end_unreachable(MonoTime now) {
   }
 }
 
+void PollRunner::end_begun(MonoTime now) {
+  std::list<std::unique_ptr<PollJob>> jobs = std::move(parked_);
+  parked_.clear();
+  if (current_) jobs.push_front(std::move(current_));
+  for (const auto& job : jobs) {
+    job->abandon(p_.port.why_down());
+    const auto done = finish(*job, now, true);
+    if (!p_.meters.health(job->meter()).silent()) publish(done);
+  }
+}
+
 void PollRunner::publish(const std::vector<PollJob::Done>& done) {
   std::vector<Draft> drafts;
   for (const PollJob::Done& d : done) {
@@ -218,16 +232,19 @@ void PollRunner::tell_missed(MonoTime now) {
   const std::vector<Schedule::Missed> all = schedule_.take_missed();
   if (all.empty()) return;
   missed_told_ = now;
+  bool overload = false;
   for (const Schedule::Missed& missed : all) {
     const PollSetup& poll = p_.setup.polls[missed.poll];
     MeterState& state = p_.meters.state(poll.meter);
+    const std::string reason = missed.why == Schedule::Why::kPause ? "pause" : "overload";
+    overload = overload || missed.why == Schedule::Why::kOverload;
     state.slots_missed += missed.count;
     JsonWriter json;
     json.member("meter", state.id).member("poll", poll.name).member("from", rfc3339(missed.from));
-    json.member("to", rfc3339(missed.to)).member("count", missed.count).member("reason", std::string("overload"));
-    p_.events.tell("slots_missed", state.id + "/" + poll.name, json.take());
+    json.member("to", rfc3339(missed.to)).member("count", missed.count).member("reason", reason);
+    p_.events.tell("slots_missed", state.id + "/" + poll.name + "/" + reason, json.take());
   }
-  if (std::exchange(overload_told_, true)) return;
+  if (!overload || std::exchange(overload_told_, true)) return;
   const std::string& bus = p_.setup.spec.name;
   p_.log.warn("bus overloaded", {{"bus", bus}, {"polls", std::to_string(all.size())}});
   JsonWriter json;

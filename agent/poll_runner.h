@@ -36,6 +36,8 @@ class PollRunner {
   bool step(MonoTime now);
   /// Without a port each meter that is due gives one bad reading an outage.
   void end_unreachable(MonoTime now);
+  /// The port is given away: what was begun ends with what it has.
+  void end_begun(MonoTime now);
   void port_opened(MonoTime now);
 
   MonoTime next_wake(MonoTime now, UtcTime utc) const;

@@ -29,7 +29,7 @@ Schedule::Schedule(const std::vector<Poll>& polls) {
   }
 }
 
-bool Schedule::advance(MonoTime now, UtcTime utc, const Allowed& excused) {
+bool Schedule::advance(MonoTime now, UtcTime utc, const Allowed& excused, Why why) {
   const Millis offset = offset_of(now, utc);
   const bool started = offset_.has_value();
   const bool stepped = started && std::chrono::abs(offset - *offset_) > kStep;
@@ -46,9 +46,8 @@ bool Schedule::advance(MonoTime now, UtcTime utc, const Allowed& excused) {
     if (utc < state.next_slot) continue;
     const UtcTime newest = slot_at_or_before(utc, every);
     if (!excused(state.poll.meter)) {
-      if (state.due && state.slot) miss(state, i, *state.slot, *state.slot, 1, now);
-      if (newest > state.next_slot)
-        miss(state, i, state.next_slot, newest - every, (newest - state.next_slot) / every, now);
+      if (state.due && state.slot) miss(state, i, *state.slot, *state.slot, why, now);
+      if (newest > state.next_slot) miss(state, i, state.next_slot, newest - every, why, now);
     }
     state.due = true;
     state.slot = newest;
@@ -58,11 +57,14 @@ bool Schedule::advance(MonoTime now, UtcTime utc, const Allowed& excused) {
   return stepped;
 }
 
-void Schedule::miss(State& state, std::size_t index, UtcTime from, UtcTime to, std::int64_t count, MonoTime now) {
-  if (state.missed.count == 0) state.missed.from = from;
-  state.missed.poll = index;
-  state.missed.to = to;
-  state.missed.count += count;
+void Schedule::miss(State& state, std::size_t index, UtcTime from, UtcTime to, Why why, MonoTime now) {
+  Missed& missed = state.missed[static_cast<std::size_t>(why)];
+  if (missed.count == 0) missed.from = from;
+  missed.poll = index;
+  missed.to = to;
+  missed.count += (to - from) / state.poll.every + 1;
+  missed.why = why;
+  if (why == Why::kPause) return;
   behind_ = true;
   behind_until_ = now + std::max(kBehindFor, state.poll.every * 2);
 }
@@ -120,7 +122,9 @@ MonoTime Schedule::next(MonoTime now, UtcTime utc) const {
 std::vector<Schedule::Missed> Schedule::take_missed() {
   std::vector<Missed> out;
   for (State& state : polls_) {
-    if (state.missed.count > 0) out.push_back(std::exchange(state.missed, Missed{}));
+    for (Missed& missed : state.missed) {
+      if (missed.count > 0) out.push_back(std::exchange(missed, Missed{}));
+    }
   }
   return out;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -22,10 +23,12 @@ class Schedule {
     std::size_t poll = 0;
     std::optional<UtcTime> slot;  ///< none for the reading at start and for back to back
   };
+  enum class Why { kOverload, kPause };
   struct Missed {
     std::size_t poll = 0;
     UtcTime from{}, to{};
     std::int64_t count = 0;
+    Why why = Why::kOverload;
   };
   using Allowed = std::function<bool(std::size_t meter)>;
 
@@ -35,7 +38,7 @@ class Schedule {
   /// Takes note of the slots that have come. A slot that finds its poll still waiting is missed, unless `excused` says
   /// that the meter cannot be asked at all. A step of the wall clock moves the slots and misses none. Returns true on
   /// such a step.
-  bool advance(MonoTime now, UtcTime utc, const Allowed& excused);
+  bool advance(MonoTime now, UtcTime utc, const Allowed& excused, Why why = Why::kOverload);
 
   /// The meter to ask next among the allowed ones. `back_to_back`: those, or those with a slot.
   std::optional<std::size_t> pick(bool back_to_back, const Allowed& allowed) const;
@@ -51,7 +54,7 @@ class Schedule {
   MonoTime next(MonoTime now, UtcTime utc) const;
   /// What was missed since the last call.
   std::vector<Missed> take_missed();
-  /// Slots are being missed now.
+  /// Slots are being missed now because there are too many.
   bool behind() const { return behind_; }
 
  private:
@@ -61,10 +64,10 @@ class Schedule {
     bool due = true;
     std::optional<UtcTime> slot;
     MonoTime taken{};
-    Missed missed;
+    std::array<Missed, 2> missed;  // by Why
   };
   bool goes_before(const State& a, const State& b) const;
-  void miss(State& state, std::size_t index, UtcTime from, UtcTime to, std::int64_t count, MonoTime now);
+  void miss(State& state, std::size_t index, UtcTime from, UtcTime to, Why why, MonoTime now);
 
   std::vector<State> polls_;
   std::optional<Millis> offset_;  // wall clock less monotonic

@@ -14,6 +14,7 @@ enum class Errc {
   kGarbled,    ///< Bytes that are no answer to the question. Ask again once the line is quiet.
   kException,  ///< The meter answered that it will not; Error::exception is its code. The meter lives.
   kBusDown,    ///< The port or connection is gone. Close, reopen with backoff.
+  kPaused,     ///< The bus is lent to another program. Ask again when it is back.
   kInvalid,    ///< The input is wrong and stays wrong. Refuse it, do not repeat.
   kNotFound,   ///< No such thing. Refuse.
   kFull,       ///< No room, nothing was stored. Make room or drop, then tell.

@@ -4,6 +4,7 @@
 #include <memory>
 #include <ostream>
 
+#include "agent/commands/agent_socket.h"
 #include "agent/options.h"
 
 namespace metergate {
@@ -16,6 +17,9 @@ int run_profiles(const Invocation& invocation, std::ostream& out, std::ostream& 
 
 /// Touches no bus, creates nothing, works beside a running agent. 78 also where a bus has more to do than it can.
 int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err);
+
+/// `pause` and `resume`. 64 for a bus that the agent does not have, 69 without an agent.
+int run_pause(const Invocation& invocation, std::ostream& out, std::ostream& err, const AskAgent& ask);
 
 /// How `read` gets at a bus and at time; tests give their own.
 struct ReadTools {

@@ -5,6 +5,7 @@
 
 #include "agent/base/text.h"
 #include "tests/fakes/fake_bus.h"
+#include "tests/fakes/fake_outbox.h"
 #include "tests/fakes/one_bus.h"
 #include "tests/fakes/recording_store.h"
 
@@ -22,9 +23,10 @@ class BusWorkerTest : public ::testing::Test {
   BusWorkerTest() : log_(LogLevel::kError, LogFormat::kText, clock_), events_(store_, clock_), line_(clock_) {}
 
   void start() {
+    pause_ = std::make_unique<BusPause>(BusPause::Parts{"rs485-1", memory_, clock_, log_, [] {}, [] {}});
     worker_ = std::make_unique<BusWorker>(BusWorker::Parts{site_.bus, line_, store_, store_, events_, clock_, log_,
                                                            [] { return 0.0; }, "0000cafe", ClockRule{floor_, {}},
-                                                           [this] { return writes_allowed_; }, [] {}});
+                                                           [this] { return writes_allowed_; }, *pause_, [] {}});
   }
 
   /// Steps until the time is over; the clock jumps to the next thing that the worker waits for.
@@ -86,6 +88,8 @@ class BusWorkerTest : public ::testing::Test {
   UtcTime floor_{};
   bool writes_allowed_ = true;
   std::int64_t given_ = 0;
+  FakeMemory memory_;
+  std::unique_ptr<BusPause> pause_;
   std::unique_ptr<BusWorker> worker_;
 };
 
@@ -399,6 +403,122 @@ TEST_F(BusWorkerTest, RejectsWritesWhileAnotherGatewayUsesTheId) {
   run(seconds(1));
   EXPECT_EQ(code(0), "id_in_use");
   EXPECT_TRUE(line_.writes.empty());
+}
+
+TEST_F(BusWorkerTest, LendsItsPortBetweenTwoTransactionsAndTakesItBackWhenTheTimeIsOver) {
+  site_.poll(site_.meter("m1", 1), Millis{0}, {"power"});
+  start();
+  run(seconds(1));
+  pause_->begin(minutes(30));
+  EXPECT_FALSE(pause_->granted());
+  worker_->step(clock_.mono());
+  EXPECT_TRUE(pause_->granted());
+  EXPECT_FALSE(line_.is_open());
+  EXPECT_TRUE(worker_->state().paused_until);
+  const auto asked = line_.asked.size();
+  run(minutes(29));
+  EXPECT_EQ(line_.asked.size(), asked);
+  run(minutes(2));
+  EXPECT_GT(line_.asked.size(), asked);
+  EXPECT_FALSE(worker_->state().paused_until);
+  EXPECT_EQ(store_.names_of_events(), (std::vector<std::string>{"bus_paused", "bus_resumed"}));
+  EXPECT_EQ(text(*store_.events.at(1).find("detail"), "why"), "time");
+}
+
+TEST_F(BusWorkerTest, TakesItsPortBackAtOnceWhenAsked) {
+  site_.poll(site_.meter("m1", 1), seconds(1), {"power"});
+  start();
+  run(Millis{1500});
+  pause_->begin(minutes(30));
+  run(seconds(10));
+  EXPECT_TRUE(pause_->end());
+  worker_->step(clock_.mono());
+  EXPECT_TRUE(line_.is_open());
+  EXPECT_EQ(text(*store_.events.back().find("detail"), "why"), "asked");
+  EXPECT_FALSE(pause_->end());
+}
+
+TEST_F(BusWorkerTest, TellsTheSlotsOfAPauseAsMissedOnceAMinuteAndMakesNoReadingOfThem) {
+  site_.poll(site_.meter("m1", 1), seconds(1), {"power"});
+  start();
+  run(Millis{1500});
+  const auto readings = store_.readings.size();
+  pause_->begin(minutes(5));
+  run(minutes(5) - seconds(1));
+  EXPECT_EQ(store_.readings.size(), readings);
+  run(minutes(2));
+  std::int64_t missed = 0, told = 0;
+  for (const Json& event : store_.events) {
+    if (text(event, "event") != "slots_missed") continue;
+    EXPECT_EQ(text(*event.find("detail"), "reason"), "pause");
+    missed += *event.find("detail")->find("count")->as_integer(1, 1000);
+    ++told;
+  }
+  EXPECT_NEAR(static_cast<double>(missed), 300, 2);
+  EXPECT_LE(told, 7);
+  EXPECT_THAT(store_.names_of_events(), Not(Contains("bus_overloaded")));
+  EXPECT_THAT(store_.names_of_events(), Not(Contains("bus_down")));
+  EXPECT_THAT(store_.names_of_events(), Not(Contains("bus_up")));
+}
+
+TEST_F(BusWorkerTest, FailsCommandsWhileItsPortIsLent) {
+  site_.meter("m1", 1);
+  start();
+  run(seconds(1));
+  pause_->begin(minutes(1));
+  give_read("c", "m1");
+  run(seconds(1));
+  EXPECT_EQ(text(store_.results.at(0), "status"), "failed");
+  EXPECT_EQ(code(0), "bus_paused");
+  EXPECT_TRUE(line_.asked.empty());
+}
+
+TEST_F(BusWorkerTest, LeavesAWriteUnknownThatAPauseKeepsFromBeingReadBack) {
+  site_.meter("m1", 1);
+  start();
+  line_.on_write = [this](const Write&) { pause_->begin(minutes(1)); };
+  give_write("w", "relay");
+  run(seconds(2));
+  EXPECT_EQ(text(store_.results.at(0), "status"), "unknown");
+  EXPECT_EQ(code(0), "bus_paused");
+}
+
+TEST_F(BusWorkerTest, EndsABegunPollWithWhatItHasWhenItsPortIsLent) {
+  site_.poll(site_.meter("m1", 1), seconds(10), {"power", "energy"});
+  start();
+  line_.on_read = [this](const std::string&) {
+    if (line_.asked.size() == 1) pause_->begin(minutes(1));
+  };
+  run(seconds(1));
+  ASSERT_EQ(store_.readings.size(), 1u);
+  EXPECT_EQ(text(store_.readings[0], "quality"), "partial");
+  EXPECT_EQ(text(*store_.readings[0].find("errors")->find("energy"), "code"), "bus_paused");
+}
+
+TEST_F(BusWorkerTest, GoesOnWithAPauseAfterARestart) {
+  site_.poll(site_.meter("m1", 1), seconds(1), {"power"});
+  start();
+  run(seconds(2));
+  pause_->begin(minutes(10));
+  run(minutes(4));
+  line_.close();
+  line_.asked.clear();
+  start();
+  run(minutes(5));
+  EXPECT_TRUE(line_.asked.empty());
+  run(minutes(2));
+  EXPECT_FALSE(line_.asked.empty());
+  start();
+  EXPECT_FALSE(pause_->wish(clock_.mono()).paused);
+}
+
+TEST_F(BusWorkerTest, PausesNoLongerThanWasAskedWhenTheClockWasSetBack) {
+  start();
+  pause_->begin(minutes(10));
+  clock_.step_utc(clock_.utc() - std::chrono::hours(100));
+  start();
+  EXPECT_TRUE(pause_->wish(clock_.mono() + minutes(9)).paused);
+  EXPECT_FALSE(pause_->wish(clock_.mono() + minutes(10)).paused);
 }
 
 TEST_F(BusWorkerTest, TellsMissedSlotsOnceAMinuteWhenTheLineIsTooSlow) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/base/text.h"
 #include "agent/dispatcher.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/one_bus.h"
@@ -33,7 +34,12 @@ class IntakeTest : public ::testing::Test {
                               [this](std::vector<OpenCommand> c) {
                                 room_ -= c.size();
                                 for (OpenCommand& open : c) given_.push_back(open);
-                              }};
+                              },
+                              [this](Millis time) {
+                                paused_ = time;
+                                return clock_.utc() + time;
+                              },
+                              [this] { paused_.reset(); }};
     dispatcher_ = std::make_unique<Dispatcher>(std::move(parts));
   }
 
@@ -54,6 +60,7 @@ class IntakeTest : public ::testing::Test {
   std::unique_ptr<Dispatcher> dispatcher_;
   int admitted_ = 0;
   std::size_t room_ = 64;
+  std::optional<Millis> paused_;
   std::vector<std::int64_t> repeated_;
   std::vector<OpenCommand> given_;
 };
@@ -169,6 +176,22 @@ TEST_F(IntakeTest, EndsOpenCommandsOfABusThatIsGone) {
   store_.commands.push_back({1, "o", "old", R"({"id":"o","op":"read","meter":"m9"})", false, false, clock_.utc()});
   dispatcher_->step(clock_.mono());
   EXPECT_EQ(code(0), "no_such_meter");
+}
+
+TEST_F(IntakeTest, PausesAndResumesABusAtOnceThoughItHasNoRoomForCommands) {
+  room_ = 0;
+  take(R"({"id":"p","op":"pause","bus":"rs485-1","for":"5m"})");
+  take(R"({"id":"n","op":"pause","bus":"nowhere"})");
+  dispatcher_->step(clock_.mono());
+  EXPECT_EQ(paused_, std::chrono::minutes(5));
+  EXPECT_EQ(code(0), "no_such_bus");
+  EXPECT_EQ(result(1, "status"), "done");
+  EXPECT_EQ(result(1, "bus"), "rs485-1");
+  EXPECT_EQ(result(1, "until"), rfc3339(clock_.utc() + std::chrono::minutes(5)));
+  take(R"({"id":"r","op":"resume","bus":"rs485-1"})");
+  dispatcher_->step(clock_.mono());
+  EXPECT_FALSE(paused_);
+  EXPECT_EQ(result(2, "status"), "done");
 }
 
 }  // namespace

@@ -118,6 +118,61 @@ TEST_F(ControlTest, TakesALastLineWithoutALineBreak) {
   EXPECT_EQ(received(client), "{\"state\":\"fine\"}\n<closed>");
 }
 
+TEST_F(ControlTest, GivesAnAnswerThatTakesTimeWhenItIsThereWhileOthersAreServed) {
+  std::optional<std::string> outcome;
+  handlers_["slow"] = [&](const Json&) { return ControlServer::Later([&] { return outcome; }); };
+  auto server = serve();
+  const Fd patient = connect(), other = connect();
+  send(patient, "{\"ask\":\"slow\"}\n{\"ask\":\"status\"}\n");
+  send(other, "{\"ask\":\"status\"}\n");
+  settle(*server);
+  clock_.advance(60s);
+  settle(*server);
+  EXPECT_EQ(received(patient), "");
+  EXPECT_EQ(received(other), "{\"state\":\"fine\"}\n<closed>");
+  outcome = "7";
+  settle(*server);
+  EXPECT_EQ(received(patient), "7\n{\"state\":\"fine\"}\n");
+}
+
+TEST_F(ControlTest, ForgetsAnAnswerWhoseClientIsGoneOrWaitedForFiveMinutes) {
+  const auto alive = std::make_shared<int>(0);
+  handlers_["slow"] = [&](const Json&) {
+    return ControlServer::Later([alive]() -> std::optional<std::string> { return std::nullopt; });
+  };
+  auto server = serve();
+  Fd gone = connect();
+  const Fd patient = connect();
+  send(gone, "{\"ask\":\"slow\"}\n");
+  send(patient, "{\"ask\":\"slow\"}\n");
+  settle(*server);
+  const long before = alive.use_count();
+  gone = Fd{};
+  settle(*server);
+  EXPECT_EQ(alive.use_count(), before - 1);
+  clock_.advance(300s);
+  settle(*server);
+  EXPECT_EQ(received(patient), "<closed>");
+  EXPECT_EQ(server->counters().dropped_clients, 1);
+}
+
+TEST_F(ControlTest, LeavesTheOtherClientsToTheNextStepWhenAnAnswerTookLong) {
+  handlers_["long"] = [&](const Json&) {
+    clock_.advance(2s);
+    return std::string("1");
+  };
+  auto server = serve();
+  const Fd first = connect(), second = connect();
+  settle(*server);
+  send(first, "{\"ask\":\"long\"}\n");
+  send(second, "{\"ask\":\"status\"}\n");
+  const MonoTime now = clock_.mono();
+  EXPECT_EQ(server->step(now), now);
+  EXPECT_EQ(received(first) + received(second), "1\n");
+  settle(*server);
+  EXPECT_EQ(received(second), "{\"state\":\"fine\"}\n");
+}
+
 TEST_F(ControlTest, SaysWhatIsWrongWithAQuestionAndGoesOn) {
   auto server = serve();
   const Fd client = connect();

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "agent/bus_pause.h"
+#include "agent/control.h"
+
+namespace metergate {
+
+/// What the agent answers on its local socket, beside `status`. Everything in it outlives the handlers.
+struct LocalParts {
+  std::map<std::string, BusPause*> pauses;  ///< by bus
+};
+
+/// pause {bus, for}: when the port is free, {bus, until}. resume {bus}: {bus, was_paused}. Errors of a question:
+/// no_such_bus, bad_question, bad_value.
+ControlServer::Handlers local_handlers(const LocalParts& parts);
+
+}  // namespace metergate

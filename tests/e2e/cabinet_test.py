@@ -1,0 +1,75 @@
+"""The person at the cabinet, beside a running agent: the port on loan, what the store holds, a reading now."""
+import fcntl
+import json
+import os
+import subprocess
+import time
+import unittest
+
+from case import GatewayTest
+from lab import AGENT, wait_for
+
+
+class Cabinet(GatewayTest):
+    def begin(self, *more, sim=(), **kwargs):
+        self.broker = self.lab.broker()
+        self.sim = self.serial_sim(*sim)
+        self.backend = self.lab.backend(self.broker.port)
+        self.agent_flags = self.flags(self.broker, *more, **kwargs)
+        self.agent = self.lab.agent(*self.agent_flags)
+        wait_for("a reading", 10, lambda: self.backend.all("readings"))
+
+    def metergate(self, *words, status=0):
+        done = subprocess.run([AGENT, *map(str, words), "--control", str(self.agent.control)], capture_output=True, text=True,
+                              timeout=30)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done.stdout + done.stderr
+
+    def port_is_free(self):
+        port = os.open(self.line, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            fcntl.flock(port, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            return False
+        finally:
+            os.close(port)
+
+    def test_lends_the_port_until_it_is_asked_back_across_a_kill_and_says_what_was_missed(self):
+        self.begin()
+        self.assertFalse(self.port_is_free())
+        begin = time.monotonic()
+        self.assertIn("rs485-1 is paused until", self.metergate("pause", "rs485-1", "--for", "1h"))
+        self.assertLess(time.monotonic() - begin, 1.5)
+        self.assertTrue(self.port_is_free())
+        self.backend.send({"id": "c", "op": "read", "meter": "m1"})
+        self.assertEqual(self.backend.result("c")["error"]["code"], "bus_paused")
+        self.agent.kill()
+        self.agent.start()
+        wait_for("the agent back", 10, lambda: len(self.backend.events("started")) == 2)
+        time.sleep(1.0)
+        self.assertTrue(self.port_is_free())
+        before = len(self.sim.frames())
+        self.assertIn("is resumed", self.metergate("resume", "rs485-1"))
+        wait_for("the bus polled again", 3, lambda: len(self.sim.frames()) > before)
+        wait_for("the event", 5, lambda: self.backend.events("bus_resumed"))
+        self.assertEqual({e["detail"]["reason"] for e in self.backend.events("slots_missed")}, {"pause"})
+        self.assertEqual(self.backend.events("bus_down") + self.backend.events("bus_up"), [])
+
+    def test_lends_the_port_on_a_command_and_takes_it_back_by_itself(self):
+        self.begin()
+        self.backend.send({"id": "p", "op": "pause", "bus": "rs485-1", "for": "2s"})
+        self.assertEqual(self.backend.result("p")["status"], "done")
+        wait_for("the port free", 2, self.port_is_free)
+        wait_for("the event", 6, lambda: self.backend.events("bus_resumed"))
+        self.assertFalse(self.port_is_free())
+
+    def test_tells_a_word_that_is_no_bus_and_that_no_agent_runs(self):
+        self.begin()
+        self.assertIn("did you mean 'rs485-1'", self.metergate("pause", "rs485-2", status=64))
+        self.agent.kill(15)
+        self.assertIn("no agent runs", self.metergate("pause", "rs485-1", status=69))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
