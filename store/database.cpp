@@ -53,9 +53,11 @@ Status Database::create(const std::string& path, const StoreSettings& settings,
 Result<std::unique_ptr<Database>> Database::open(const StoreSettings& settings, const RecordFormat& format) {
   auto connection = std::make_unique<SqliteConnection>(settings.path, settings.vfs, SqliteConnection::Mode::kExisting);
   take_alone(*connection);
-  // Nothing is changed in a file that is not this gateway's store.
+  // Nothing is changed in a file that is not this gateway's store, nor moved from its WAL into it.
+  connection->leave_wal_alone(true);
   if (Status done = check_format(*connection); !done) return done.error();
   if (Status done = check_owner(*connection, settings.gateway); !done) return done.error();
+  connection->leave_wal_alone(false);
   set_up(*connection, settings, Budget(settings.max_bytes).pages);
   if (!connection->ok()) return connection->status().error();
   if (Status done = migrate(*connection); !done) return done.error();

@@ -99,7 +99,7 @@ Status create_from_damaged(const StoreSettings& settings, Files& files, Log& log
   if (!error && space.available < static_cast<std::uintmax_t>(settings.max_bytes))
     remove_older_aside(settings.path, files);
   Status done = create(settings, files, [&](SqliteConnection& connection, Annals& annals) -> Status {
-    const auto saved = salvage(damaged, settings.gateway, connection, log);
+    const auto saved = salvage(damaged, settings, connection, log);
     if (!saved) return saved.error();
     annals.set_fact(Annals::Fact::kAside, fs::path(aside).filename().string());
     annals.set_fact(Annals::Fact::kCommandsSaved, saved->commands ? "yes" : "no");

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <limits>
 #include <vector>
 
@@ -21,8 +22,9 @@ constexpr std::size_t kPageBytes = 4096;
 /// One table's rows, read in the order of their keys around what cannot be read.
 class TableCopy {
  public:
-  TableCopy(SqliteConnection& connection, const TableShape& table)
+  TableCopy(SqliteConnection& connection, const TableShape& table, const std::function<void()>& busy)
       : connection_(connection),
+        busy_(busy),
         key_(std::string(table.columns).substr(0, std::string(table.columns).find(','))),
         ahead_(connection, "SELECT count(*),max(CASE WHEN fit THEN k END) FROM (SELECT " + key_ + " AS k," +
                                intact(table) + " AS fit FROM old." + table.name + " WHERE " + key_ + ">?1 AND " + key_ +
@@ -35,6 +37,7 @@ class TableCopy {
   bool run(std::int64_t after, std::int64_t upto) {
     std::int64_t at_once = kRowsAtOnce;
     while (after < upto) {
+      busy_();
       const Ahead ahead = look(after, upto, at_once);
       if (ahead.readable && ahead.rows == 0) return true;
       if (ahead.readable && ahead.last > after) {
@@ -97,6 +100,7 @@ class TableCopy {
   }
 
   SqliteConnection& connection_;
+  const std::function<void()>& busy_;
   std::string key_;
   Statement ahead_, copy_;
   std::int64_t rows_ = 0;
@@ -145,12 +149,12 @@ std::string lane_counter(int base, Lane lane) {
   return "(SELECT value FROM counters WHERE id=" + std::to_string(base + static_cast<int>(lane)) + ")";
 }
 
-Salvaged copy_all(SqliteConnection& into) {
+Salvaged copy_all(SqliteConnection& into, const std::function<void()>& busy) {
   Salvaged saved;
   bool room = true;
   bool whole = true;
   for (const TableShape& table : {kCounters, kEpochs, kCommands, kLearned, kCatalogs, kGaps, kDrops, kMarks}) {
-    TableCopy copy(into, table);
+    TableCopy copy(into, table, busy);
     room = room && copy.run(-1, kEnd);
     whole = whole && copy.whole();
     if (std::string(table.name) == kCommands.name) saved.commands = room && copy.whole();
@@ -159,19 +163,19 @@ Salvaged copy_all(SqliteConnection& into) {
     for (auto shelf = kAllShelves.rbegin(); shelf != kAllShelves.rend(); ++shelf) {
       const Lane lane = lane_of(*shelf);
       const std::int64_t cursor = into.number("SELECT coalesce(" + lane_counter(20, lane) + ",0)");
-      TableCopy copy(into, table_of(*shelf));
+      TableCopy copy(into, table_of(*shelf), busy);
       room = room && copy.run(delivered ? -1 : cursor, delivered ? cursor : kEnd);
       saved.records[static_cast<std::size_t>(lane)] += copy.rows();
       if (lane == Lane::kResults && !(room && copy.whole())) saved.commands = false;
     }
   }
-  if (room) TableCopy(into, kDead).run(-1, kEnd);
+  if (room) TableCopy(into, kDead, busy).run(-1, kEnd);
   return saved;
 }
 
 }  // namespace
 
-Result<Salvaged> salvage(const std::string& path, const std::string& gateway, SqliteConnection& into, Log& log) {
+Result<Salvaged> salvage(const std::string& path, const StoreSettings& settings, SqliteConnection& into, Log& log) {
   into.leave_wal_alone(true);
   // A file that is shorter than it says is read as far as it goes.
   into.run("PRAGMA synchronous=OFF; PRAGMA writable_schema=ON");
@@ -185,12 +189,12 @@ Result<Salvaged> salvage(const std::string& path, const std::string& gateway, Sq
   Error refused{Errc::kInvalid, ""};
   if (readable) {
     const std::string owner = into.text("SELECT value FROM old.facts WHERE id=1 AND " + intact(kFacts));
-    if (into.ok() && !owner.empty() && owner != gateway) {
-      refused.detail =
-          "store " + path + ": it is damaged, and belongs to gateway '" + owner + "', not to '" + gateway + "'";
+    if (into.ok() && !owner.empty() && owner != settings.gateway) {
+      refused.detail = "store " + path + ": it is damaged, and belongs to gateway '" + owner + "', not to '" +
+                       settings.gateway + "'";
     } else {
       into.forget_error();
-      saved = copy_all(into);
+      saved = copy_all(into, settings.busy);
     }
   }
   detach(into);

@@ -55,7 +55,9 @@ struct StoreSettings {
   std::int64_t max_bytes = 256ll << 20;        ///< all its files together; at least 8 MiB
   Millis keep_sent = std::chrono::hours(720);  ///< delivered records stay so long (running time)
   Millis commit_every{1000};
-  Millis patience{5000};        ///< how long a caller waits for the store's thread
+  Millis patience{5000};  ///< how long a caller waits for the store's thread
+  /// Called again and again while a salvage keeps open() busy, for a service manager that waits; must not block.
+  std::function<void()> busy = [] {};
   std::string vfs;              ///< SQLite VFS name, empty for the default; tests inject faults by it
   bool unsafe_no_sync = false;  ///< negative controls only: a store that may lose what it acknowledged
 };

@@ -118,6 +118,17 @@ TEST_F(DamageTest, SavesEverythingThoughTheFirstPageIsGarbled) {
   expect_it_works();
 }
 
+TEST_F(DamageTest, TellsAgainAndAgainThatItIsBusyWhileItSaves) {
+  int told = 0;
+  settings_.busy = [&] { ++told; };
+  fill();
+  close();
+  EXPECT_EQ(told, 0);
+  write_at(0, garbage(kPage));
+  open();
+  EXPECT_GE(told, kReadings / 100);
+}
+
 TEST_F(DamageTest, TellsTheEpochBeforeButNotItsLastNumbers) {
   fill();
   close();

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "store/schema.h"
 #include "tests/store/store_fixture.h"
 
 namespace metergate {
@@ -19,6 +20,11 @@ void sql(const std::string& path, const std::string& script) {
   ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(db, script.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
   sqlite3_close(db);
+}
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
 class OpeningTest : public StoreTest {
@@ -84,28 +90,56 @@ TEST_F(OpeningTest, RefusesAFolderInPlaceOfTheFile) {
 
 TEST_F(OpeningTest, RefusesAndSparesAnotherProgramsDatabase) {
   sql(settings_.path, "CREATE TABLE theirs(x); INSERT INTO theirs VALUES(1)");
-  const auto bytes = [&] {
-    std::ifstream file(settings_.path, std::ios::binary);
-    return std::string(std::istreambuf_iterator<char>(file), {});
-  };
-  const std::string before = bytes();
+  const std::string before = bytes_of(settings_.path);
   const Error error = refusal();
   EXPECT_EQ(error.code, Errc::kInvalid);
   EXPECT_THAT(error.detail, HasSubstr("another program's database"));
   EXPECT_EQ(probe_store(settings_).error().code, Errc::kInvalid);
-  EXPECT_EQ(bytes(), before);
+  EXPECT_EQ(bytes_of(settings_.path), before);
 }
 
-TEST_F(OpeningTest, RefusesAStoreOfANewerMajorVersionButOpensOneOfANewerMinor) {
+TEST_F(OpeningTest, ServesAStoreOfANewerMinorVersionAndLeavesWhatThatAdded) {
   open();
   append_committed(reading("a"));
   close();
-  sql(settings_.path, "CREATE TABLE of_a_later_minor(x); PRAGMA user_version=1017");
+  const std::string newer = "PRAGMA user_version=" + std::to_string(kSchemaVersion + 1);
+  sql(settings_.path,
+      "CREATE TABLE of_a_later_minor(x); INSERT INTO of_a_later_minor VALUES(7);"
+      "ALTER TABLE readings_high ADD COLUMN later INTEGER NOT NULL DEFAULT 0; UPDATE readings_high SET later=5;" +
+          newer);
   open();
-  EXPECT_THAT(bodies(Lane::kReadings), ElementsAre("a"));
+  append_committed(reading("b"));
+  EXPECT_THAT(bodies(Lane::kReadings), ElementsAre("a", "b"));
+  close();
+  SqliteConnection file(settings_.path, "", SqliteConnection::Mode::kUntouched);
+  EXPECT_EQ(file.number("PRAGMA user_version"), kSchemaVersion + 1);
+  EXPECT_EQ(file.number("SELECT x FROM of_a_later_minor"), 7);
+  EXPECT_EQ(file.number("SELECT max(later) FROM readings_high"), 5);
+}
+
+TEST_F(OpeningTest, RefusesAStoreOfANewerMajorVersionAndSparesItWithItsWal) {
+  open();
+  append_committed(reading("a"));
+  crash();
+  {
+    SqliteConnection newer(settings_.path, "", SqliteConnection::Mode::kExisting);
+    newer.leave_wal_alone(true);
+    newer.run("PRAGMA user_version=2000");
+  }
+  const std::string file = bytes_of(settings_.path);
+  const std::string wal = bytes_of(settings_.path + "-wal");
+  ASSERT_FALSE(wal.empty());
+  const Error error = refusal();
+  EXPECT_EQ(error.code, Errc::kInvalid);
+  EXPECT_THAT(error.detail, HasSubstr("newer metergate (format 2, this one knows 1)"));
+  EXPECT_EQ(bytes_of(settings_.path), file);
+  EXPECT_EQ(bytes_of(settings_.path + "-wal"), wal);
+}
+
+TEST_F(OpeningTest, TellsOfAStoreOfANewerMajorVersionWhenProbed) {
+  open();
   close();
   sql(settings_.path, "PRAGMA user_version=2000");
-  EXPECT_EQ(refusal().code, Errc::kInvalid);
   EXPECT_EQ(probe_store(settings_).error().code, Errc::kInvalid);
 }
 
