@@ -14,6 +14,9 @@ namespace {
 
 const char* const kLastCatalog = "agent.catalog";  // in the store's memory: the hash of the last run's catalog
 const UtcTime kBuilt{std::chrono::seconds(METERGATE_BUILD_TIME)};
+constexpr Millis kTellBusy{10'000};  // how often the service manager hears that a salvage goes on
+constexpr Millis kSalvagePatience{
+    900'000};                           // and waits from then on: for the next rows, or the last sync of a large file
 constexpr Millis kBusPatience{10'000};  // a bus's step beyond its requests: a commit, the opening of its port
 
 /// The longest that one step of a bus may take: a request with its guard, for the slowest of its meters.
@@ -40,7 +43,13 @@ Agent::Agent(const Options& options, metergate::Setup setup)
 }
 
 Status Agent::open_store() {
-  auto store = FileStore::open(options_.store, record_format(options_.gateway, clock_), *files_, clock_, log_);
+  StoreSettings settings = options_.store;
+  settings.busy = [this, notify = systemd_notify(), next = MonoTime::min()]() mutable {
+    if (clock_.mono() < next) return;
+    next = clock_.mono() + kTellBusy;
+    notify("EXTEND_TIMEOUT_USEC=" + std::to_string(Micros{kSalvagePatience}.count()));
+  };
+  auto store = FileStore::open(std::move(settings), record_format(options_.gateway, clock_), *files_, clock_, log_);
   if (!store) return store.error();
   store_ = std::move(*store);
   return {};

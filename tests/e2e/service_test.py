@@ -64,6 +64,21 @@ class Service(GatewayTest):
         agent.kill(signal.SIGTERM)
         self.assertTrue(any("STOPPING=1" in text for _, text in drain()))
 
+    def test_asks_the_manager_for_time_while_it_salvages_its_store(self):
+        sim = self.serial_sim()
+        agent = self.lab.agent(*self.flags("mqtt://127.0.0.1:1"))
+        wait_for("polls", 10, lambda: len(sim.frames()) > 10)
+        self.assertEqual(agent.kill(signal.SIGTERM), 0)
+        with open(self.lab.folder / "metergate.db", "r+b") as store:
+            store.write(os.urandom(4096))
+        path, drain = self.manager()
+        agent.env["NOTIFY_SOCKET"] = str(path)
+        agent.start()
+        wait_for("READY", 10, lambda: any("READY=1" in text for _, text in drain()))
+        words = [text for _, text in drain()]
+        self.assertRegex(words[0], "^EXTEND_TIMEOUT_USEC=[0-9]+$")
+        self.assertEqual(sum("EXTEND" in word for word in words), 1, "told at most every 10 s")
+
     def test_starves_the_watchdog_while_a_bus_thread_is_stuck(self):
         path, drain = self.manager()
         self.serial_sim()
