@@ -117,8 +117,17 @@ void Agent::make_parts() {
   };
   hooks.session_lost = [this] { return event_draft(stamp_of(clock_), "session_lost", "{}"); };
   hooks.ended = [] { ::kill(::getpid(), SIGTERM); };
-  forwarder_ = std::make_unique<Forwarder>(Forwarder::Parts{
-      *connector_, *store_, *store_, log_, system_draw(), {options_.gateway, topics_, options_.uplink}, hooks});
+  replayer_ = std::make_unique<Replayer>(Replayer::Parts{*store_, *store_, *store_, clock_,
+                                                         ClockRule{kBuilt, store_->opened().newest}, options_.gateway,
+                                                         hooks.wake, [this] { dispatch_wake_.notify(); }});
+  forwarder_ = std::make_unique<Forwarder>(Forwarder::Parts{*connector_,
+                                                            *store_,
+                                                            *store_,
+                                                            *replayer_,
+                                                            log_,
+                                                            system_draw(),
+                                                            {options_.gateway, topics_, options_.uplink},
+                                                            hooks});
 
   for (const BusSetup& setup : setup_.buses) make_bus(setup);
 
@@ -135,6 +144,8 @@ void Agent::make_parts() {
                               return std::optional<std::string>(catalog_.members);
                             return store_->catalog(hash);
                           }};
+  parts.buses[kReplayDoor] = {[this] { return replayer_->room(); },
+                              [this](std::vector<OpenCommand> commands) { replayer_->give(std::move(commands)); }};
   for (BusThread& thread : buses_) {
     parts.buses[thread.worker->state().name] = {[&thread] { return thread.worker->room(); },
                                                 [&thread](std::vector<OpenCommand> commands) {
@@ -201,6 +212,7 @@ Snapshot Agent::snapshot() const {
   for (const BusThread& thread : buses_) s.buses.push_back(thread.worker->state());
   s.store = store_->state();
   s.uplink = forwarder_->state();
+  s.replay = replayer_->state();
   s.now = clock_.mono();
   return s;
 }

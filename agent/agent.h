@@ -12,6 +12,7 @@
 #include "agent/dispatcher.h"
 #include "agent/forwarder.h"
 #include "agent/intake.h"
+#include "agent/replayer.h"
 #include "agent/runner.h"
 #include "agent/status.h"
 #include "agent/supervisor.h"
@@ -77,6 +78,7 @@ class Agent {
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<ClockWatch> clock_watch_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<Replayer> replayer_;
   std::unique_ptr<Forwarder> forwarder_;
   std::unique_ptr<ControlServer> control_;
   std::list<BusThread> buses_;

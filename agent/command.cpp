@@ -11,12 +11,14 @@ namespace metergate {
 namespace {
 
 constexpr std::size_t kMaxName = 128;
-constexpr std::array<std::pair<const char*, Command::Op>, 6> kOps{{{"read", Command::Op::kRead},
+constexpr std::int64_t kMostSeq = 1LL << 53;  // what every JSON reader takes
+constexpr std::array<std::pair<const char*, Command::Op>, 7> kOps{{{"read", Command::Op::kRead},
                                                                    {"write", Command::Op::kWrite},
                                                                    {"status", Command::Op::kStatus},
                                                                    {"catalog", Command::Op::kCatalog},
                                                                    {"pause", Command::Op::kPause},
-                                                                   {"resume", Command::Op::kResume}}};
+                                                                   {"resume", Command::Op::kResume},
+                                                                   {"replay", Command::Op::kReplay}}};
 constexpr std::array<std::pair<const char*, Table>, 4> kTables{
     {{"coil", Table::kCoil}, {"discrete", Table::kDiscrete}, {"input", Table::kInput}, {"holding", Table::kHolding}}};
 
@@ -183,20 +185,67 @@ Verdict fill_bus(const Json& object, Command& command) {
   return std::nullopt;
 }
 
+Verdict fill_numbers(const Json& object, ReplayWish& wish) {
+  const Json* epoch = given(object, "epoch");
+  const Json* from = given(object, "from_seq");
+  const Json* to = given(object, "to_seq");
+  if (!epoch || !from || !to) return bad_command("a replay by number needs epoch, from_seq and to_seq");
+  auto name = read_name(*epoch, "epoch");
+  if (!name) return bad_command(name.error().detail);
+  wish.epoch = std::move(*name);
+  const auto first = from->as_integer(1, kMostSeq);
+  const auto last = to->as_integer(1, kMostSeq);
+  if (!first || !last || *first > *last) {
+    return bad_command("from_seq and to_seq must be whole numbers from 1, the first not above the last");
+  }
+  wish.from_seq = *first;
+  wish.to_seq = *last;
+  return std::nullopt;
+}
+
+Verdict fill_times(const Json& from, const Json& to, ReplayWish& wish) {
+  const auto first = from.is(Json::Kind::kText) ? parse_rfc3339(from.text) : std::nullopt;
+  const auto last = to.is(Json::Kind::kText) ? parse_rfc3339(to.text) : std::nullopt;
+  if (!first || !last || *first > *last) {
+    return bad_command(
+        "from and to must be RFC 3339 times like \"2026-11-22T10:00:30.000Z\", the first not behind the last");
+  }
+  wish.from = *first;
+  wish.to = *last;
+  return std::nullopt;
+}
+
+Verdict fill_replay(const Json& object, Command& command) {
+  if (const Json* name = given(object, "lane")) {
+    const auto lane = lane_of(name->is(Json::Kind::kText) ? name->text : "");
+    if (!lane) return bad_command("lane must be readings, results or events");
+    command.replay.lane = *lane;
+  }
+  if (const Json* meter = given(object, "meter")) {
+    auto name = read_name(*meter, "meter");
+    if (!name) return bad_command(name.error().detail);
+    command.meter = command.replay.meter = std::move(*name);
+  }
+  const Json* from = given(object, "from");
+  const Json* to = given(object, "to");
+  const bool by_number = given(object, "epoch") || given(object, "from_seq") || given(object, "to_seq");
+  if (by_number == (from || to) || (from == nullptr) != (to == nullptr)) {
+    return bad_command("a replay needs either epoch, from_seq and to_seq, or from and to");
+  }
+  return by_number ? fill_numbers(object, command.replay) : fill_times(*from, *to, command.replay);
+}
+
 Verdict fill_op(const Json& object, Command& command) {
   const Json* op = given(object, "op");
-  const std::string known = "read, write, status, catalog, pause or resume";
+  const std::string known = "read, write, status, catalog, replay, pause or resume";
   if (!op || !op->is(Json::Kind::kText)) return bad_command("op must be " + known);
   const auto* const found = std::find_if(kOps.begin(), kOps.end(), [&](const auto& o) { return op->text == o.first; });
   if (found != kOps.end()) {
     command.op = found->second;
     return std::nullopt;
   }
-  if (op->text == "replay") {
-    return bad_command("op '" + op->text + "' is not available yet in this version; it takes " + known);
-  }
   return bad_command("op " + shown(op->text) + " is unknown, it must be " + known +
-                     hint(op->text.substr(0, 40), {"read", "write", "status", "catalog", "pause", "resume"}));
+                     hint(op->text.substr(0, 40), {"read", "write", "status", "catalog", "replay", "pause", "resume"}));
 }
 
 Verdict fill(const Json& object, Command& command) {
@@ -215,6 +264,8 @@ Verdict fill(const Json& object, Command& command) {
     case Command::Op::kPause:
     case Command::Op::kResume:
       return fill_bus(object, command);
+    case Command::Op::kReplay:
+      return fill_replay(object, command);
     case Command::Op::kStatus:
       break;
   }

@@ -9,6 +9,7 @@
 #include "agent/base/clock.h"
 #include "drivers/bus.h"
 #include "drivers/decode.h"
+#include "store/archive.h"
 
 namespace metergate {
 
@@ -19,10 +20,10 @@ struct Route {
 
 /// What the backend asks, checked for form: names are not looked up, values not compared with a profile.
 struct Command {
-  enum class Op { kRead, kWrite, kStatus, kCatalog, kPause, kResume };
+  enum class Op { kRead, kWrite, kStatus, kCatalog, kPause, kResume, kReplay };
   std::string id;
   Op op = Op::kStatus;
-  std::string meter;               ///< read, write; empty with a route
+  std::string meter;               ///< read, write, replay (where it need not exist any more); empty with a route
   std::optional<Route> route;      ///< read; always with registers
   std::optional<Block> registers;  ///< fits one request and the address space
   bool all_points = false;         ///< read of a meter without `points`
@@ -33,6 +34,7 @@ struct Command {
   std::string bus;                 ///< pause, resume
   std::optional<Millis> time;      ///< pause; how long
   std::string catalog;             ///< 8 hex digits; empty: the present one
+  ReplayWish replay;
 };
 const char* op_name(Command::Op op);  ///< "read" ...
 

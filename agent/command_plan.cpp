@@ -69,6 +69,11 @@ std::variant<CommandPlan, Failure> plan_command(const Setup& setup, const Comman
     if (find_bus(setup, command.bus) != nullptr) return CommandPlan{};  // at once, whatever its bus has to do
     return Failure{"no_such_bus", "no bus '" + command.bus + "' is configured on this gateway"};
   }
+  if (command.op == Command::Op::kReplay) {
+    CommandPlan plan;
+    plan.bus = kReplayDoor;
+    return plan;
+  }
   if (command.route) return plan_route(setup, command);
   for (const BusSetup& bus : setup.buses) {
     for (std::size_t i = 0; i < bus.meters.size(); ++i) {

@@ -11,9 +11,12 @@
 
 namespace metergate {
 
+/// Where replays wait, among the buses; no bus has such a name.
+constexpr const char* kReplayDoor = "*replay";
+
 /// A command matched with this gateway's buses and meters: everything that its bus thread needs.
 struct CommandPlan {
-  std::string bus;                   ///< empty: needs none
+  std::string bus;                   ///< or kReplayDoor; empty: needs none
   std::optional<std::size_t> meter;  ///< index on its bus; none for a route
   std::vector<const Point*> points;  ///< read by meter
   std::vector<Block> blocks;         ///< read

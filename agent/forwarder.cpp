@@ -22,6 +22,7 @@ Forwarder::Forwarder(Parts parts)
       hooks_(parts.hooks),
       lanes_{sender(Lane::kReadings, parts), sender(Lane::kResults, parts), sender(Lane::kEvents, parts)},
       resends_{resend(parts), resend(parts), resend(parts)},
+      replayer_(parts.replayer),
       link_({parts.connector, parts.outbox, parts.memory, parts.hooks.session_lost, parts.log, parts.draw,
              parts.settings.uplink.backoff_min, parts.settings.uplink.backoff_max, parts.settings.topics},
             {parts.hooks.command, parts.hooks.wake}) {}
@@ -74,6 +75,7 @@ void Forwarder::acked(Handle handle, MonoTime now) {
   counters_[source].acked += done.records;
   online_known_ = online_known_ || done.first_online;
   if (done.last_key != 0) lanes_[source].acked(done.last_key);
+  if (done.piece != 0) replayer_.acked(done.piece);
   if (refusals_.acked(done.source)) log_.info("the broker takes it again", {{"what", source_name(done.source)}});
 }
 
@@ -90,6 +92,7 @@ void Forwarder::lost(MonoTime now) {
   in_flight_.clear();
   in_flight_bytes_.fill(0);
   for (LaneSender& lane : lanes_) lane.lost();
+  replayer_.lost();
   window_.lost();
 }
 
@@ -131,6 +134,7 @@ MonoTime Forwarder::next_call(MonoTime now) const {
   };
   if (stop_at_ && !stopped()) consider(*stop_at_);
   if (!link_.up() || stop_at_) return next;
+  if (replay_again_) return now;
   consider(overdue());
   consider(next_look_);
   consider(store_again_);

@@ -14,6 +14,7 @@
 #include "agent/link.h"
 #include "agent/refusals.h"
 #include "agent/repeat_queue.h"
+#include "agent/replayer.h"
 #include "agent/resend.h"
 
 namespace metergate {
@@ -73,6 +74,7 @@ class Forwarder {
     Connector& connector;
     Outbox& outbox;
     Memory& memory;
+    Replayer& replayer;
     Log& log;
     Draw draw;
     ForwarderSettings settings;
@@ -102,7 +104,7 @@ class Forwarder {
 
  private:
   // The lanes in their order.
-  enum class Turn { kReadings, kResults, kEvents, kRepeats, kCatalog, kStatus, kAgain };
+  enum class Turn { kReadings, kResults, kEvents, kRepeats, kCatalog, kStatus, kAgain, kReplay };
   static constexpr std::array<Turn, 3> kUrgent{Turn::kResults, Turn::kEvents, Turn::kRepeats};
   struct InFlight {
     Handle handle;
@@ -114,7 +116,8 @@ class Forwarder {
     std::int64_t records = 0;
     std::vector<std::int64_t> repeats;
     bool first_online = false;
-    bool again = false;  // sent again for want of a receipt
+    bool again = false;      // sent again for want of a receipt
+    std::int64_t piece = 0;  // of a replay
   };
 
   void judge(const std::string& status, MonoTime now);
@@ -133,7 +136,7 @@ class Forwarder {
 
   static constexpr Millis kStorePause{1'000};  // a store that fails may take its time for each answer: one a step
 
-  std::array<Turn, 7> order() const;
+  std::array<Turn, 8> order() const;
   bool send(Turn turn, MonoTime now);
   bool send_status(bool online, MonoTime now);
   bool send_catalog(MonoTime now);
@@ -141,6 +144,8 @@ class Forwarder {
   bool send_repeats(MonoTime now);
   bool send_again(MonoTime now);
   bool send_again(Lane lane, MonoTime now);
+  bool send_replay(MonoTime now);
+  bool nothing_new() const;
   bool may_go(const LaneSender::Outgoing& out) const;
   bool publish(InFlight entry, const Message& message, MonoTime now);
   const std::string& topic(Lane lane) const { return settings_.topics.lanes[static_cast<std::size_t>(lane)]; }
@@ -157,6 +162,8 @@ class Forwarder {
   std::array<LaneSender, kLanes> lanes_;
   std::array<Resend, kLanes> resends_;
   RepeatQueue repeats_;
+  Replayer& replayer_;
+  bool replay_again_ = false;  // there is more to look at, at once
   Refusals refusals_;
   FlowWindow window_;
   DuplicateWatch duplicates_;

@@ -2,7 +2,7 @@
 
 #include "agent/forwarder.h"
 
-// With receipts: what the broker acknowledged and no receipt covers.
+// What was sent before: for want of a receipt, and for a replay.
 
 namespace metergate {
 
@@ -71,6 +71,38 @@ bool Forwarder::send_again(Lane lane, MonoTime now) {
   if (!publish(std::move(entry), {topic(lane), std::move(out->payload), false}, now)) return false;
   resend.sent(out->last_key, now);
   resent_ += out->records;
+  return true;
+}
+
+/// A lane that the broker refuses holds up nobody.
+bool Forwarder::nothing_new() const {
+  for (const Lane lane : kAllLanes) {
+    if (!lanes_[static_cast<std::size_t>(lane)].idle() && !refusals_.refused(source_of(lane))) return false;
+  }
+  return true;
+}
+
+bool Forwarder::send_replay(MonoTime now) {
+  const std::size_t bytes = room(Source::kReadings);
+  if (now < store_again_ || bytes == 0 || !nothing_new()) return false;
+  const auto lane = replayer_.lane();
+  if (!lane) store_again_ = now + kStorePause;
+  if (!lane || !*lane) return false;
+  const Source source = source_of(**lane);
+  if (!refusals_.allows(source, in_flight(), now)) return false;
+  auto out = replayer_.next(static_cast<std::size_t>(settings_.uplink.batch), bytes);
+  if (!out) {
+    store_again_ = now + kStorePause;
+    return false;
+  }
+  replay_again_ = out->look_again;
+  if (out->records == 0 || (out->payload.size() > bytes && waits_for(Source::kReadings) > 0)) return false;
+  InFlight entry{};
+  entry.source = source;
+  entry.records = out->records;
+  entry.piece = out->piece;
+  if (!publish(std::move(entry), {topic(**lane), std::move(out->payload), false}, now)) return false;
+  replayer_.sent();
   return true;
 }
 

@@ -13,6 +13,7 @@ constexpr int kOthersPerReading = 3;
 }  // namespace
 
 void Forwarder::feed(MonoTime now) {
+  replay_again_ = false;
   if (committed_.exchange(false) || now >= next_look_) {
     for (LaneSender& lane : lanes_) lane.stir();
     next_look_ = now + kLook;
@@ -41,25 +42,23 @@ void Forwarder::note_idle(MonoTime now) {
   const auto note = [&](Source source, bool idle) {
     if (idle && !busy[static_cast<std::size_t>(source)]) refusals_.idle(source, now);
   };
+  const std::optional<Lane> replayed = replayer_.running();
   for (const Lane lane : kAllLanes) {
     const auto i = static_cast<std::size_t>(lane);
-    note(source_of(lane), lanes_[i].idle() && !resends_[i].due(now));
+    note(source_of(lane), lanes_[i].idle() && !resends_[i].due(now) && replayed != lane);
   }
   note(Source::kCatalog, catalogs_.empty());
 }
 
-std::array<Forwarder::Turn, 7> Forwarder::order() const {
+std::array<Forwarder::Turn, 8> Forwarder::order() const {
   const auto urgent = [&](std::size_t i) { return kUrgent[(rotation_ + i) % kUrgent.size()]; };
   if (since_reading_ >= kOthersPerReading) {
-    return {Turn::kReadings, Turn::kStatus, Turn::kCatalog, urgent(0), urgent(1), urgent(2), Turn::kAgain};
+    return {Turn::kReadings, Turn::kStatus, Turn::kCatalog, urgent(0),
+            urgent(1),       urgent(2),     Turn::kAgain,   Turn::kReplay};
   }
-  return {Turn::kStatus,
-          Turn::kCatalog,
-          urgent(0),
-          urgent(1),
-          urgent(2),
-          again_next_ ? Turn::kAgain : Turn::kReadings,
-          again_next_ ? Turn::kReadings : Turn::kAgain};
+  const Turn first = again_next_ ? Turn::kAgain : Turn::kReadings;
+  const Turn second = again_next_ ? Turn::kReadings : Turn::kAgain;
+  return {Turn::kStatus, Turn::kCatalog, urgent(0), urgent(1), urgent(2), first, second, Turn::kReplay};
 }
 
 bool Forwarder::send(Turn turn, MonoTime now) {
@@ -85,6 +84,9 @@ bool Forwarder::send(Turn turn, MonoTime now) {
       break;
     case Turn::kAgain:
       sent = send_again(now);
+      break;
+    case Turn::kReplay:
+      sent = send_replay(now);
       break;
   }
   if (!sent) return false;

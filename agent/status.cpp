@@ -74,6 +74,13 @@ void write_uplink(JsonWriter& json, const ForwarderState& uplink, MonoTime now) 
   json.end_object().end_object();
 }
 
+void write_replay(JsonWriter& json, const std::optional<ReplayState>& replay) {
+  if (!replay) return;
+  json.key("replay").begin_object().member("command", replay->command).member("sent", replay->sent);
+  if (replay->seq > 0) json.member("epoch", replay->epoch).member("seq", replay->seq);
+  json.member("waiting", replay->waiting).end_object();
+}
+
 }  // namespace
 
 std::string snapshot_json(const Snapshot& s) {
@@ -85,6 +92,7 @@ std::string snapshot_json(const Snapshot& s) {
   json.end_array();
   write_store(json, s.store);
   write_uplink(json, s.uplink, s.now);
+  write_replay(json, s.replay);
   return json.take();
 }
 

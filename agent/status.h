@@ -18,6 +18,7 @@ struct Snapshot {
   std::vector<BusState> buses;
   StoreState store;
   ForwarderState uplink;
+  std::optional<ReplayState> replay;
   MonoTime now{};
 };
 

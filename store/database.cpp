@@ -273,6 +273,7 @@ Result<T> Database::judged(T value) {
 }
 template Result<bool> Database::judged(bool value);            // used in database_room.cpp too
 template Result<Receipted> Database::judged(Receipted value);  // used in database_past.cpp
+template Result<ReplayPiece> Database::judged(ReplayPiece value);
 
 Result<Batch> Database::peek(Lane lane, std::int64_t after, std::size_t max_rows, std::size_t max_bytes, UtcTime now) {
   Batch batch;

@@ -9,6 +9,7 @@
 
 #include "store/ages.h"
 #include "store/annals.h"
+#include "store/archive.h"
 #include "store/budget.h"
 #include "store/command_table.h"
 #include "store/gaps.h"
@@ -65,6 +66,8 @@ class Database {
   Result<std::vector<Row>> fetch(const std::vector<std::int64_t>& keys);
   /// `delivered`: where the cursor is about to be. See Outbox::receipt.
   Result<Receipted> receipt(const Receipt& receipt, std::int64_t published, std::int64_t delivered);
+  Result<ReplayPiece> search(const ReplayWish& wish, const ReplayPlace& place, std::size_t max_rows,
+                             std::size_t max_bytes);
   Result<std::vector<StoredCommand>> open_commands(const std::string& bus, std::int64_t after, std::size_t max);
   Result<std::vector<std::string>> open_buses();
   Result<std::optional<std::string>> recall(const std::string& name);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "store/database.h"
+#include "store/search.h"
 
 // What is known of records by their numbers.
 
@@ -33,6 +34,12 @@ Result<Receipted> Database::receipt(const Receipt& receipt, std::int64_t publish
     covered.erase(covered.begin());
   }
   return judged(outcome);
+}
+
+Result<ReplayPiece> Database::search(const ReplayWish& wish, const ReplayPlace& place, std::size_t max_rows,
+                                     std::size_t max_bytes) {
+  Search search(shelves_, gaps_, annals_, {epoch_, tally_.next_key, tally_.last_seq}, wish);
+  return judged(search.piece(place, max_rows, max_bytes));
 }
 
 }  // namespace metergate

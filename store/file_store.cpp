@@ -82,6 +82,11 @@ class FileStoreImpl final : public FileStore {
   Result<std::int64_t> delivered_key(Lane lane) override { return handover_.cursors().delivered[index_of(lane)]; }
   StoreState state() override { return handover_.state(); }
 
+  Result<ReplayPiece> search(const ReplayWish& wish, const ReplayPlace& place, std::size_t max_rows,
+                             std::size_t max_bytes) override {
+    return look<ReplayPiece>([=](Database& db) { return db.search(wish, place, max_rows, max_bytes); });
+  }
+
   Result<Admission> admit(const StoredCommand& command, std::optional<Draft> verdict) override {
     const auto found = std::make_shared<Admission>();
     StoreTask task;

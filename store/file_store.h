@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "agent/base/log.h"
+#include "store/archive.h"
 #include "store/inbox.h"
 #include "store/outbox.h"
 
@@ -24,10 +25,10 @@ std::unique_ptr<Files> system_files();
 /// Beside its file PATH lie PATH-wal, PATH.ballast (given back when the disk is full), PATH.lock and PATH.corrupt-N
 /// (set aside), and for a moment PATH.new and PATH.damaged.
 ///
-/// Outbox, inbox and memory in one SQLite file, served by one thread that the caller runs: `step` until stopped.
-/// Before begin() the store belongs to the thread that opened it, and calls are done at once; from then on those that
-/// wait for the store's thread return kStorage after StoreSettings::patience when it does not answer.
-class FileStore : public Outbox, public Inbox, public Memory {
+/// Outbox, inbox, memory and archive in one SQLite file, served by one thread that the caller runs: `step` until
+/// stopped. Before begin() the store belongs to the thread that opened it, and calls are done at once; from then on
+/// those that wait for the store's thread return kStorage after StoreSettings::patience when it does not answer.
+class FileStore : public Outbox, public Inbox, public Memory, public Archive {
  public:
   struct Hooks {
     std::function<void()> committed;  ///< new records are durable; called on the store's thread, must not block

@@ -19,6 +19,11 @@ Gaps::Gaps(SqliteConnection& c)
       trim_(c,
             "DELETE FROM drops WHERE event_key<=min(?1,"
             "(SELECT coalesce((SELECT event_key FROM drops ORDER BY event_key DESC LIMIT 1 OFFSET 1000),0)))"),
+      dropped_(c,
+               "SELECT from_seq,to_seq FROM gaps WHERE lane=?1 AND epoch=?2 AND to_seq>=?3 AND from_seq<=?4"
+               " UNION ALL "
+               "SELECT from_seq,to_seq FROM drops WHERE lane=?1 AND epoch=?2 AND to_seq>=?3 AND from_seq<=?4"
+               " ORDER BY from_seq"),
       count_(c, "SELECT count(*) FROM gaps WHERE lane=?1"),
       last_(c,
             "SELECT max(coalesce((SELECT max(last_key) FROM gaps),0),"
@@ -72,6 +77,14 @@ std::int64_t Gaps::untold(Lane lane, std::int64_t key, std::int64_t delivered) {
 }
 
 void Gaps::trim_told(std::int64_t delivered) { trim_.run(delivered); }
+std::vector<std::pair<std::int64_t, std::int64_t>> Gaps::dropped(Lane lane, const std::string& epoch,
+                                                                 std::int64_t first, std::int64_t last) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> found;
+  auto rows = dropped_.query(static_cast<int>(lane), epoch, first, last);
+  while (rows.next()) found.emplace_back(rows.number(0), rows.number(1));
+  return found;
+}
+
 std::int64_t Gaps::count(Lane lane) { return count_.number_or(0, static_cast<int>(lane)); }
 std::int64_t Gaps::last_key() { return last_.number_or(0); }
 

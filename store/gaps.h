@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "store/schema.h"
@@ -34,6 +35,11 @@ class Gaps {
   /// Keeps the newest 1,000 of those whose event is delivered.
   void trim_told(std::int64_t delivered);
 
+  /// Ranges of an epoch's numbers, told or not, that lie in or reach into `first` to `last`, in their order. Of those
+  /// told the newest 1,000 are known.
+  std::vector<std::pair<std::int64_t, std::int64_t>> dropped(Lane lane, const std::string& epoch, std::int64_t first,
+                                                             std::int64_t last);
+
   std::int64_t count(Lane lane);
   std::int64_t last_key();  ///< the highest key that any of them names
 
@@ -42,7 +48,7 @@ class Gaps {
   std::optional<Gap> neighbour(Statement& side, const Gap& gap);
   static Gap gap_of(const Statement::Rows& rows);
 
-  Statement insert_, remove_, left_, right_, before_, tell_, untold_, trim_, count_, last_;
+  Statement insert_, remove_, left_, right_, before_, tell_, untold_, trim_, dropped_, count_, last_;
 };
 
 }  // namespace metergate

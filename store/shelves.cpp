@@ -31,6 +31,18 @@ std::string peek_sql(Lane lane) {
   return sql + " ORDER BY key LIMIT ?2";  // a merge of two ordered scans, nothing is sorted
 }
 
+std::string scan_sql(Lane lane) {
+  const std::string fits = "at_ms>=?3 AND at_ms<=?4 AND (?5='' OR meter=?5)";
+  std::string sql;
+  for (const Shelf shelf : shelves_of(lane)) {
+    const TableShape table = table_of(shelf);
+    sql += sql.empty() ? "" : " UNION ALL ";
+    sql += "SELECT key,seq,at_ms," + fits + ",CASE WHEN " + fits + " THEN " + intact(table) + " ELSE 1 END,CASE WHEN " +
+           fits + " THEN bytes ELSE x'' END FROM " + table.name + " WHERE key>?1 AND key<=?2";
+  }
+  return sql + " ORDER BY key";
+}
+
 std::string from(Shelf shelf) { return std::string(" FROM ") + table_of(shelf).name + " "; }
 
 }  // namespace
@@ -85,6 +97,7 @@ Shelves::Shelves(SqliteConnection& connection) : connection_(connection) {
   }
   for (const Lane lane : kAllLanes) {
     peek_[static_cast<std::size_t>(lane)] = std::make_unique<Statement>(connection, peek_sql(lane));
+    scan_[static_cast<std::size_t>(lane)] = std::make_unique<Statement>(connection, scan_sql(lane));
   }
 }
 
@@ -114,6 +127,15 @@ std::vector<Row> Shelves::peek(Lane lane, std::int64_t after, std::size_t max_ro
     found.push_back(std::move(row));
   }
   return found;
+}
+
+void Shelves::scan(Lane lane, std::int64_t after, std::int64_t upto, const Filter& filter,
+                   const std::function<bool(Scanned&)>& take) {
+  auto rows = scan_[static_cast<std::size_t>(lane)]->query(after, upto, filter.from_ms, filter.to_ms, filter.meter);
+  while (rows.next() && intact_row(rows)) {
+    Scanned row{rows.number(0), rows.number(1), rows.number(2), rows.number(3) != 0, rows.text(5)};
+    if (!take(row)) return;
+  }
 }
 
 std::optional<Row> Shelves::find(std::int64_t key) {

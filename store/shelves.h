@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +48,18 @@ class Shelves {
   /// Rows of a lane in the order of their keys, at most `max_rows` and about `max_bytes` (at least one).
   std::vector<Row> peek(Lane lane, std::int64_t after, std::size_t max_rows, std::size_t max_bytes);
   std::optional<Row> find(std::int64_t key);
+  struct Filter {
+    std::int64_t from_ms, to_ms;
+    std::string meter;  ///< empty: of all
+  };
+  struct Scanned {
+    std::int64_t key, seq, at_ms;
+    bool fits;
+    std::string bytes;  ///< of one that fits
+  };
+  /// All rows of a lane in the order of their keys, until `take` returns false.
+  void scan(Lane lane, std::int64_t after, std::int64_t upto, const Filter& filter,
+            const std::function<bool(Scanned&)>& take);
 
   std::int64_t last_key();
   std::optional<Victim> newest(Lane lane);
@@ -80,7 +93,7 @@ class Shelves {
 
   SqliteConnection& connection_;
   std::array<std::unique_ptr<Statements>, kShelves> statements_;
-  std::array<std::unique_ptr<Statement>, kLanes> peek_;
+  std::array<std::unique_ptr<Statement>, kLanes> peek_, scan_;
 };
 
 }  // namespace metergate

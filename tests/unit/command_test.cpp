@@ -103,6 +103,24 @@ TEST(CommandTest, AsksForStatusAndCatalog) {
   EXPECT_EQ(good(with_id(R"("op":"catalog")")).catalog, "");
 }
 
+TEST(CommandTest, AsksForAReplayByNumberOrByTime) {
+  const Command numbers =
+      good(with_id(R"("op":"replay","epoch":"3f9c0a6b12de","lane":"events","from_seq":3,"to_seq":3)"));
+  EXPECT_EQ(numbers.op, Command::Op::kReplay);
+  EXPECT_EQ(numbers.replay.lane, Lane::kEvents);
+  EXPECT_EQ(numbers.replay.epoch, "3f9c0a6b12de");
+  EXPECT_EQ(numbers.replay.from_seq, 3);
+  EXPECT_EQ(numbers.replay.to_seq, 3);
+  const Command times = good(
+      with_id(R"("op":"replay","from":"2026-11-22T10:00:00.250Z","to":"2026-11-22T10:00:00.250Z","meter":"gone")"));
+  EXPECT_EQ(times.replay.lane, Lane::kReadings);
+  EXPECT_EQ(times.replay.epoch, "");
+  EXPECT_EQ(times.replay.from, times.replay.to);
+  EXPECT_EQ(to_ms(times.replay.from) % 1000, 250);
+  EXPECT_EQ(times.replay.meter, "gone");
+  EXPECT_EQ(times.meter, "gone");
+}
+
 TEST(CommandTest, NamesEachOpAsTheBackendWritesIt) {
   for (const char* op : {"read", "write", "status", "catalog"}) {
     const Command command = good(
@@ -153,7 +171,20 @@ TEST(CommandTest, ToldWhatWouldBeRightWhenACommandIsBad) {
       {R"("x":1)", "bad_command", "op must be read, write"},
       {R"("op":5)", "bad_command", "op must be read, write"},
       {R"("op":"wrte")", "bad_command", "did you mean 'write'"},
-      {R"("op":"replay","epoch":"0123456789ab")", "bad_command", "not available yet"},
+      {R"("op":"replay")", "bad_command", "either epoch, from_seq and to_seq, or from and to"},
+      {R"("op":"replay","epoch":"e","from_seq":1,"to_seq":2,"from":"2026-11-22T10:00:30Z")", "bad_command",
+       "either epoch"},
+      {R"("op":"replay","from":"2026-11-22T10:00:30Z")", "bad_command", "either epoch"},
+      {R"("op":"replay","epoch":"0123456789ab")", "bad_command", "needs epoch, from_seq and to_seq"},
+      {R"("op":"replay","epoch":7,"from_seq":1,"to_seq":2)", "bad_command", "epoch must be"},
+      {R"("op":"replay","epoch":"e","from_seq":0,"to_seq":2)", "bad_command", "from_seq and to_seq"},
+      {R"("op":"replay","epoch":"e","from_seq":3,"to_seq":2)", "bad_command", "from_seq and to_seq"},
+      {R"("op":"replay","epoch":"e","from_seq":1,"to_seq":"2")", "bad_command", "from_seq and to_seq"},
+      {R"("op":"replay","from":"2026-11-22T10:00:30Z","to":"2026-11-22T10:00:29Z")", "bad_command", "from and to"},
+      {R"("op":"replay","from":"yesterday","to":"2026-11-22T10:00:29Z")", "bad_command", "from and to"},
+      {R"("op":"replay","epoch":"e","from_seq":1,"to_seq":2,"lane":"reading")", "bad_command", "lane must be"},
+      {R"("op":"replay","epoch":"e","from_seq":1,"to_seq":2,"lane":5)", "bad_command", "lane must be"},
+      {R"("op":"replay","epoch":"e","from_seq":1,"to_seq":2,"meter":5)", "bad_command", "meter must be"},
       {R"("op":"pause")", "bad_command", "needs bus"},
       {R"("op":"pause","bus":"b","for":"9h")", "bad_value", "8h"},
       {R"("op":"pause","bus":"b","for":30)", "bad_value", "for: "},

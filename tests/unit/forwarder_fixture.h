@@ -9,9 +9,11 @@
 
 #include "agent/forwarder.h"
 #include "tests/fakes/captured_log.h"
+#include "tests/fakes/fake_archive.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_connector.h"
 #include "tests/fakes/fake_outbox.h"
+#include "tests/fakes/recording_store.h"
 
 namespace metergate {
 
@@ -52,7 +54,7 @@ class ForwarderTest : public ::testing::Test {
     hooks.session_lost = [] { return Draft{Lane::kEvents, {}, {}, true, "\"event\":\"session_lost\""}; };
     hooks.ended = [this] { ++ended; };
     forwarder = std::make_unique<Forwarder>(
-        Forwarder::Parts{connector, outbox, memory, log.log, [] { return 0.0; }, settings, hooks});
+        Forwarder::Parts{connector, outbox, memory, replayer, log.log, [] { return 0.0; }, settings, hooks});
   }
 
   void settle() {
@@ -137,6 +139,10 @@ class ForwarderTest : public ::testing::Test {
   FakeConnector connector;
   FakeOutbox outbox;
   FakeMemory memory;
+  RecordingStore inbox;
+  FakeArchive archive;
+  Replayer replayer{{archive, inbox, memory, clock, {}, "g1", [this] { ++woken; }, [this] { ++replays_ended; }}};
+  int replays_ended = 0;
   ForwarderSettings settings;
   std::vector<std::string> catalogs{"catalog-old", "catalog-now"};
   std::vector<std::string> duplicates;

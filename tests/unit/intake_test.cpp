@@ -102,7 +102,8 @@ TEST_F(IntakeTest, RejectsAtOnceWhatCanNeverBeDone) {
        "bad_value"},
       {R"({"id":"6","op":"write","meter":"m1","point":"relay","value":1})", "bad_command"},
       {R"({"id":"7","op":"dance"})", "bad_command"},
-      {R"({"id":"8","op":"replay","from_seq":1})", "bad_command"}};
+      {R"({"id":"8","op":"replay","from_seq":1})", "bad_command"},
+      {R"({"id":"9","op":"pause"})", "bad_command"}};
   std::size_t i = 0;
   for (const auto& [payload, expected] : cases) {
     EXPECT_TRUE(take(payload));

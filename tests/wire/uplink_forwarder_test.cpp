@@ -3,7 +3,9 @@
 
 #include "agent/base/wake.h"
 #include "agent/forwarder.h"
+#include "tests/fakes/fake_archive.h"
 #include "tests/fakes/fake_outbox.h"
+#include "tests/fakes/recording_store.h"
 #include "tests/wire/uplink_fixture.h"
 
 namespace metergate {
@@ -56,6 +58,7 @@ class ForwarderOverMqttTest : public UplinkFixture {
     forwarder = std::make_unique<Forwarder>(Forwarder::Parts{*connector,
                                                              outbox,
                                                              memory,
+                                                             replayer,
                                                              log.log,
                                                              system_draw(),
                                                              {"g1", topics_of("metergate", "g1"), settings.options},
@@ -83,6 +86,9 @@ class ForwarderOverMqttTest : public UplinkFixture {
   Wake wake;
   LockedOutbox outbox;
   FakeMemory memory;
+  RecordingStore inbox;
+  FakeArchive archive;
+  Replayer replayer{{archive, inbox, memory, clock, {}, "g1", [] {}, [] {}}};
   std::atomic<bool> stop{false};
   std::unique_ptr<Forwarder> forwarder;
   std::thread thread;
