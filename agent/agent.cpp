@@ -145,7 +145,9 @@ void Agent::make_parts() {
                             return store_->catalog(hash);
                           }};
   parts.buses[kReplayDoor] = {[this] { return replayer_->room(); },
-                              [this](std::vector<OpenCommand> commands) { replayer_->give(std::move(commands)); }};
+                              [this](std::vector<OpenCommand> commands) { replayer_->give(std::move(commands)); },
+                              {},
+                              {}};
   for (BusThread& thread : buses_) {
     parts.buses[thread.worker->state().name] = {[&thread] { return thread.worker->room(); },
                                                 [&thread](std::vector<OpenCommand> commands) {

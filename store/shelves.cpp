@@ -36,9 +36,11 @@ std::string scan_sql(Lane lane) {
   std::string sql;
   for (const Shelf shelf : shelves_of(lane)) {
     const TableShape table = table_of(shelf);
-    sql += sql.empty() ? "" : " UNION ALL ";
-    sql += "SELECT key,seq,at_ms," + fits + ",CASE WHEN " + fits + " THEN " + intact(table) + " ELSE 1 END,CASE WHEN " +
-           fits + " THEN bytes ELSE x'' END FROM " + table.name + " WHERE key>?1 AND key<=?2";
+    if (!sql.empty()) sql += " UNION ALL ";
+    sql.append("SELECT key,seq,at_ms,").append(fits);
+    sql.append(",CASE WHEN ").append(fits).append(" THEN ").append(intact(table)).append(" ELSE 1 END");
+    sql.append(",CASE WHEN ").append(fits).append(" THEN bytes ELSE x'' END");
+    sql.append(" FROM ").append(table.name).append(" WHERE key>?1 AND key<=?2");
   }
   return sql + " ORDER BY key";
 }

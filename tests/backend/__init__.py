@@ -9,8 +9,8 @@ of it together).
     backend -> amq.topic, key metergate.GATEWAY.commands | receipts            -> the gateway's own queue
                nobody is subscribed                                            -> queue  metergate.unrouted: no such gateway
 
-Receipts and replay are sent only if asked for (service.py). Gateways of release 0.1 know neither `--delivery receipt` nor the
-command `replay`: there a gap in the numbers stays an open question for somebody to look at (table `gaps`).
+Receipts and replays are sent only if asked for (service.py): receipts to gateways that run with `--delivery receipt`; a replay for each
+gap in the numbers that does not close by itself. Without replays it stays an open question for somebody to look at (table `gaps`).
 
 What it does not show: authentication of users, several databases, a schema for years of readings.
 """

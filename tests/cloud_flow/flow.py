@@ -191,10 +191,10 @@ def run(receipts, replay):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--receipts", action="store_true", help="gateways run with --delivery receipt, which release 0.1 refuses: "
-                        "a record counts as delivered when it is in the backend's db")
-    parser.add_argument("--replay", action="store_true", help="the backend asks for records that are missing, which gateways of "
-                        "release 0.1 reject; else a gap stays an open question")
+    parser.add_argument("--receipts", action="store_true", help="gateways run with --delivery receipt: a record counts as "
+                        "delivered when it is in the backend's db")
+    parser.add_argument("--replay", action="store_true", help="the backend asks for records that are missing; else a gap "
+                        "stays an open question")
     given = parser.parse_args()
     for sig in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sig, lambda *_: sys.exit(1))  # so that everything is ended here, too
