@@ -13,6 +13,7 @@ struct Budget {
       : wal_pages(std::clamp<std::int64_t>(max_bytes / kPage / 32, 64, 250)),
         slice_bytes(wal_pages * kPage / 2),
         ballast_bytes(wal_pages * 2 * kPage),
+        young_pages(std::min<std::int64_t>(wal_pages, 128)),
         pages((max_bytes - 3 * wal_pages * (kPage + 24) - ballast_bytes) / kPage),
         kept_bytes(max_bytes / 4),
         catalog_bytes(max_bytes / 16) {}
@@ -20,6 +21,7 @@ struct Budget {
   std::int64_t wal_pages;      ///< the WAL is written back from here on; the next transaction may add twice as much
   std::int64_t slice_bytes;    ///< records that go into one transaction
   std::int64_t ballast_bytes;  ///< given back when the disk itself is full, so that the WAL can still be written back
+  std::int64_t young_pages;    ///< of a new database file, most of them free
   std::int64_t pages;          ///< of the database file
   std::int64_t kept_bytes;     ///< ids and results of done commands
   std::int64_t catalog_bytes;  ///< of one catalog at most

@@ -30,6 +30,14 @@ void set_up(SqliteConnection& c, const StoreSettings& settings, std::int64_t max
       std::to_string(2 * budget.wal_pages * Budget::kPage) + "; PRAGMA max_page_count=" + std::to_string(max_pages));
 }
 
+/// A young file has free pages, too: when the disk is full it gets no more than it has, and commands are to find room.
+void stretch(SqliteConnection& connection, const Budget& budget) {
+  const std::int64_t pages = Statement(connection, "PRAGMA page_count").number_or(0);
+  if (pages >= budget.young_pages) return;
+  const std::string bytes = std::to_string((budget.young_pages - pages) * Budget::kPage);
+  connection.run("CREATE TABLE room (bytes BLOB); INSERT INTO room VALUES (zeroblob(" + bytes + ")); DROP TABLE room");
+}
+
 }  // namespace
 
 Status Database::create(const std::string& path, const StoreSettings& settings,
@@ -46,6 +54,7 @@ Status Database::create(const std::string& path, const StoreSettings& settings,
     annals.set_fact(Annals::Fact::kGateway, settings.gateway);
     if (Status done = fill(connection, annals); !done) return done;
   }
+  stretch(connection, budget);
   connection.checkpoint();
   return connection.status();
 }

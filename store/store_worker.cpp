@@ -212,9 +212,9 @@ void StoreWorker::make_ballast(MonoTime now) {
   const auto size = std::filesystem::file_size(ballast(), error);
   const bool there = !error && size == static_cast<std::uintmax_t>(budget_.ballast_bytes);
   const Status done = there ? Status() : files_.allocate(ballast(), budget_.ballast_bytes);
-  ballast_due_ = done ? MonoTime::max() : now + kMinute;
-  if (!done && !disk_full_) log_.warn("no ballast for the store", {{"why", done.error().detail}});
   const bool full = !done && done.error().code == Errc::kFull;
+  ballast_due_ = done ? MonoTime::max() : now + (full ? kRoomPause : kMinute);
+  if (!done && !disk_full_) log_.warn("no ballast for the store", {{"why", done.error().detail}});
   if (full == disk_full_) return;
   disk_full_ = full;
   db_->hold_size(full);

@@ -24,6 +24,7 @@ class StoreWorker {
   Status finish();
 
  private:
+  static constexpr Millis kRoomPause{10'000};  // between looks whether a full disk has room for the ballast again
   bool reopen(MonoTime now);
   void serve_looks(MonoTime now);
   bool commit(MonoTime now);

@@ -54,7 +54,7 @@ void StoreWorker::disk_is_full(MonoTime now) {
   if (Status done = files_.remove(ballast()); !done) log_.warn("ballast stays", {{"why", done.error().detail}});
   disk_full_ = true;
   db_->hold_size(true);
-  ballast_due_ = now + kFullPause * 60;
+  ballast_due_ = now + kRoomPause;
 }
 
 void StoreWorker::close_for_now(const Error& error, MonoTime now) {

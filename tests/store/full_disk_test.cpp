@@ -84,6 +84,18 @@ TEST_F(FullDiskTest, GoesOnWithTheRoomThatItHasAndTellsWhatItDropped) {
   EXPECT_EQ(admit("c1").known, Known::kDone);
 }
 
+TEST_F(FullDiskTest, TakesCommandsAlsoWhenItWasYoungWhenTheDiskBecameFull) {
+  open();
+  fill(20);
+  disk_ = folder_.bytes();
+  fill(2000);
+  ASSERT_TRUE(store_->state().disk_full);
+  EXPECT_FALSE(store_->only_reserve_left());
+  store_->complete(admit("c1").key, result("answer"));
+  EXPECT_EQ(bodies(Lane::kResults).back(), "answer");
+  EXPECT_EQ(store_->state().readings_lost, 0);
+}
+
 TEST_F(FullDiskTest, TakesItsRoomAgainWhenTheDiskHasSome) {
   open();
   fill(12000);
