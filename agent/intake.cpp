@@ -31,13 +31,14 @@ bool Intake::take(const std::string& topic, const std::string& payload) {
   auto parsed = parse_command(payload);
   StoredCommand stored;
   stored.received = p_.clock.utc();
-  stored.body = payload;
   if (const auto* bad = std::get_if<BadCommand>(&parsed)) {
     if (bad->id.empty()) return unreadable(topic, payload, *bad);
+    stored.body = payload;
     stored.id = bad->id;
     return admit(stored, rejection(result_for(*bad, stored.received), {bad->code, bad->message}, p_.clock));
   }
   const Command& command = *std::get_if<Command>(&parsed);
+  stored.body = payload;
   stored.id = command.id;
   stored.write = command.op == Command::Op::kWrite;
   const CommandResult blank = metergate::result_for(command, stored.received);

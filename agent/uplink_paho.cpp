@@ -24,6 +24,8 @@ constexpr int kQos = 1;
 constexpr int kMessagesBeside = 16;  // room in Paho's window beside the forwarder's own
 // Published and not yet written. Paho C 1.3.12 never frees what was not written when its client goes.
 constexpr int kUnwritten = 1;
+// Paho C 1.3.12 keeps a buffer of the size of the largest packet that came, until its last client goes.
+constexpr std::size_t kBloated = 1 << 20;
 constexpr Millis kPauseMin{1};
 constexpr Millis kPauseMax{64};
 
@@ -100,6 +102,7 @@ class PahoConnection final : public Connection, private mqtt::iaction_listener {
   std::vector<std::string> topics_;
   std::atomic<bool> lost_{false};
   bool refused_ = false;  // Paho's receiving thread only
+  bool bloated_ = false;  // likewise
   bool full_ = false;     // the last publish found kUnwritten messages
   Millis pause_{0};       // before the next, growing while nothing is written
   std::unique_ptr<mqtt::async_client> client_;
@@ -174,6 +177,8 @@ void PahoConnection::on_success(const mqtt::token& token) {
     if (token.get_type() == mqtt::token::Type::CONNECT) return connected(token);
     if (token.get_type() == mqtt::token::Type::SUBSCRIBE) return subscribed(token);
     listener_.on_acked(static_cast<Handle>(reinterpret_cast<std::uintptr_t>(token.get_user_context())));
+    // Not in on_message: the large message's own acknowledgement leaves behind that.
+    if (bloated_) fail("connecting anew, to give back the memory that a very large message took");
   });
 }
 
@@ -214,6 +219,7 @@ void PahoConnection::on_message(const mqtt::const_message_ptr& message) {
       durable = listener_.on_message(Message{message->get_topic(), message->get_payload_str(), message->is_retained()});
     });
   }
+  bloated_ = bloated_ || message->get_payload_ref().size() > kBloated;
   if (durable) return;
   // Paho sends the PUBACK whatever is returned; it must find no way out. What was read behind it goes the same way.
   refused_ = true;
