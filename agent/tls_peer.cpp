@@ -63,6 +63,10 @@ struct TlsPeer::Hooks {
       // Paho has set the address meanwhile. SSL_set_tlsext_host_name(3), written out: it casts away a const.
       SSL_ctrl(const_cast<SSL*>(ssl), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
                self->is_name_ ? self->host_.data() : nullptr);
+    } else if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (result >> 8) == SSL3_AL_FATAL) {
+      // In TLS 1.3 a server judges the client's certificate when the client's own handshake is done already.
+      self->alert_ = result;
+      self->state_ = State::kRefused;
     } else if ((where & SSL_CB_HANDSHAKE_DONE) != 0) {
       const bool named = SSL_get_verify_result(ssl) == X509_V_OK && SSL_get0_peer_certificate(ssl) != nullptr;
       self->state_ = named ? State::kVerified : State::kRefused;
@@ -80,10 +84,19 @@ TlsPeer::TlsPeer(std::string host)
   if (hook_ < 0) std::abort();
 }
 
+void TlsPeer::expect() {
+  state_ = State::kNone;
+  alert_ = 0;
+}
+
 TlsPeer::~TlsPeer() { CRYPTO_free_ex_index(CRYPTO_EX_INDEX_SSL, hook_); }
 
 std::optional<std::string> TlsPeer::refusal() const {
   if (state_ != State::kRefused) return std::nullopt;
+  if (const int alert = alert_; alert != 0) {
+    return std::string("the broker refuses this client by TLS: ") + SSL_alert_desc_string_long(alert) +
+           "; see --cert-file";
+  }
   const char* reason = X509_verify_cert_error_string(verdict_);
   return "the certificate is not that of '" + host_ + "' or not to be trusted: " + reason;
 }

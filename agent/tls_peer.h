@@ -25,10 +25,10 @@ class TlsPeer {
   TlsPeer& operator=(const TlsPeer&) = delete;
 
   /// Before each connection.
-  void expect() { state_ = State::kNone; }
+  void expect();
   /// Whether a handshake since expect() ended with the peer verified. A connection without is not to be used.
   bool verified() const { return state_ == State::kVerified; }
-  /// Why the peer was refused since expect(), if it was.
+  /// Why the peer was refused since expect(), or refused us, if so.
   std::optional<std::string> refusal() const;
 
  private:
@@ -39,6 +39,7 @@ class TlsPeer {
   int hook_;
   std::atomic<State> state_{State::kNone};
   std::atomic<long> verdict_{0};  // X509_V_ERR_...
+  std::atomic<int> alert_{0};     // fatal one of the peer's, as SSL_CTX_set_info_callback(3) gives it
 };
 
 /// Whether the files of --ca-file, --cert-file and --key-file can be used. Errors: kInvalid naming flag and file.
