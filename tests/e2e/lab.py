@@ -10,11 +10,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 
 import paho.mqtt.client as mqtt
+
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from fault_proxy import FaultProxy  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("METERGATE_BUILD", ROOT / "build" / "release"))
@@ -250,7 +254,7 @@ def split_records(text):
 class Lab:
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="metergate-"))
-        self.processes, self.backends = [], []
+        self.processes, self.backends, self.proxies = [], [], []
 
     def add(self, process):
         self.processes.append(process)
@@ -258,6 +262,10 @@ class Lab:
 
     def broker(self, **kwargs):
         return self.add(Broker(self, **kwargs)).start()
+
+    def proxy(self, target):
+        self.proxies.append(FaultProxy(target))
+        return self.proxies[-1]
 
     def sim(self, *argv, name="sim"):
         return self.add(Sim(self, name, argv)).start()
@@ -270,8 +278,8 @@ class Lab:
         return self.backends[-1]
 
     def close(self, keep=False):
-        for backend in self.backends:
-            backend.close()
+        for each in (*self.backends, *self.proxies):
+            each.close()
         for process in reversed(self.processes):
             if process.running():
                 process.child.kill()
