@@ -7,6 +7,7 @@
 
 #include "agent/json.h"
 #include "agent/questions.h"
+#include "agent/tls_peer.h"
 
 namespace metergate {
 
@@ -67,6 +68,7 @@ Status Agent::open_uplink() {
     const UtcTime connect = clock_.utc();
     return status_message(false, connect, connect, false);
   };
+  if (!options_.uplink.tls) leave_openssl_unloaded();
   auto connector = make_mqtt_connector(std::move(settings), clock_, log_);
   if (!connector) return connector.error();
   connector_ = std::move(*connector);

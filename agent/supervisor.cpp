@@ -1,9 +1,6 @@
 #include "agent/supervisor.h"
 
-#include <systemd/sd-daemon.h>
-
 #include <algorithm>
-#include <cstdint>
 #include <utility>
 
 namespace metergate {
@@ -13,17 +10,6 @@ constexpr Millis kLookAgain{1'000};    // while a thread hangs
 constexpr Millis kLookAlways{10'000};  // without a watchdog: for the log
 
 }  // namespace
-
-Notify systemd_notify() {
-  // Its result is of no use: nobody who could act on it knows more than the manager itself.
-  return [](const std::string& state) { sd_notify(0, state.c_str()); };
-}
-
-std::optional<Micros> systemd_watchdog() {
-  std::uint64_t usec = 0;
-  if (sd_watchdog_enabled(0, &usec) <= 0) return std::nullopt;
-  return Micros{static_cast<Micros::rep>(usec)};
-}
 
 Supervisor::Supervisor(std::vector<const Heartbeat*> heartbeats, Notify notify, std::optional<Micros> watchdog,
                        Log& log)

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,15 +7,9 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/heartbeat.h"
+#include "agent/service_manager.h"
 
 namespace metergate {
-
-/// What the service manager is told: one or more lines of sd_notify(3).
-using Notify = std::function<void(const std::string& state)>;
-/// To the manager that NOTIFY_SOCKET names; does nothing without one.
-Notify systemd_notify();
-/// How often the manager wants to hear WATCHDOG=1 (WATCHDOG_USEC, if it is meant for this process).
-std::optional<Micros> systemd_watchdog();
 
 /// Speaks with the service manager. One thread. The watchdog is fed at half its time, and only while every heartbeat is
 /// fresh: a thread that hangs lets the manager end the process. The heartbeats outlive it.

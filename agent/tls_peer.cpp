@@ -126,4 +126,10 @@ Status check_tls_files(const UplinkOptions& options) {
   return {};
 }
 
+void leave_openssl_unloaded() {
+  OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_SSL_STRINGS | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS |
+                       OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS | OPENSSL_INIT_NO_LOAD_CONFIG,
+                   nullptr);
+}
+
 }  // namespace metergate

@@ -45,4 +45,9 @@ class TlsPeer {
 /// Whether the files of --ca-file, --cert-file and --key-file can be used. Errors: kInvalid naming flag and file.
 Status check_tls_files(const UplinkOptions& options);
 
+/// For a process without TLS, before its first MQTT client: keeps Paho C from loading OpenSSL's tables and texts, which
+/// cost it 1.4 MiB of memory. What is left out so is never loaded again (OPENSSL_init_crypto(3)). Paho's own switch,
+/// MQTTAsync_global_init of 1.3.12, also makes its mutexes others, and then every publish from a callback waits 2 s.
+void leave_openssl_unloaded();
+
 }  // namespace metergate

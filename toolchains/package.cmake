@@ -93,9 +93,8 @@ set(runtime "libc6 (>= 2.36), libgcc-s1 (>= 12), libstdc++6 (>= 12)")
 
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_NAME metergate)
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_SECTION net)
-set(CPACK_DEBIAN_GATEWAY_PACKAGE_DEPENDS "${runtime}, libboost-program-options1.74.0 (>= 1.74.0), libmodbus5 (>= 3.1.6), \
+set(CPACK_DEBIAN_GATEWAY_PACKAGE_DEPENDS "${runtime}, libmodbus5 (>= 3.1.6), \
 libpaho-mqtt1.3 (>= 1.3.12), libpaho-mqttpp3-1 (>= 1.2.0), libsqlite3-0 (>= 3.40), libssl3 (>= 3.0), \
-libsystemd0 (>= 252), \
 systemd | systemd-standalone-sysusers | systemd-sysusers")
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_RECOMMENDS ca-certificates)
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_SUGGESTS metergate-tools)

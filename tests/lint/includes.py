@@ -30,7 +30,6 @@ HOMES = {
     r"mqtt/.*|MQTT.*": ("agent/uplink_paho.cpp",),
     r"boost/.*": ("agent/options.cpp",),
     r"nlohmann/.*": ("agent/json.cpp",),
-    r"systemd/.*": ("agent/supervisor.cpp",),
     r"openssl/.*": ("agent/tls_peer.cpp",),
 }
 LIBC = re.compile(
@@ -194,7 +193,7 @@ PLANTED = {
                    "client.start_consuming(); //!! consumer queue:\nm.set_qos(2); //!! QoS 2:\nconst int kQos = 2; //!! QoS 2:\n"
                    "m.set_qos(1);\n/* TO" "DO later */ //!! unfinished\n#include <boost/program_options.hpp> //!! only home\n"
                    '#include "json.h" //!! named from the root\n#include <MQTTAsync.h> //!! only home\n',
-    "agent/supervisor.cpp": "#include <systemd/sd-daemon.h>\n#include <modbus/modbus.h> //!! only home\n",
+    "agent/supervisor.cpp": "#include <modbus/modbus.h> //!! only home\n",
     "agent/runner.h": "std::thread thread_;\n",
     "drivers/x.h": '#include "agent/base/a.h"\n#include "store/x.h" //!! drivers may include only\n#include "agent/json.h" //!! drivers may\n'
                    "#include <modbus.h> //!! only home\n",
@@ -205,7 +204,7 @@ PLANTED = {
     "build/old.cpp": "// TO" "DO\n",
     "README.md": "# Read me, first!\n[a](agent/json.cpp) [b](https://x.org/y) [c](#read-me-first) [d](NOTES.md#part-2)\n"
                  "[e](agent/gone.cpp) !! no such file\n[f](NOTES.md#part-3) !! no such heading\n"
-                 "`x.{h,cpp}` `agent/base/*.h` `json.cpp` `sd-daemon.h` `mosquitto.conf` `a.b()`\n`agent/base/json.cpp` !! no such file in the tree\n"
+                 "`x.{h,cpp}` `agent/base/*.h` `json.cpp` `mosquitto.conf` `a.b()`\n`agent/base/json.cpp` !! no such file in the tree\n"
                  "`supervisor.{h,cpp}` !! file supervisor.h: no such file in the tree\n",
     "NOTES.md": "## Part 2\n",
 }
