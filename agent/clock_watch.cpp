@@ -9,26 +9,32 @@ constexpr Millis kStep{1000};
 constexpr Millis kLook{500};
 }  // namespace
 
-MonoTime ClockWatch::step(MonoTime now) {
+void ClockWatch::look() {
   const Moment moment = moment_of(clock_);
-  const Stamp stamp{moment.utc, clock_.synced()};
   const Millis offset =
       moment.utc.time_since_epoch() - std::chrono::duration_cast<Millis>(moment.mono.time_since_epoch());
-  if (offset_ && std::chrono::abs(offset - *offset_) > kStep) {
-    const std::int64_t delta = (offset - *offset_).count();
+  std::int64_t delta = 0;
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    if (offset_ && std::chrono::abs(offset - *offset_) > kStep) delta = (offset - *offset_).count();
+    offset_ = offset;
+  }
+  if (delta == 0) return;
+  const Stamp stamp{moment.utc, clock_.synced()};
+  Draft draft = event_draft(stamp, "clock_stepped", "{}");
+  draft.late_body = [stamp, delta](const std::array<std::int64_t, kLanes>& last) {
     JsonWriter json;
     json.begin_object().member("delta_ms", delta).key("last").begin_object();
-    for (const Lane lane : kAllLanes) json.member(lane_name(lane), last_[static_cast<std::size_t>(lane)]);
+    for (const Lane lane : kAllLanes) json.member(lane_name(lane), last[static_cast<std::size_t>(lane)]);
     json.end_object().end_object();
-    outbox_.append({event_draft(stamp, "clock_stepped", json.take())});
-    log_.warn("clock stepped", {{"delta_ms", std::to_string(delta)}});
-  }
-  offset_ = offset;
-  const StoreState state = outbox_.state();
-  for (const Lane lane : kAllLanes) {
-    const auto i = static_cast<std::size_t>(lane);
-    last_[i] = state.lanes[i].last_seq;
-  }
+    return event_draft(stamp, "clock_stepped", json.take()).body;
+  };
+  outbox_.append({std::move(draft)});
+  log_.warn("clock stepped", {{"delta_ms", std::to_string(delta)}});
+}
+
+MonoTime ClockWatch::step(MonoTime now) {
+  look();
   return now + kLook;
 }
 

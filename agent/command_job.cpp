@@ -59,6 +59,7 @@ int CommandJob::tries() const {
 }
 
 CommandJob::Step CommandJob::end(std::string status, std::optional<Failure> failure, std::optional<bool> frame) {
+  parts_.before_stamp();
   result_.stamp = stamp_of(parts_.clock);
   result_.status = std::move(status);
   result_.error = std::move(failure);

@@ -39,6 +39,7 @@ class CommandJob {
     const Clock& clock;
     ClockRule rule;
     std::function<bool()> writes_allowed;  ///< false while another gateway uses this id
+    std::function<void()> before_stamp;
   };
 
   CommandJob(Parts parts, OpenCommand task, bool one_try);

@@ -25,7 +25,8 @@ void CommandRunner::choose(MonoTime now) {
   if (meter_) p_.meters.health(*meter_).on_command(now);
   again_ = now;
   job_ = std::make_unique<CommandJob>(
-      CommandJob::Parts{p_.setup, p_.bus, p_.inbox, p_.clock, p_.rule, p_.writes_allowed}, std::move(*it), one_try);
+      CommandJob::Parts{p_.setup, p_.bus, p_.inbox, p_.clock, p_.rule, p_.writes_allowed, p_.before_stamp},
+      std::move(*it), one_try);
   waiting_.erase(it);
 }
 

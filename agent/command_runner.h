@@ -25,6 +25,7 @@ class CommandRunner {
     const Clock& clock;
     ClockRule rule;
     std::function<bool()> writes_allowed;
+    std::function<void()> before_stamp;
   };
   explicit CommandRunner(Parts parts) : p_(std::move(parts)) {}
 

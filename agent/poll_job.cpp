@@ -43,15 +43,12 @@ std::optional<Block> PollJob::next() const {
   return todo_.front();
 }
 
-void PollJob::answered(const Words& words, Stamp stamp, MonoTime now) {
+void PollJob::answered(const Words& words, MonoTime now) {
   image_.put(todo_.front(), words);
   todo_.erase(todo_.begin());
   saw_frame_ = true;
-  if (!first_) {
-    first_ = stamp;
-    first_mono_ = now;
-  }
-  last_mono_ = now;
+  if (!first_) first_ = now;
+  last_ = now;
 }
 
 void PollJob::failed(const Error& error) {
@@ -71,15 +68,16 @@ void PollJob::retry() {
   failures_.erase(keep, failures_.end());
 }
 
-std::vector<PollJob::Done> PollJob::finish(Stamp now_stamp, MonoTime now, const std::string& catalog, bool give_up) {
+std::vector<PollJob::Done> PollJob::finish(const Moment& now, bool synced, const std::string& catalog, bool give_up) {
   const bool again =
       !give_up && std::any_of(failures_.begin(), failures_.end(), [](const auto& f) { return passing(f.second); });
   const Millis pause = std::min(kLongestPause, kFirstPause * (1 << std::min(rounds_++, 6)));
-  retry_at_ = now + pause;
+  retry_at_ = now.mono + pause;
+  const auto age = std::chrono::duration_cast<Millis>(now.mono - first_.value_or(now.mono));
   std::vector<Done> done;
   std::vector<Waiting> left;
   for (const Waiting& w : polls_) {
-    Reading reading = reading_of(w, now_stamp, catalog);
+    Reading reading = reading_of(w, Stamp{now.utc - age, synced}, catalog);
     const bool whole = !reading.error && reading.errors.empty();
     if (!whole && again && retry_at_ <= w.until) {
       left.push_back(w);
@@ -98,15 +96,15 @@ const Error* PollJob::failure_of_registers(const Block& registers) const {
   return nullptr;
 }
 
-Reading PollJob::reading_of(const Waiting& waiting, Stamp now_stamp, const std::string& catalog) const {
+Reading PollJob::reading_of(const Waiting& waiting, Stamp stamp, const std::string& catalog) const {
   const MeterSetup& setup = bus_.meters[meter_];
   const PollSetup& poll = bus_.polls[waiting.poll];
   Reading reading;
-  reading.stamp = first_.value_or(now_stamp);
+  reading.stamp = stamp;
   reading.meter = setup.spec.id;
   reading.poll = poll.name;
   reading.slot = waiting.slot;
-  reading.span = std::chrono::duration_cast<Millis>(last_mono_ - first_mono_);
+  reading.span = first_ ? std::chrono::duration_cast<Millis>(last_ - *first_) : Millis{0};
   reading.catalog = catalog;
   reading.serial = setup.spec.serial;
   for (const Point* point : poll.points) {

@@ -25,18 +25,19 @@ class PollJob {
 
   /// The block to ask now, none when the round is over.
   std::optional<Block> next() const;
-  void answered(const Words& words, Stamp stamp, MonoTime now);
+  void answered(const Words& words, MonoTime now);
   void failed(const Error& error);
   /// Ends the round without asking the rest, which fails likewise: the meter does not answer at all.
   void abandon(const Error& error);
 
   /// After a round: the readings that are final now, with their polls; what is left waits until retry_at(). `give_up`:
-  /// all are.
+  /// all are. The time of a reading's first answer is told by the wall clock of now, so that records are stamped in the
+  /// order of their numbers also when the clock was set in between.
   struct Done {
     std::size_t poll = 0;
     Reading reading;
   };
-  std::vector<Done> finish(Stamp now_stamp, MonoTime now, const std::string& catalog, bool give_up);
+  std::vector<Done> finish(const Moment& now, bool synced, const std::string& catalog, bool give_up);
   bool over() const { return polls_.empty(); }
   MonoTime retry_at() const { return retry_at_; }
   void retry();
@@ -47,7 +48,7 @@ class PollJob {
     std::optional<UtcTime> slot;
     MonoTime until{};
   };
-  Reading reading_of(const Waiting& waiting, Stamp now_stamp, const std::string& catalog) const;
+  Reading reading_of(const Waiting& waiting, Stamp stamp, const std::string& catalog) const;
   const Error* failure_of_registers(const Block& registers) const;
 
   const BusSetup& bus_;
@@ -60,8 +61,8 @@ class PollJob {
   bool saw_frame_ = false;
   int rounds_ = 0;
   MonoTime retry_at_{};
-  std::optional<Stamp> first_;
-  MonoTime first_mono_{}, last_mono_{};
+  std::optional<MonoTime> first_;  // answer
+  MonoTime last_{};
 };
 
 /// Worth another try: timeout, crc, garbled, and the exceptions 5 and 6 (busy).

@@ -104,7 +104,7 @@ void PollRunner::transact(MonoTime now) {
   const MonoTime after = p_.clock.mono();
   if (probe) probe_allowed_ = after + (after - now) * (kSilentShare - 1);
   if (words) {
-    job.answered(*words, stamp_of(p_.clock), after);
+    job.answered(*words, after);
     p_.meters.frame(m);
   } else {
     const Error& error = words.error();
@@ -149,8 +149,9 @@ void PollRunner::identify(std::size_t m) {
   p_.events.tell("profile_mismatch", id, json.take());
 }
 
-std::vector<PollJob::Done> PollRunner::finish(PollJob& job, MonoTime now, bool give_up) {
-  auto done = job.finish(stamp_of(p_.clock), now, p_.catalog, give_up);
+std::vector<PollJob::Done> PollRunner::finish(PollJob& job, bool give_up) {
+  p_.before_stamp();
+  auto done = job.finish(moment_of(p_.clock), p_.clock.synced(), p_.catalog, give_up);
   for (const PollJob::Done& d : done) schedule_.done(d.poll);
   return done;
 }
@@ -159,7 +160,7 @@ void PollRunner::end_round(MonoTime now) {
   std::unique_ptr<PollJob> job = std::move(current_);
   const std::size_t m = job->meter();
   const bool was_silent = p_.meters.health(m).silent();
-  const auto done = finish(*job, now, was_silent);
+  const auto done = finish(*job, was_silent);
   if (!was_silent) publish(done);  // one bad reading when it falls silent, none for each try after
   if (!done.empty() && !job->saw_frame()) {
     const std::string code = done.front().reading.error ? done.front().reading.error->code : "timeout";
@@ -176,7 +177,7 @@ void PollRunner::drop_parked(std::size_t meter) {
       ++it;
       continue;
     }
-    finish(**it, p_.clock.mono(), true);
+    finish(**it, true);
     it = parked_.erase(it);
   }
 }
@@ -191,7 +192,7 @@ void PollRunner::end_unreachable(MonoTime now) {
   }
   for (const auto& job : jobs) {
     job->abandon(p_.port.why_down());
-    const auto done = finish(*job, now, true);
+    const auto done = finish(*job, true);
     if (!told_down_[job->meter()]) publish(done);
     told_down_[job->meter()] = true;
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -27,6 +28,7 @@ class PollRunner {
     const Clock& clock;
     Log& log;
     std::string catalog;
+    std::function<void()> before_stamp;
   };
   explicit PollRunner(Parts parts);
 
@@ -50,7 +52,7 @@ class PollRunner {
   void transact(MonoTime now);
   void identify(std::size_t meter);
   void end_round(MonoTime now);
-  std::vector<PollJob::Done> finish(PollJob& job, MonoTime now, bool give_up);
+  std::vector<PollJob::Done> finish(PollJob& job, bool give_up);
   void drop_parked(std::size_t meter);
   void publish(const std::vector<PollJob::Done>& done);
   void tell_missed(MonoTime now);

@@ -21,8 +21,9 @@ constexpr std::size_t kLongestLabel = 200;
 constexpr int kHighestUnit = 255;
 
 const std::vector<std::string>& bauds() {
-  static const std::vector<std::string> list{"300",   "600",   "1200",  "1800",   "2400",   "4800",   "9600",
-                                             "19200", "38400", "57600", "115200", "230400", "460800", "921600"};
+  static const std::vector<std::string> list{"300",    "600",    "1200",   "1800",  "2400",   "4800",
+                                             "9600",   "19200",  "38400",  "57600", "115200", "230400",
+                                             "460800", "500000", "576000", "921600"};
   return list;
 }
 

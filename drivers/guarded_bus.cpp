@@ -109,6 +109,13 @@ std::string GuardedBus::where(const Peer& peer, const Request& request) const {
   return link_->name() + ", unit " + std::to_string(peer.unit) + ", " + request.text + ": ";
 }
 
+Error GuardedBus::behind_guard(const Peer& peer, const Request& request, Error error) const {
+  if (error.code != Errc::kBusDown) {
+    error.detail = where(peer, request) + "not asked, as the guard read before it failed: " + error.detail;
+  }
+  return error;
+}
+
 Result<Words> GuardedBus::read(const Target& target, const Block& block) {
   const Busy busy(*this);
   const Result<Request> request = to_request(block);
@@ -120,7 +127,9 @@ Result<Words> GuardedBus::read(const Target& target, const Block& block) {
   if (!peer) return peer.error();
 
   if (unanswered_[peer->unit].hides(request->shape)) {
-    if (Status past = pass_late_answers(*peer, block, target.max_registers); !past) return past.error();
+    if (Status past = pass_late_answers(*peer, block, target.max_registers); !past) {
+      return behind_guard(*peer, *request, past.error());
+    }
     if (unanswered_[peer->unit].hides(request->shape)) {
       return Error{Errc::kGarbled, where(*peer, *request) + "not asked, an earlier request's answer may still come"};
     }
@@ -140,7 +149,9 @@ WriteOutcome GuardedBus::write(const Target& target, const Write& write) {
   if (!unanswered_[peer->unit].empty()) {
     const bool coils = write.form == Write::Form::kCoil || write.form == Write::Form::kCoils;
     const Block near{coils ? Table::kCoil : Table::kHolding, write.address, 2};
-    if (Status past = pass_late_answers(*peer, near, target.max_registers); !past) return {past, false};
+    if (Status past = pass_late_answers(*peer, near, target.max_registers); !past) {
+      return {behind_guard(*peer, *request, past.error()), false};
+    }
     if (unanswered_[peer->unit].hides_function(request->shape)) {
       return {Error{Errc::kGarbled, where(*peer, *request) + "not sent, an earlier write's answer may still come"},
               false};

@@ -55,6 +55,7 @@ class GuardedBus : public Bus {
   Exchange ask(const Peer& peer, const Request& request, bool is_guard);
   Result<Bytes> await(const Peer& peer, const Request& request, bool is_guard);
   void count(const Exchange& exchange);
+  Error behind_guard(const Peer& peer, const Request& request, Error error) const;
   std::string where(const Peer& peer, const Request& request) const;
 
   const BusSettings settings_;

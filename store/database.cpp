@@ -200,10 +200,11 @@ std::int64_t Database::append(const Draft& draft) {
 std::int64_t Database::append_to(Shelf shelf, const Draft& draft) {
   const Lane lane = lane_of(shelf);
   const std::size_t i = index_of(lane);
+  const std::string body = draft.late_body ? draft.late_body(tally_.last_seq) : draft.body;
   const std::int64_t key = tally_.next_key++;
   const std::int64_t seq = ++tally_.last_seq[i];
-  shelves_.insert(
-      shelf, NewRow{key, epoch_, seq, to_ms(draft.at), draft.meter, format_.finish(epoch_, lane, seq, draft.body)});
+  shelves_.insert(shelf,
+                  NewRow{key, epoch_, seq, to_ms(draft.at), draft.meter, format_.finish(epoch_, lane, seq, body)});
   ++tally_.waiting[i];
   ++tally_.appended[i];
   return key;

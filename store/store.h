@@ -25,6 +25,9 @@ struct Draft {
   std::string meter;      ///< empty where there is none
   bool keep_high = true;  ///< readings only: the later victim when the store is full
   std::string body;       ///< JSON members that follow id and seq: `"at":...` without braces
+  /// If set, makes the body when the record is numbered, of each lane's last number before it. On the store's thread;
+  /// pure; called again when a commit failed.
+  std::function<std::string(const std::array<std::int64_t, kLanes>& last)> late_body = {};
 };
 
 /// A record as it is sent, now and in every repeat. `key` orders all records of the file's life and is never sent.

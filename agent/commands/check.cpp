@@ -91,6 +91,11 @@ int check_store(const StoreSettings& settings, std::ostream& out, std::ostream& 
     out << "store " << settings.path << ": in use by a running agent\n";
     return 0;
   }
+  if (usable.error().code == Errc::kCorrupt) {
+    out << "warning: store " << settings.path << ": damaged (" << usable.error().detail
+        << "); `metergate run` sets it aside and saves what can be read\n";
+    return 0;
+  }
   err << "metergate: " << usable.error().detail << "\n";
   if (usable.error().code == Errc::kNotFound) return kCannotCreate;
   return usable.error().code == Errc::kInvalid ? kWrongFile : kCannotUse;

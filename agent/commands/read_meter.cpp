@@ -27,7 +27,7 @@ MeterReading read_meter(Bus& bus, const ReadTarget& target, std::size_t meter, c
   while (const auto block = job.next()) {
     const Result<Words> words = request(bus, setup.target, *block, setup.retries + 1);
     if (words) {
-      job.answered(*words, stamp_of(clock), clock.mono());
+      job.answered(*words, clock.mono());
       continue;
     }
     result.last = words.error();
@@ -38,7 +38,7 @@ MeterReading read_meter(Bus& bus, const ReadTarget& target, std::size_t meter, c
     }
   }
   result.answered = job.saw_frame();
-  result.reading = std::move(job.finish(stamp_of(clock), clock.mono(), "", true).front().reading);
+  result.reading = std::move(job.finish(moment_of(clock), clock.synced(), "", true).front().reading);
   return result;
 }
 

@@ -121,6 +121,9 @@ class Service(GatewayTest):
         wait_for("the old result", 5, lambda: len(backend.results["c"]) == 2)
         self.assertEqual(len({ident for ident, _ in backend.results["c"]}), 1)
         self.assertEqual({r["clock"] for r in backend.all("readings")}, {"synced", "unsynced"})
+        last = backend.events("clock_stepped")[0]["detail"]["last"]
+        for lane in ("readings", "results"):
+            self.assertEqual([r["seq"] for r in backend.all(lane) if (r["at"][:4] == "1970") != (r["seq"] <= last[lane])], [], lane)
         self.assertEqual(agent.kill(signal.SIGTERM), 0)
         self.assertEqual(backend.gaps(), {})
 

@@ -124,7 +124,7 @@ TEST(BusSpecTest, RefusesWithTheOffendingTextAndWhatWouldBeRight) {
            {"name=a,device=x,baud=9600", "mode= is missing; such as mode=8E1"},
            {"name=a,device=x,baud=9601,mode=8E1",
             "baud: '9601' is not one of 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, "
-            "460800, 921600 (did you mean '9600'?)"},
+            "460800, 500000, 576000, 921600 (did you mean '9600'?)"},
            {"name=a,device=x,baud=9600,mode=8e1", "mode: '8e1' is not one of 8N1, 8N2, 8E1, 8O1 (did you mean '8E1'?)"},
            {"name=a,device=x,bard=9600,mode=8E1", "unknown key 'bard' (did you mean 'baud'?)"},
            {"name=a,device=x,baud=9600,baud=9600,mode=8E1", "baud is given twice"},
