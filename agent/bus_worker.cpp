@@ -74,7 +74,7 @@ void BusWorker::follow_pause(MonoTime now) {
   json.member("bus", bus);
   if (wish.paused) {
     port_.lend("bus " + bus + " is paused until " + rfc3339(wish.until));
-    polls_.end_begun(now);
+    polls_.end_begun();
     p_.log.info("bus paused", {{"bus", bus}, {"until", rfc3339(wish.until)}});
     p_.events.tell("bus_paused", bus, json.member("until", rfc3339(wish.until)).take());
   } else if (wish_.paused) {

@@ -198,13 +198,13 @@ void PollRunner::end_unreachable(MonoTime now) {
   }
 }
 
-void PollRunner::end_begun(MonoTime now) {
+void PollRunner::end_begun() {
   std::list<std::unique_ptr<PollJob>> jobs = std::move(parked_);
   parked_.clear();
   if (current_) jobs.push_front(std::move(current_));
   for (const auto& job : jobs) {
     job->abandon(p_.port.why_down());
-    const auto done = finish(*job, now, true);
+    const auto done = finish(*job, true);
     if (!p_.meters.health(job->meter()).silent()) publish(done);
   }
 }

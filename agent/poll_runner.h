@@ -39,7 +39,7 @@ class PollRunner {
   /// Without a port each meter that is due gives one bad reading an outage.
   void end_unreachable(MonoTime now);
   /// The port is given away: what was begun ends with what it has.
-  void end_begun(MonoTime now);
+  void end_begun();
   void port_opened(MonoTime now);
 
   MonoTime next_wake(MonoTime now, UtcTime utc) const;
