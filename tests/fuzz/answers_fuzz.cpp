@@ -1,0 +1,82 @@
+#include <deque>
+
+#include "drivers/decode.h"
+#include "drivers/guarded_bus.h"
+#include "drivers/plan.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/fuzz/fuzz.h"
+
+using namespace metergate;
+
+namespace {
+
+/// A line on which only the fuzzer speaks: a PDU of so many bytes, or a failure, at each turn.
+class FuzzedLink : public ModbusLink {
+ public:
+  FuzzedLink(const std::uint8_t* data, std::size_t size, const FakeClock& clock)
+      : data_(data), left_(size), clock_(clock) {}
+  Status open() override { return open_ = true, Status(); }
+  void close() override { open_ = false; }
+  bool is_open() const override { return open_; }
+  std::string name() const override { return "fuzzed"; }
+  Result<std::size_t> settle(Nanos) override { return std::size_t{0}; }
+  Sent send(int, const Bytes&) override { return {{}, true}; }
+  Result<Bytes> receive(int, MonoTime deadline) override {
+    clock_.advance(Millis{1});
+    const std::size_t length = take();
+    if (left_ == 0 || length == 255) {
+      clock_.sleep_until(deadline);
+      return Error{Errc::kTimeout, "nothing"};
+    }
+    if (length == 254) return Error{Errc::kCrc, "check sum"};
+    if (length == 253) {
+      close();
+      return Error{Errc::kBusDown, "gone"};
+    }
+    Bytes pdu;
+    while (pdu.size() < length && left_ > 0) pdu.push_back(take());
+    return pdu;
+  }
+
+ private:
+  std::uint8_t take() { return left_ == 0 ? std::uint8_t{255} : (--left_, *data_++); }
+  const std::uint8_t* data_;
+  std::size_t left_;
+  const FakeClock& clock_;
+  bool open_ = false;
+};
+
+const ProfileLibrary& library() {
+  static const ProfileLibrary all = *ProfileLibrary::load({});
+  return all;
+}
+
+}  // namespace
+
+/// What meters and strangers on a line may answer to a whole poll and a write: it ends, and gives registers of the size
+/// that was asked for.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size < 2) return 0;
+  const auto names = library().names();
+  const Profile& profile = *library().find(names[data[0] % names.size()]);
+  BusSettings settings;
+  settings.port = TcpSettings{"meter", 502, (data[1] & 1) != 0, Millis{100}, std::nullopt};
+  const FakeClock clock;
+  GuardedBus bus(settings, std::make_unique<FuzzedLink>(data + 2, size - 2, clock), clock);
+  const Target target{"1", Millis{50}, Millis{0}, profile.max_registers};
+  std::vector<const Point*> points;
+  for (const Point& point : profile.points) points.push_back(&point);
+  RegisterImage image;
+  static_cast<void>(bus.open());
+  for (const Block& block : plan_blocks(profile, with_dependencies(profile, points), PlanCost{})) {
+    if (!bus.is_open() && !bus.open()) break;
+    const Result<Words> words = bus.read(target, block);
+    if (!words) continue;
+    must(words->size() == block.count, "as many registers as were asked for");
+    image.put(block, *words);
+  }
+  for (const Point* point : points) static_cast<void>(decode(profile, *point, image, Ratios{}));
+  const WriteOutcome outcome = bus.write(target, {Write::Form::kRegister, 5, {7}});
+  must(!outcome.status || outcome.sent, "what was not sent was not done");
+  return 0;
+}
