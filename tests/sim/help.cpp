@@ -9,6 +9,7 @@ lines (repeatable; all carry the same meters; TCP listens on 127.0.0.1 alone, po
   --tcp PORT               Modbus TCP; with --tcp-endpoints N also the N-1 ports behind it
   --rtu-tcp PORT           RTU frames over TCP, paced if --baud is given
   --baud B --mode 8N1      what a byte takes on the line: 8N1, 8N2, 8E1 or 8O1
+  --heed-baud              a pty whose user has set it to another baud is not heard (parity does not show on a pty)
   --lenient                answer requests, too, that come before t3.5 of silence (they are counted either way)
   --fifo N                 hand answers over N bytes at a time (default 1)
 

@@ -36,8 +36,8 @@ Range parse_registers(const std::string& text) {
 class Flags {
  public:
   explicit Flags(const std::vector<std::string>& arguments) {
-    static const std::vector<std::string> kSwitches = {"--help", "--lenient", "--late-drop", "--log-values",
-                                                       "--die-with-parent"};
+    static const std::vector<std::string> kSwitches = {"--help",       "--lenient",   "--late-drop",
+                                                       "--log-values", "--heed-baud", "--die-with-parent"};
     static const std::vector<std::string> kNames = {
         "--pty",  "--tcp",   "--tcp-endpoints", "--rtu-tcp", "--baud",    "--mode",
         "--fifo", "--meter", "--meters",        "--values",  "--counter", "--registers",
@@ -174,6 +174,7 @@ Options parse_options(const std::vector<std::string>& arguments) {
     options.timing = LineTiming::of(flags.number("--baud", 0, 4000000), flags.last("--mode", "8N1"));
   else if (!options.ptys.empty())
     throw Refused("--pty needs --baud");
+  if (flags.has("--heed-baud")) options.timing.heeded_baud = flags.number("--baud", 0, 4000000);
   if (flags.has("--lenient")) options.timing.strict = false;
   options.timing.late_drop = flags.has("--late-drop");
   options.timing.fifo = static_cast<std::size_t>(flags.number("--fifo", 1, 4096));

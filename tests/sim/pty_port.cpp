@@ -10,6 +10,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <map>
+
 #include "tests/sim/text.h"
 
 namespace metersim {
@@ -27,6 +29,7 @@ bool is_link_or_nothing(const std::string& path) {
 PtyPort::PtyPort(std::string link, const LineTiming& timing, Station& station)
     : link_(std::move(link)),
       station_(station),
+      heeded_baud_(timing.heeded_baud),
       wire_(link_, timing, station, [this](const std::uint8_t* data, std::size_t size) { write_out(data, size); }) {
   if (!is_link_or_nothing(link_)) throw Refused("--pty " + link_ + " exists and is no symbolic link");
   plug(0);
@@ -76,10 +79,20 @@ void PtyPort::ready(int fd, short events, Nanos now) {
   }
   std::uint8_t buffer[512];
   const ssize_t size = (events & POLLIN) != 0 ? read(master_, buffer, sizeof buffer) : 0;
-  if (size > 0)
+  if (size > 0 && hears())
     wire_.receive(buffer, static_cast<std::size_t>(size), now);
-  else if ((events & (POLLHUP | POLLERR)) != 0)
+  else if (size <= 0 && (events & (POLLHUP | POLLERR)) != 0)
     hung_up(now);
+}
+
+/// Both ends of a pty have one termios. Bytes at another speed would be noise to a meter.
+bool PtyPort::hears() const {
+  static const std::map<int, speed_t> speeds = {{1200, B1200},   {2400, B2400},   {4800, B4800},   {9600, B9600},
+                                                {19200, B19200}, {38400, B38400}, {57600, B57600}, {115200, B115200}};
+  if (heeded_baud_ == 0) return true;
+  termios settings{};
+  const auto speed = speeds.find(heeded_baud_);
+  return speed != speeds.end() && tcgetattr(master_, &settings) == 0 && cfgetospeed(&settings) == speed->second;
 }
 
 void PtyPort::hung_up(Nanos now) {

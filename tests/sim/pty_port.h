@@ -23,6 +23,7 @@ class PtyPort : public Port {
   std::string description() const override { return "pty " + link_; }
 
  private:
+  bool hears() const;
   void hung_up(Nanos now);
   void make_terminal();
   /// False: nobody can open it any more.
@@ -32,6 +33,7 @@ class PtyPort : public Port {
 
   std::string link_;
   Station& station_;
+  const int heeded_baud_;
   RtuWire wire_;
   std::string slave_;
   int master_ = -1;

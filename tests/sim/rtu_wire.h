@@ -13,6 +13,7 @@ struct LineTiming {
   bool strict = true;
   bool late_drop = false;
   std::size_t fifo = 1;
+  int heeded_baud = 0;  ///< what a pty must be set to, or nothing is heard; 0: anything will do
 
   /// `mode` is 8N1, 8N2, 8E1 or 8O1. Up to 19200 baud t3.5 is 3.5 characters, above 1.75 ms (Modbus over serial line
   /// V1.02, 2.5.1.1). Throws Refused.
