@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "agent/bus_text.h"
 #include "agent/json.h"
 #include "agent/questions.h"
 #include "agent/tls_peer.h"
@@ -213,7 +214,10 @@ Snapshot Agent::snapshot() const {
   s.at = clock_.utc();
   s.since = since_;
   s.clock_synced = clock_.synced();
-  for (const BusThread& thread : buses_) s.buses.push_back(thread.worker->state());
+  for (const BusThread& thread : buses_) {
+    s.buses.push_back(thread.worker->state());
+    s.buses.back().port = port_key(setup_.buses[s.buses.size() - 1].spec.settings);
+  }
   s.store = store_->state();
   s.uplink = forwarder_->state();
   s.replay = replayer_->state();

@@ -20,6 +20,7 @@ struct MeterState {
 
 struct BusState {
   std::string name;
+  std::string port;  ///< the device, or host and port
   bool up = false;
   std::string why_down;
   bool overloaded = false;

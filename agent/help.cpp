@@ -18,6 +18,7 @@ SPEC of --meter (without every it is read on command only; every=0s reads back t
 SPEC of --poll (its name is its interval unless given; keep is low below 1m, else high):
   meter=main,every=15m[,points=active_energy_*][,name=billing][,keep=high|low]
 Names and ids are 1 to 64 letters, digits, '_', '-' or '.'; a value with commas stands in double quotes.
+For scan a --bus may leave out baud and mode; its timeout is 300ms (TCP 1s) unless given.
 Durations are written 250ms 10s 5m 1h 30d, sizes 64KiB 256MiB 2GiB.
 
 Every option may also stand in a --config FILE or an @FILE ('name = value' a line, '#' starts a comment line, switches take
@@ -41,7 +42,8 @@ const std::vector<CommandInfo>& command_table() {
        "One reading now, as a table or as JSON."},
       {"profiles", kForProfiles, Command::kProfiles, "[NAME] [--profile-dir DIR]...",
        "Lists the profiles, or prints one in its own format."},
-      {"scan", 0, Command::kHelp, "", ""},
+      {"scan", kForScan, Command::kScan, "--bus SPEC [--units 1-247] [--bauds 9600,19200] [--modes 8N1,8E1]",
+       "Looks for meters on a bus, whatever their unit, baud and model, and suggests their flags. Writes nothing."},
       {"store", 0, Command::kHelp, "", ""},
       {"pause", kForPause, Command::kPause, "BUS [--for 30m]",
        "Has the agent lend the bus's port to another program for a while, at most 8h, and take it back by itself."},

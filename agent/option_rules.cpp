@@ -1,6 +1,9 @@
 #include "agent/option_rules.h"
 
+#include <algorithm>
 #include <map>
+
+#include "agent/spec.h"
 
 namespace metergate {
 
@@ -130,8 +133,26 @@ Refusal check_read(OptionSources& sources) {
   return check_table(sources);
 }
 
+Refusal check_scan(OptionSources& sources) {
+  Invocation& invocation = sources.invocation();
+  if (invocation.options.buses.empty()) {
+    return wrong("scan needs a --bus, such as --bus name=line,device=/dev/ttyS1 (baud and mode may be left out)");
+  }
+  const bool serial = std::holds_alternative<SerialSettings>(invocation.options.buses.back().settings.port);
+  for (const char* option : {"bauds", "modes"}) {
+    if (!serial && sources.given(option)) return wrong("--" + std::string(option) + " has no meaning without device=");
+  }
+  for (int unit = 1; unit <= 247 && !sources.given("units"); ++unit) invocation.units.push_back(unit);
+  const auto bad =
+      std::find_if(invocation.units.begin(), invocation.units.end(), [](int unit) { return unit < 1 || unit > 247; });
+  if (serial && bad != invocation.units.end()) {
+    return wrong("--units: '" + std::to_string(*bad) + "' is not a unit: " + kUnitRange);
+  }
+  return std::nullopt;
+}
+
 Refusal check_words(const OptionSources& sources, Command command) {
-  const std::size_t most = command == Command::kRun || command == Command::kCheck ? 0 : 1;
+  const std::size_t most = command == Command::kRun || command == Command::kCheck || command == Command::kScan ? 0 : 1;
   if (sources.words().size() <= most) return std::nullopt;
   return wrong("'" + sources.words()[most] +
                "' is one word too many; options start with '--', files of options with '@'");
@@ -159,6 +180,7 @@ std::optional<UsageError> complete(OptionSources& sources) {
     if (!sources.words().empty()) sources.invocation().text = sources.words()[0];
     return std::nullopt;
   }
+  if (command == Command::kScan) return check_scan(sources);
   if (auto refusal = check_names(sources.invocation().options)) return refusal;
   sources.invocation().options.store.gateway = sources.invocation().options.gateway;
   return command == Command::kRead ? check_read(sources) : check_uplink(sources);

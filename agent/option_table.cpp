@@ -7,6 +7,7 @@
 #include "agent/field_reader.h"
 #include "agent/meter_table.h"
 #include "agent/option_values.h"
+#include "agent/scan_values.h"
 #include "agent/spec.h"
 
 namespace metergate {
@@ -104,11 +105,16 @@ Apply spec(Parse parse, Take take) {
   };
 }
 
-void take_bus(Options& options, BusSpec bus) { options.buses.push_back(std::move(bus)); }
 void take_poll(Options& options, PollSpec poll) { options.polls.push_back(std::move(poll)); }
 void take_meter(Options& options, MeterAndPoll meter) {
   options.meters.push_back(std::move(meter.meter));
   if (meter.poll) options.polls.push_back(std::move(*meter.poll));
+}
+
+Refusal apply_bus(Invocation& invocation, const Setting& setting) {
+  const bool scan = invocation.command == Invocation::Command::kScan;
+  const auto take = [](Options& options, BusSpec bus) { options.buses.push_back(std::move(bus)); };
+  return spec(scan ? parse_bus_to_scan : parse_bus, take)(invocation, setting);
 }
 
 Apply not_yet() {
@@ -180,7 +186,7 @@ std::vector<OptionInfo> agent_options() {
       {gateway, "gateway-id", "ID", "", "this gateway's name: letters, digits, '_' and '-'",
        parsed(parse_gateway_id, to(&Options::gateway))},
 
-      {meters, "bus", "SPEC", "", "a serial line or a TCP endpoint", spec(parse_bus, take_bus), kForAll, true},
+      {meters, "bus", "SPEC", "", "a serial line or a TCP endpoint", apply_bus, kForAll, true},
       {meters, "meter", "SPEC", "", "a meter on a bus", spec(parse_meter, take_meter), kForAll, true},
       {meters, "poll", "SPEC", "", "a further poll of a meter", spec(parse_poll, take_poll), kForAll, true},
       {meters, "meters", "FILE", "", "a table with a header of --meter's keys; comma, semicolon or tab", apply_meters,
@@ -237,7 +243,7 @@ std::vector<OptionInfo> agent_options() {
 }
 
 std::vector<OptionInfo> read_options() {
-  const std::string read = "What to read";
+  const std::string read = "What to read", scan = "Where to look";
   return {
       {read, "unit", "N", "", "with one --bus: the meter's unit", parsed(parse_unit, to(&Invocation::unit)), kForRead},
       {read, "profile", "P", "", "and its profile", text(to(&Invocation::profile)), kForRead},
@@ -252,6 +258,11 @@ std::vector<OptionInfo> read_options() {
        duration(Millis{100}, hours(24), to(&Invocation::watch)), kForRead},
       {"Pause", "for", "D", "30m", "how long, at most 8h", duration(Millis{1000}, hours(8), to(&Invocation::pause)),
        kForPause},
+      {scan, "units", "UNITS", "1-247", "which units to ask, such as 1-32,40; the first 32 first",
+       parsed(parse_units, to(&Invocation::units)), kForScan},
+      {scan, "bauds", "BAUDS", "9600,19200", "how fast the line may be; first the --bus's own",
+       parsed(parse_bauds, to(&Invocation::bauds)), kForScan},
+      {scan, "modes", "MODES", "8N1,8E1", "likewise", parsed(parse_modes, to(&Invocation::modes)), kForScan},
       {read, "json", "", "", "JSON, one object a reading", yes(to(&Invocation::json)), kForRead},
   };
 }

@@ -87,7 +87,7 @@ struct Options {
 
 /// What the command line asks for.
 struct Invocation {
-  enum class Command { kRun, kCheck, kRead, kProfiles, kPause, kResume, kHelp, kVersion };
+  enum class Command { kRun, kCheck, kRead, kProfiles, kScan, kPause, kResume, kHelp, kVersion };
   Command command = Command::kHelp;
   Options options;
   std::string text;                   ///< help or version text; the name for `profiles NAME`, the bus for `pause BUS`
@@ -106,6 +106,11 @@ struct Invocation {
   bool all = false;
   int repeat = 1;  ///< rounds with `all`
   bool json = false;
+
+  // scan, of the last bus of `options`
+  std::vector<int> units;
+  std::vector<int> bauds;          ///< empty: the bus's own, then the usual ones
+  std::vector<std::string> modes;  ///< likewise
 };
 
 constexpr int kWrongFlags = 64;  // EX_USAGE of sysexits.h

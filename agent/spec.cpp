@@ -4,6 +4,7 @@
 
 #include "agent/base/utf8.h"
 #include "agent/endpoint.h"
+#include "agent/scan_values.h"
 
 namespace metergate {
 
@@ -14,18 +15,13 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr Millis kTcpTimeout{3000};
+constexpr Millis kScanTimeout{300};
+constexpr Millis kScanTcpTimeout{1000};
 constexpr Millis kShortestTimeout{10};
 constexpr Millis kShortestEvery{10};
 constexpr Millis kKeepHighFrom{60'000};
 constexpr std::size_t kLongestLabel = 200;
 constexpr int kHighestUnit = 255;
-
-const std::vector<std::string>& bauds() {
-  static const std::vector<std::string> list{"300",    "600",    "1200",   "1800",  "2400",   "4800",
-                                             "9600",   "19200",  "38400",  "57600", "115200", "230400",
-                                             "460800", "500000", "576000", "921600"};
-  return list;
-}
 
 void read_rts_delay(FieldReader& reader, SerialSettings& serial) {
   const auto text = reader.text("rts-delay");
@@ -42,20 +38,19 @@ void read_rts_delay(FieldReader& reader, SerialSettings& serial) {
   serial.rts_after = *after;
 }
 
-SerialSettings read_serial(FieldReader& reader) {
-  static const std::vector<std::string> modes{"8N1", "8N2", "8E1", "8O1"};
+enum class LineSpeed { kGiven, kToBeFound };
+
+SerialSettings read_serial(FieldReader& reader, LineSpeed speed) {
   SerialSettings serial;
   serial.device = reader.required("device", "/dev/ttyS1");
   for (const char* key : {"connect-timeout", "idle-close"}) {
     if (reader.text(key)) reader.fail(std::string(key) + " has no meaning on a serial line");
   }
-  reader.required("baud", "9600");
-  if (const auto baud = reader.choice("baud", bauds())) serial.baud = std::stoi(bauds()[*baud]);
-  reader.required("mode", "8E1");
-  if (const auto mode = reader.choice("mode", modes)) {
-    serial.parity = modes[*mode][1];
-    serial.stop_bits = modes[*mode][2] - '0';
-  }
+  serial.stop_bits = 0;
+  if (speed == LineSpeed::kGiven) reader.required("baud", "9600");
+  if (const auto baud = reader.choice("baud", known_bauds())) serial.baud = std::stoi(known_bauds()[*baud]);
+  if (speed == LineSpeed::kGiven) reader.required("mode", "8E1");
+  if (const auto mode = reader.choice("mode", known_modes())) set_mode(known_modes()[*mode], &serial);
   if (const auto rs485 = reader.choice("rs485", {"none", "kernel", "rts-up", "rts-down"})) {
     serial.direction = static_cast<Direction>(*rs485);
   }
@@ -82,6 +77,37 @@ TcpSettings read_tcp(FieldReader& reader, bool rtu) {
   tcp.connect_timeout = connect.value_or(tcp.connect_timeout);
   reader.duration("idle-close", seconds(1), hours(24), tcp.idle_close);
   return tcp;
+}
+
+Result<BusSpec> read_bus(const Fields& fields, const Place& place, LineSpeed speed) {
+  FieldReader reader(fields, {"name", "device", "baud", "mode", "rs485", "rts-delay", "tcp", "rtu-over-tcp",
+                              "connect-timeout", "idle-close", "timeout", "retries", "gap"});
+  BusSpec bus;
+  bus.place = place;
+  reader.name("name", bus.name, "rs485-1");
+  const bool serial = reader.text("device").has_value();
+  const bool tcp = reader.text("tcp").has_value();
+  const bool rtu = reader.text("rtu-over-tcp").has_value();
+  if (serial + tcp + rtu != 1) {
+    reader.fail(
+        "a bus has exactly one of device=, tcp= and rtu-over-tcp=; such as device=/dev/ttyS1,baud=9600,mode=8E1");
+  } else if (serial) {
+    bus.settings.port = read_serial(reader, speed);
+    if (speed == LineSpeed::kToBeFound) bus.settings.timeout = kScanTimeout;
+  } else {
+    bus.settings.port = read_tcp(reader, rtu);
+    bus.settings.timeout = speed == LineSpeed::kToBeFound ? kScanTcpTimeout : kTcpTimeout;
+  }
+  std::optional<Millis> timeout, gap;
+  std::optional<int> retries;
+  reader.duration("timeout", kShortestTimeout, minutes(1), timeout);
+  reader.duration("gap", Millis{0}, seconds(10), gap);
+  reader.integer("retries", 0, 10, retries);
+  bus.settings.timeout = timeout.value_or(bus.settings.timeout);
+  bus.settings.gap = gap.value_or(bus.settings.gap);
+  bus.retries = retries.value_or(bus.retries);
+  if (!reader.status()) return reader.status().error();
+  return bus;
 }
 
 std::vector<std::string> read_points(FieldReader& reader) {
@@ -121,6 +147,18 @@ void read_every(FieldReader& reader, PollSpec& poll) {
 
 }  // namespace
 
+const std::vector<std::string>& known_bauds() {
+  static const std::vector<std::string> list{"300",    "600",    "1200",   "1800",  "2400",   "4800",
+                                             "9600",   "19200",  "38400",  "57600", "115200", "230400",
+                                             "460800", "500000", "576000", "921600"};
+  return list;
+}
+
+const std::vector<std::string>& known_modes() {
+  static const std::vector<std::string> list{"8N1", "8N2", "8E1", "8O1"};
+  return list;
+}
+
 const std::vector<std::string>& meter_keys() {
   static const std::vector<std::string> keys{"id",       "bus",     "unit",    "profile", "every",
                                              "points",   "label",   "serial",  "ct",      "pt",
@@ -129,33 +167,11 @@ const std::vector<std::string>& meter_keys() {
 }
 
 Result<BusSpec> parse_bus(const Fields& fields, const Place& place) {
-  FieldReader reader(fields, {"name", "device", "baud", "mode", "rs485", "rts-delay", "tcp", "rtu-over-tcp",
-                              "connect-timeout", "idle-close", "timeout", "retries", "gap"});
-  BusSpec bus;
-  bus.place = place;
-  reader.name("name", bus.name, "rs485-1");
-  const bool serial = reader.text("device").has_value();
-  const bool tcp = reader.text("tcp").has_value();
-  const bool rtu = reader.text("rtu-over-tcp").has_value();
-  if (serial + tcp + rtu != 1) {
-    reader.fail(
-        "a bus has exactly one of device=, tcp= and rtu-over-tcp=; such as device=/dev/ttyS1,baud=9600,mode=8E1");
-  } else if (serial) {
-    bus.settings.port = read_serial(reader);
-  } else {
-    bus.settings.port = read_tcp(reader, rtu);
-    bus.settings.timeout = kTcpTimeout;
-  }
-  std::optional<Millis> timeout, gap;
-  std::optional<int> retries;
-  reader.duration("timeout", kShortestTimeout, minutes(1), timeout);
-  reader.duration("gap", Millis{0}, seconds(10), gap);
-  reader.integer("retries", 0, 10, retries);
-  bus.settings.timeout = timeout.value_or(bus.settings.timeout);
-  bus.settings.gap = gap.value_or(bus.settings.gap);
-  bus.retries = retries.value_or(bus.retries);
-  if (!reader.status()) return reader.status().error();
-  return bus;
+  return read_bus(fields, place, LineSpeed::kGiven);
+}
+
+Result<BusSpec> parse_bus_to_scan(const Fields& fields, const Place& place) {
+  return read_bus(fields, place, LineSpeed::kToBeFound);
 }
 
 Result<MeterAndPoll> parse_meter(const Fields& fields, const Place& place) {

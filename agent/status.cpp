@@ -8,7 +8,7 @@ namespace metergate {
 namespace {
 
 void write_bus(JsonWriter& json, const BusState& bus) {
-  json.begin_object().member("name", bus.name).member("up", bus.up);
+  json.begin_object().member("name", bus.name).member("port", bus.port).member("up", bus.up);
   if (!bus.up) json.member("why_down", bus.why_down);
   json.member("overloaded", bus.overloaded);
   if (bus.paused_until) json.member("paused_until", rfc3339(*bus.paused_until));

@@ -12,6 +12,8 @@ _metergate()
         --log-level) words='error warning info debug' ;;
         --log-format) words='text json' ;;
         --table) words='coil discrete input holding' ;;
+        --modes) words='8N1 8E1 8N2 8O1' ;;
+        --bauds) words='9600 19200 38400 115200 4800 2400' ;;
         --delivery) words='broker receipt' ;;
         --profile) words=$(metergate profiles 2>/dev/null | sed -n 's/^\([a-z0-9][a-z0-9_-]*\)\( .*\)\{0,1\}$/\1/p') ;;
         --meters | --config | --store | --control | --*-file)

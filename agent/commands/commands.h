@@ -30,4 +30,10 @@ struct ReadTools {
 int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err, const ReadTools& tools);
 int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err);
 
+/// Looks for meters on the last bus of the options. `out` gets what is found and the flags for it, `err` how long it
+/// takes and how far it is. 69 when no meter answers or the port cannot be had.
+int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err, const ReadTools& tools,
+             const AskAgent& ask);
+int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err);
+
 }  // namespace metergate

@@ -3,56 +3,17 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "drivers/builtin_profiles.h"
 #include "drivers/decode.h"
 #include "drivers/plan.h"
-#include "tests/unit/profile_text.h"
+#include "tests/unit/register_dump.h"
 
 namespace metergate {
 namespace {
 
 using testing::ElementsAreArray;
 using testing::HasSubstr;
-
-/// A file of tests/unit/dumps: its README tells the form.
-struct Dump {
-  RegisterImage image;
-  std::vector<std::string> values;  ///< "name = value unit"
-};
-
-void put_registers(const std::string& line, RegisterImage* image) {
-  const std::pair<std::string, Table> tables[] = {{"input", Table::kInput}, {"holding", Table::kHolding}};
-  std::istringstream words(line);
-  std::string table, word;
-  int address = 0;
-  words >> table >> address >> word;
-  const auto* const found = std::find_if(std::begin(tables), std::end(tables),
-                                         [&](const std::pair<std::string, Table>& t) { return t.first == table; });
-  ASSERT_TRUE(found != std::end(tables) && word == ":") << line;
-  Words registers;
-  while (words >> word) registers.push_back(static_cast<std::uint16_t>(std::stoi(word, nullptr, 16)));
-  image->put({found->second, static_cast<std::uint16_t>(address), static_cast<std::uint16_t>(registers.size())},
-             registers);
-}
-
-Dump dump_of(const std::string& profile) {
-  Dump dump;
-  std::ifstream file(std::string(METERGATE_DUMPS) + "/" + profile + ".txt");
-  EXPECT_TRUE(file) << "tests/unit/dumps has no " << profile << ".txt";
-  std::string line;
-  while (std::getline(file, line)) {
-    const std::size_t colon = line.find(": ");
-    if (line.empty() || line[0] == '#') continue;
-    if (line.find(" = ") != std::string::npos) {
-      dump.values.push_back(line);
-    } else {
-      put_registers(line.insert(colon, " "), &dump.image);
-    }
-  }
-  return dump;
-}
 
 std::vector<std::string> values_of(const Profile& profile, const RegisterImage& image) {
   std::vector<std::string> values;
@@ -103,8 +64,8 @@ TEST_F(BuiltinProfilesTest, NameTheirSource) {
 TEST_F(BuiltinProfilesTest, ReadEveryMeterAsItsDumpSays) {
   for (const std::string& name : library_->names()) {
     if (name == "raw") continue;
-    const Dump dump = dump_of(name);
-    EXPECT_THAT(values_of(*library_->find(name), dump.image), ElementsAreArray(dump.values)) << name;
+    const RegisterDump dump = register_dump(name);
+    EXPECT_THAT(values_of(*library_->find(name), dump.image()), ElementsAreArray(dump.values)) << name;
   }
 }
 
@@ -112,7 +73,7 @@ TEST_F(BuiltinProfilesTest, RecogniseTheMeterOfTheirDump) {
   for (const std::string& name : library_->names()) {
     const Profile& profile = *library_->find(name);
     if (!profile.identify) continue;
-    const auto decoded = decode(profile, profile.identify->point, dump_of(name).image, {});
+    const auto decoded = decode(profile, profile.identify->point, register_dump(name).image(), {});
     ASSERT_TRUE(decoded) << name << ": " << decoded.error().detail;
     EXPECT_EQ(decoded->value.text, profile.identify->text) << name;
   }
