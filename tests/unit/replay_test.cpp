@@ -146,6 +146,19 @@ TEST_F(ReplayTest, LeavesALiveRecordItsPlaceInTheMiddle) {
   EXPECT_THAT(sent(), ElementsAre("old-1", "readings-1", "old-2", "old-3"));
 }
 
+TEST_F(ReplayTest, HoldsUpNoLargeRecordThatWaitsForRoom) {
+  for (int i = 0; i < 30; ++i) archive.add(1);
+  ask("r1");
+  ack_oldest();
+  commit(Lane::kReadings, 1, 20'000);
+  look();
+  const std::size_t ahead = connector.published.size();
+  for (int i = 0; i < settings.uplink.max_inflight; ++i) ack_oldest();
+
+  ASSERT_THAT(connector.published, SizeIs(::testing::Gt(ahead)));
+  EXPECT_THAT(ids(connector.published[ahead].payload), ElementsAre("readings-1"));
+}
+
 TEST_F(ReplayTest, MovesNoCursorOfItsLane) {
   archive.add(2);
   ask("r1");
