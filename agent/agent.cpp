@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "agent/bus_text.h"
 #include "agent/json.h"
@@ -181,6 +182,8 @@ void Agent::make_bus(const BusSetup& setup) {
 void Agent::make_control() {
   LocalParts parts;
   for (BusThread& thread : buses_) parts.pauses[thread.worker->state().name] = thread.pause.get();
+  parts.store = store_.get();
+  parts.store_path = std::filesystem::absolute(options_.store.path).string();
   ControlServer::Handlers handlers = local_handlers(parts);
   handlers["status"] = [this](const Json&) { return "{" + snapshot_json(snapshot()) + "}"; };
   auto control = ControlServer::open(options_.control, std::move(handlers), clock_, log_);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -33,6 +34,14 @@ void wait_for(std::vector<pollfd>& fds, Nanos patience) {
 bool has_hung_up(int socket) {
   pollfd fd{socket, 0, 0};
   return ::poll(&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+/// Whether all lines are there that the first one speaks of.
+bool is_whole(const std::string& answer) {
+  constexpr std::string_view kHead = "{\"lines\":";
+  if (answer.compare(0, kHead.size(), kHead) != 0) return true;
+  const auto lines = std::strtoll(answer.c_str() + kHead.size(), nullptr, 10);
+  return std::count(answer.begin(), answer.end(), '\n') > lines;
 }
 
 }  // namespace
@@ -239,7 +248,7 @@ Result<std::string> ask(const std::string& path, const std::string& question, Mi
     if (got <= 0)
       return Error{Errc::kGarbled, "the agent at " + path + " closed the connection before its answer was complete"};
     answer.append(buffer.data(), static_cast<std::size_t>(got));
-    if (answer.back() == '\n') {
+    if (answer.back() == '\n' && is_whole(answer)) {
       answer.pop_back();
       return answer;
     }

@@ -19,8 +19,9 @@
 
 namespace metergate {
 
-/// The local control socket: one JSON question a line (`{"ask":"status"}`), one JSON answer a line, in order. What is
-/// no question is answered by `{"error":{"code":...,"message":...}}`.
+/// The local control socket: one JSON question a line (`{"ask":"status"}`), one JSON answer a line, in order. An answer
+/// that begins with `{"lines":n` has n lines more. What is no question is answered by
+/// `{"error":{"code":...,"message":...}}`.
 ///
 /// One thread, but for notify(). Nothing a client does blocks it: at most 16 clients, lines of at most 64 KiB, answers
 /// of at most 1 MiB, the next question of a client is read when its answer is sent, and 10 s without a question or an
@@ -30,7 +31,7 @@ class ControlServer {
   /// Gives an answer that takes time: called by step(), after each notify(), until it has one. It goes when its client
   /// does, or after 5 min.
   using Later = std::function<std::optional<std::string>()>;
-  /// Gives the answer, a JSON value without a line break, or what will give it. Called by step(); while it runs no
+  /// Gives the answer, without the last line break, or what will give it. Called by step(); while it runs no
   /// other client is served.
   using Handler = std::function<std::variant<std::string, Later>(const Json& question)>;
   using Handlers = std::map<std::string, Handler>;  ///< by the text of `ask`
@@ -92,7 +93,7 @@ class ControlServer {
 /// `{"error":{"code":...,"message":...}}`.
 std::string error_answer(std::string_view code, std::string_view message);
 
-/// Asks a running agent one question; the answer without its line break. Blocks for at most `timeout`.
+/// Asks a running agent one question; the answer without its last line break. Blocks for at most `timeout`.
 /// Errors: kOffline (nobody listens there), kInvalid (may not be opened by this user), kTimeout, kGarbled.
 Result<std::string> ask(const std::string& path, const std::string& question, Millis timeout, const Clock& clock);
 

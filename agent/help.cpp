@@ -44,7 +44,10 @@ const std::vector<CommandInfo>& command_table() {
        "Lists the profiles, or prints one in its own format."},
       {"scan", kForScan, Command::kScan, "--bus SPEC [--units 1-247] [--bauds 9600,19200] [--modes 8N1,8E1]",
        "Looks for meters on a bus, whatever their unit, baud and model, and suggests their flags. Writes nothing."},
-      {"store", 0, Command::kHelp, "", ""},
+      {"store", kForStore, Command::kStore,
+       "[waiting | drops | dead | commands] [--store PATH] [--json]\n"
+       "export [--store PATH] [--from T] [--to T] [--format csv|jsonl] [--lane LANE]",
+       "What the store holds: what waits, what was dropped, unreadable messages, commands; or the records of a time."},
       {"pause", kForPause, Command::kPause, "BUS [--for 30m]",
        "Has the agent lend the bus's port to another program for a while, at most 8h, and take it back by itself."},
       {"resume", kForResume, Command::kResume, "BUS", "Ends the pause of a bus."},
@@ -67,7 +70,6 @@ std::vector<std::string> command_names() {
 std::string overview() {
   std::string text = "Usage: metergate COMMAND [OPTIONS]\n       metergate COMMAND --help\n\n";
   for (const CommandInfo& command : command_table()) {
-    if (command.bit == 0) continue;
     text += "  " + command.name + std::string(10 - command.name.size(), ' ') + command.summary + "\n";
   }
   return text;
@@ -83,7 +85,7 @@ std::string usage_of(const CommandInfo& command) {
 }
 
 std::string forms_of(const CommandInfo& command) {
-  return (command.bit & (kForProfiles | kForPause | kForResume)) != 0 ? "" : kForms;
+  return (command.bit & (kForProfiles | kForPause | kForResume | kForStore)) != 0 ? "" : kForms;
 }
 
 }  // namespace metergate

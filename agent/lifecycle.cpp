@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "agent/agent.h"
+#include "agent/exit_status.h"
 
 namespace metergate {
 
@@ -19,19 +20,6 @@ constexpr Millis kStopRest{500};
 constexpr Millis kStorePatience{60'000};    // a commit on worn flash
 constexpr Millis kForwardPatience{30'000};  // waits for the store
 constexpr Millis kSupervise{1'000};
-
-int exit_status(const Error& error) {
-  switch (error.code) {
-    case Errc::kLocked:
-      return EX_TEMPFAIL;
-    case Errc::kNotFound:
-      return EX_CANTCREAT;
-    case Errc::kInvalid:
-      return kWrongFile;
-    default:
-      return EX_IOERR;
-  }
-}
 
 sigset_t stop_signals() {
   sigset_t set;
@@ -45,7 +33,7 @@ sigset_t stop_signals() {
 
 int Agent::refuse(const Error& error) const {
   std::fprintf(stderr, "metergate: %s\n", error.detail.c_str());
-  return exit_status(error);
+  return exit_status_of(error);
 }
 
 void Agent::fail_stop(const std::string& why) {

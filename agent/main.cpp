@@ -42,6 +42,8 @@ int main(int argc, char** argv) {
       return run_read(invocation, std::cout, std::cerr);
     case Invocation::Command::kScan:
       return run_scan(invocation, std::cout, std::cerr);
+    case Invocation::Command::kStore:
+      return run_store(invocation, std::cout, std::cerr, agent_at(invocation.options.control), SystemClock());
     case Invocation::Command::kPause:
     case Invocation::Command::kResume:
       return run_pause(invocation, std::cout, std::cerr, agent_at(invocation.options.control));

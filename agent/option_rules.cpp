@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "agent/field_reader.h"
 #include "agent/spec.h"
 
 namespace metergate {
@@ -151,6 +152,24 @@ Refusal check_scan(OptionSources& sources) {
   return std::nullopt;
 }
 
+Refusal check_store_words(OptionSources& sources) {
+  Invocation& invocation = sources.invocation();
+  invocation.text = sources.words().empty() ? "waiting" : sources.words()[0];
+  const std::vector<std::string> known{"waiting", "drops", "dead", "commands", "export"};
+  if (std::find(known.begin(), known.end(), invocation.text) == known.end()) {
+    return wrong("store: " + not_one_of(invocation.text, known));
+  }
+  for (const char* option : {"from", "to", "format", "lane"}) {
+    if (sources.given(option) && invocation.text != "export") {
+      return wrong("--" + std::string(option) + " goes with 'store export' only");
+    }
+  }
+  if (invocation.csv && invocation.lane != Lane::kReadings) {
+    return wrong("--format csv is for readings; other lanes are written as jsonl");
+  }
+  return std::nullopt;
+}
+
 Refusal check_words(const OptionSources& sources, Command command) {
   const std::size_t most = command == Command::kRun || command == Command::kCheck || command == Command::kScan ? 0 : 1;
   if (sources.words().size() <= most) return std::nullopt;
@@ -176,6 +195,7 @@ std::optional<UsageError> complete(OptionSources& sources) {
     sources.invocation().text = sources.words()[0];
     return std::nullopt;
   }
+  if (command == Command::kStore) return check_store_words(sources);
   if (command == Command::kProfiles) {
     if (!sources.words().empty()) sources.invocation().text = sources.words()[0];
     return std::nullopt;

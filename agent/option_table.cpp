@@ -160,6 +160,11 @@ Result<std::int64_t> parse_unit(const std::string& value) {
   return Error{Errc::kInvalid, "'" + value + "' is not a unit: " + kUnitRange};
 }
 
+Result<UtcTime> parse_time(const std::string& value) {
+  if (const auto time = parse_rfc3339(value)) return *time;
+  return Error{Errc::kInvalid, "'" + value + "' is no time like 2026-11-22T10:00:00Z"};
+}
+
 Result<std::int64_t> parse_store_size(const std::string& value) {
   return parse_size(value, kSmallestStore, kLargestStore);
 }
@@ -171,6 +176,9 @@ Choices<LogLevel> log_levels() {
           {"warning", LogLevel::kWarning},
           {"info", LogLevel::kInfo},
           {"debug", LogLevel::kDebug}};
+}
+Choices<Lane> lanes() {
+  return {{"readings", Lane::kReadings}, {"results", Lane::kResults}, {"events", Lane::kEvents}};
 }
 Choices<LogFormat> log_formats() { return {{"text", LogFormat::kText}, {"json", LogFormat::kJson}}; }
 Choices<Table> tables() {
@@ -243,7 +251,7 @@ std::vector<OptionInfo> agent_options() {
 }
 
 std::vector<OptionInfo> read_options() {
-  const std::string read = "What to read", scan = "Where to look";
+  const std::string read = "What to read", scan = "Where to look", store = "What to export";
   return {
       {read, "unit", "N", "", "with one --bus: the meter's unit", parsed(parse_unit, to(&Invocation::unit)), kForRead},
       {read, "profile", "P", "", "and its profile", text(to(&Invocation::profile)), kForRead},
@@ -263,7 +271,14 @@ std::vector<OptionInfo> read_options() {
       {scan, "bauds", "BAUDS", "9600,19200", "how fast the line may be; first the --bus's own",
        parsed(parse_bauds, to(&Invocation::bauds)), kForScan},
       {scan, "modes", "MODES", "8N1,8E1", "likewise", parsed(parse_modes, to(&Invocation::modes)), kForScan},
-      {read, "json", "", "", "JSON, one object a reading", yes(to(&Invocation::json)), kForRead},
+      {store, "from", "T", "", "records from this time on, such as 2026-11-22T10:00:00Z",
+       parsed(parse_time, to(&Invocation::from)), kForStore},
+      {store, "to", "T", "", "and up to this one", parsed(parse_time, to(&Invocation::to)), kForStore},
+      {store, "format", "FORMAT", "jsonl", "jsonl (records as they were sent) or csv (a line a value)",
+       choice<bool>({{"jsonl", false}, {"csv", true}}, to(&Invocation::csv)), kForStore},
+      {store, "lane", "LANE", "readings", "readings, results or events", choice(lanes(), to(&Invocation::lane)),
+       kForStore},
+      {read, "json", "", "", "JSON lines instead of a table", yes(to(&Invocation::json)), kForRead | kForStore},
   };
 }
 // clang-format on

@@ -24,9 +24,10 @@ constexpr const char* kDefaultStore = "/var/lib/metergate/metergate.db";
 
 using Commands = unsigned;  ///< a set of bits
 constexpr Commands kForRun = 1, kForCheck = 2, kForRead = 4, kForProfiles = 8, kForPause = 16, kForResume = 32,
-                   kForScan = 64;
+                   kForScan = 64, kForStore = 128;
 /// Options of the agent: every command takes them, so that one file of flags serves all.
-constexpr Commands kForAll = kForRun | kForCheck | kForRead | kForProfiles | kForPause | kForResume | kForScan;
+constexpr Commands kForAll =
+    kForRun | kForCheck | kForRead | kForProfiles | kForPause | kForResume | kForScan | kForStore;
 
 struct OptionInfo {
   std::string group;  ///< empty: not shown in the help

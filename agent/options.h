@@ -87,13 +87,18 @@ struct Options {
 
 /// What the command line asks for.
 struct Invocation {
-  enum class Command { kRun, kCheck, kRead, kProfiles, kScan, kPause, kResume, kHelp, kVersion };
+  enum class Command { kRun, kCheck, kRead, kProfiles, kScan, kStore, kPause, kResume, kHelp, kVersion };
   Command command = Command::kHelp;
   Options options;
   std::string text;                   ///< help or version text; the name for `profiles NAME`, the bus for `pause BUS`
   std::vector<std::string> warnings;  ///< what was ignored, to be logged
 
   Millis pause = std::chrono::minutes(30);  ///< how long `pause` lends the bus's port
+
+  // store: `text` is waiting, drops, dead, commands or export
+  Lane lane = Lane::kReadings;
+  std::optional<UtcTime> from, to;
+  bool csv = false;
 
   // read: `meter` or `bus` and `unit`; then `table` (raw) or its points
   std::string meter;

@@ -2,6 +2,7 @@
 
 #include "agent/base/text.h"
 #include "agent/command.h"
+#include "agent/store_pages.h"
 
 namespace metergate {
 
@@ -51,6 +52,11 @@ ControlServer::Handlers local_handlers(const LocalParts& parts) {
   handlers["resume"] = [parts](const Json& question) {
     return on_bus(parts, question,
                   [&](BusPause& of_bus) -> Answer { return resume(of_bus, text_of(question, "bus")); });
+  };
+  handlers["store"] = [parts](const Json& question) -> Answer {
+    if (text_of(question, "what") != "where") return store_page(*parts.store, question);
+    JsonWriter json;
+    return json.begin_object().member("path", parts.store_path).end_object().take();
   };
   return handlers;
 }

@@ -6,14 +6,18 @@
 
 #include "agent/bus_pause.h"
 #include "agent/control.h"
+#include "store/store_view.h"
 
 namespace metergate {
 
 /// What the agent answers on its local socket, beside `status`. Everything in it outlives the handlers.
 struct LocalParts {
   std::map<std::string, BusPause*> pauses;  ///< by bus
+  StoreView* store = nullptr;
+  std::string store_path;
 };
 
+/// store {what, ...}: a page of it, see store_page(); with what=where {path}. Waits for the store.
 /// pause {bus, for}: when the port is free, {bus, until}. resume {bus}: {bus, was_paused}. Errors of a question:
 /// no_such_bus, bad_question, bad_value.
 ControlServer::Handlers local_handlers(const LocalParts& parts);

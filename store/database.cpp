@@ -87,6 +87,7 @@ Database::Database(std::unique_ptr<SqliteConnection> connection, const StoreSett
       ages_(*connection_, settings.keep_sent),
       annals_(*connection_),
       notebook_(*connection_),
+      ledger_(*connection_),
       page_count_(*connection_, "PRAGMA page_count"),
       free_count_(*connection_, "PRAGMA freelist_count"),
       write_counter_(*connection_, replace_into(kCounters)),
@@ -335,6 +336,13 @@ Result<std::optional<std::string>> Database::catalog(const std::string& hash) { 
 Result<std::vector<std::string>> Database::catalogs_waiting() {
   const auto first = shelves_.peek(Lane::kReadings, tally_.delivered[index_of(Lane::kReadings)], 1, 1);
   return judged(annals_.catalogs_from(first.empty() ? tally_.next_key : first[0].key));
+}
+
+Result<StorePage<DropEntry>> Database::drops(std::int64_t after) { return judged(ledger_.drops(after)); }
+Result<StorePage<DeadEntry>> Database::dead_letters(std::int64_t after) { return judged(ledger_.dead_letters(after)); }
+Result<StorePage<CommandEntry>> Database::commands(std::int64_t after) { return judged(ledger_.commands(after)); }
+Result<StorePage<RecordEntry>> Database::records(const RecordSpan& span, std::int64_t after) {
+  return judged(ledger_.records(span, after));
 }
 
 Result<std::int64_t> Database::newest_ms() { return judged(shelves_.newest_ms()); }

@@ -13,6 +13,7 @@
 #include "store/budget.h"
 #include "store/command_table.h"
 #include "store/gaps.h"
+#include "store/ledger.h"
 #include "store/outbox.h"
 #include "store/shelves.h"
 #include "store/tally.h"
@@ -74,6 +75,10 @@ class Database {
   Result<bool> knows_epoch(const std::string& epoch);
   Result<std::vector<std::string>> catalogs_waiting();
   Result<std::optional<std::string>> catalog(const std::string& hash);
+  Result<StorePage<DropEntry>> drops(std::int64_t after);
+  Result<StorePage<DeadEntry>> dead_letters(std::int64_t after);
+  Result<StorePage<CommandEntry>> commands(std::int64_t after);
+  Result<StorePage<RecordEntry>> records(const RecordSpan& span, std::int64_t after);
   Result<std::int64_t> oldest_ms(Lane lane);
   Result<std::int64_t> newest_ms();
 
@@ -122,6 +127,7 @@ class Database {
   Ages ages_;
   Annals annals_;
   Notebook notebook_;
+  Ledger ledger_;
   Statement page_count_, free_count_, write_counter_;
 
   Tally tally_;

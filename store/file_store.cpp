@@ -161,6 +161,19 @@ class FileStoreImpl final : public FileStore {
     if (handover_.learn(key, value, clock_.mono() + settings_.commit_every)) wake();
   }
 
+  Result<StorePage<DropEntry>> drops(std::int64_t after) override {
+    return look<StorePage<DropEntry>>([after](Database& db) { return db.drops(after); });
+  }
+  Result<StorePage<DeadEntry>> dead_letters(std::int64_t after) override {
+    return look<StorePage<DeadEntry>>([after](Database& db) { return db.dead_letters(after); });
+  }
+  Result<StorePage<CommandEntry>> commands(std::int64_t after) override {
+    return look<StorePage<CommandEntry>>([after](Database& db) { return db.commands(after); });
+  }
+  Result<StorePage<RecordEntry>> records(const RecordSpan& span, std::int64_t after) override {
+    return look<StorePage<RecordEntry>>([span, after](Database& db) { return db.records(span, after); });
+  }
+
   Result<bool> knows_epoch(const std::string& epoch) override {
     return look<bool>([epoch](Database& db) { return db.knows_epoch(epoch); });
   }

@@ -7,6 +7,7 @@
 #include "store/archive.h"
 #include "store/inbox.h"
 #include "store/outbox.h"
+#include "store/store_view.h"
 
 namespace metergate {
 
@@ -28,7 +29,7 @@ std::unique_ptr<Files> system_files();
 /// Outbox, inbox, memory and archive in one SQLite file, served by one thread that the caller runs: `step` until
 /// stopped. Before begin() the store belongs to the thread that opened it, and calls are done at once; from then on
 /// those that wait for the store's thread return kStorage after StoreSettings::patience when it does not answer.
-class FileStore : public Outbox, public Inbox, public Memory, public Archive {
+class FileStore : public Outbox, public Inbox, public Memory, public Archive, public StoreView {
  public:
   struct Hooks {
     std::function<void()> committed;  ///< new records are durable; called on the store's thread, must not block

@@ -14,6 +14,8 @@ _metergate()
         --table) words='coil discrete input holding' ;;
         --modes) words='8N1 8E1 8N2 8O1' ;;
         --bauds) words='9600 19200 38400 115200 4800 2400' ;;
+        --format) words='jsonl csv' ;;
+        --lane) words='readings results events' ;;
         --delivery) words='broker receipt' ;;
         --profile) words=$(metergate profiles 2>/dev/null | sed -n 's/^\([a-z0-9][a-z0-9_-]*\)\( .*\)\{0,1\}$/\1/p') ;;
         --meters | --config | --store | --control | --*-file)
@@ -34,6 +36,8 @@ _metergate()
         words=$(metergate "$command" --help 2>/dev/null | grep -o -e '--[a-z][a-z-]*')
     elif [[ -z $words && $command == profiles ]]; then
         words=$(metergate profiles 2>/dev/null | sed -n 's/^\([a-z0-9][a-z0-9_-]*\)\( .*\)\{0,1\}$/\1/p')
+    elif [[ -z $words && $command == store ]]; then
+        words='waiting drops dead commands export'
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }

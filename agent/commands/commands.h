@@ -18,6 +18,10 @@ int run_profiles(const Invocation& invocation, std::ostream& out, std::ostream& 
 /// Touches no bus, creates nothing, works beside a running agent. 78 also where a bus has more to do than it can.
 int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err);
 
+/// The store of the running agent, or the file itself if no process has it (75). Waits 1 s to see how fast it drains.
+int run_store(const Invocation& invocation, std::ostream& out, std::ostream& err, const AskAgent& ask,
+              const Clock& clock);
+
 /// `pause` and `resume`. 64 for a bus that the agent does not have, 69 without an agent.
 int run_pause(const Invocation& invocation, std::ostream& out, std::ostream& err, const AskAgent& ask);
 

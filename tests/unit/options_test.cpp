@@ -383,8 +383,6 @@ TEST_F(OptionsTest, RefusesWrongOrMissingCommands) {
   EXPECT_EQ(bad({"rnu"}).message, "unknown command 'rnu'; 'metergate --help' lists them");
   EXPECT_EQ(bad({"chek"}).message, "unknown command 'chek' (did you mean 'check'?); 'metergate --help' lists them");
   EXPECT_EQ(bad({"--bus", kBus}).message, "unknown command '--bus'; 'metergate --help' lists them");
-  EXPECT_EQ(bad({"store", "x"}).message, "this version cannot do 'store' yet");
-  EXPECT_EQ(bad({"store"}).status, 64);
 }
 
 TEST_F(OptionsTest, PrintsHelpAndVersion) {
