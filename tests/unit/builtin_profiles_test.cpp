@@ -97,6 +97,35 @@ TEST_F(BuiltinProfilesTest, ReadEveryMeterInFewRequests) {
   }
 }
 
+/// The indented block of the guide that begins with `first`, without its indent.
+std::string block_of_guide(const std::string& first) {
+  std::ifstream file(std::string(METERGATE_DUMPS) + "/../../../drivers/profiles/README.md");
+  std::string block;
+  for (std::string line; std::getline(file, line);) {
+    if (block.empty() && line.find(first) == std::string::npos) continue;
+    if (!line.empty() && line.compare(0, 4, "    ") != 0) break;
+    block += (line.empty() ? "" : line.substr(4)) + "\n";
+  }
+  return block;
+}
+
+TEST(ProfileGuideTest, ItsExampleIsAProfileAndItsRefusalsAreThoseOfTheProgram) {
+  const std::string example = block_of_guide("# Example EM-7");
+  const auto profile = parse_profile("em7", "./em7.ini", example, [](const std::string&) { return std::nullopt; });
+  ASSERT_TRUE(profile) << profile.error().detail;
+  EXPECT_EQ(profile->points.size(), 4u);
+  const std::string refusals = block_of_guide("./em7.ini:13: ");
+  const std::pair<std::string, std::string> slips[] = {
+      {"i32 scale=1000", "i32 unit=kW"}, {"u32 scale=0.01", "u32 scal=0.01"}, {"holding 1 ", "holdin 1 "}};
+  for (const auto& [right, slip] : slips) {
+    std::string text = example;
+    text.replace(text.find(right), right.size(), slip);
+    const auto refused = parse_profile("em7", "./em7.ini", text, [](const std::string&) { return std::nullopt; });
+    ASSERT_FALSE(refused) << slip;
+    EXPECT_THAT(refusals, HasSubstr(refused.error().detail + "\n"));
+  }
+}
+
 class ProfileFolderTest : public testing::Test {
  protected:
   void SetUp() override {
