@@ -176,7 +176,7 @@ void Agent::make_bus(const BusSetup& setup) {
   thread.worker = std::make_unique<BusWorker>(BusWorker::Parts{
       setup, *thread.bus, *store_, *store_, *events_, clock_, log_, system_draw(), catalog_.hash,
       ClockRule{kBuilt, store_->opened().newest}, [this] { return forwarder_->writes_allowed(clock_.mono()); },
-      *thread.pause, [this] { dispatch_wake_.notify(); }, [this] { clock_watch_->look(); }});
+      *thread.pause, *store_, serials_, [this] { dispatch_wake_.notify(); }, [this] { clock_watch_->look(); }});
 }
 
 void Agent::make_control() {

@@ -81,6 +81,7 @@ class Agent {
   std::unique_ptr<Replayer> replayer_;
   std::unique_ptr<Forwarder> forwarder_;
   std::unique_ptr<ControlServer> control_;
+  SerialBook serials_;
   std::list<BusThread> buses_;
 
   Wake store_wake_, forward_wake_, dispatch_wake_;

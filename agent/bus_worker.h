@@ -30,6 +30,8 @@ class BusWorker {
     ClockRule rule;
     std::function<bool()> writes_allowed;
     BusPause& pause;
+    Memory& memory;
+    SerialBook& serials;
     std::function<void()> command_ended;         ///< there is room for another; must not block
     std::function<void()> before_stamp = [] {};  ///< called before a reading or result is stamped; must not block
   };

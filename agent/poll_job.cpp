@@ -10,11 +10,18 @@ namespace {
 
 constexpr int kAcknowledge = 5;  // exceptions that pass
 constexpr int kBusy = 6;
+constexpr int kIllegalAddress = 2;  // exceptions that a part of the block may be at fault for
+constexpr int kIllegalValue = 3;
 constexpr Millis kFirstPause{250};
 constexpr Millis kLongestPause{16'000};
 
-bool overlaps(const Block& a, const Block& b) {
-  return a.table == b.table && a.address < b.address + b.count && b.address < a.address + a.count;
+bool refusal(const Error& error) {
+  return error.code == Errc::kException && (error.exception == kIllegalAddress || error.exception == kIllegalValue);
+}
+
+template <class T>
+bool contains(const std::vector<T>& all, const T& one) {
+  return std::find(all.begin(), all.end(), one) != all.end();
 }
 
 }  // namespace
@@ -24,18 +31,71 @@ bool passing(const Error& error) {
          (error.code == Errc::kException && (error.exception == kAcknowledge || error.exception == kBusy));
 }
 
-PollJob::PollJob(const BusSetup& bus, std::size_t meter, const std::vector<Schedule::Due>& due, MonoTime now)
-    : bus_(bus), meter_(meter), began_(now) {
-  const MeterSetup& setup = bus.meters[meter];
+PollJob::PollJob(const BusSetup& bus, std::size_t meter, const std::vector<Schedule::Due>& due, RefusedPoints& refused,
+                 MonoTime now)
+    : bus_(bus), meter_(meter), refused_(refused), began_(now) {
+  for (const Schedule::Due& d : due) polls_.push_back({d.poll, d.slot, now + retry_window(bus.polls[d.poll].every)});
+  const std::vector<const Point*> points = wanted();
+  ask(points);
+  if (!todo_.empty()) return;
+  asked_ = with_dependencies(*setup().profile, {points.front()});
+  todo_ = plan_blocks(*setup().profile, {points.front()}, setup().cost, refused_.learned());
+}
+
+std::vector<const Point*> PollJob::wanted() const {
   std::vector<const Point*> points;
-  for (const Schedule::Due& d : due) {
-    const PollSetup& poll = bus.polls[d.poll];
-    polls_.push_back({d.poll, d.slot, now + retry_window(poll.every)});
-    for (const Point* point : poll.points) {
-      if (std::find(points.begin(), points.end(), point) == points.end()) points.push_back(point);
+  for (const Waiting& w : polls_) {
+    for (const Point* point : bus_.polls[w.poll].points) {
+      if (!contains(points, point)) points.push_back(point);
     }
   }
-  todo_ = plan_blocks(*setup.profile, points, setup.cost);
+  return points;
+}
+
+void PollJob::ask(const std::vector<const Point*>& points) {
+  std::vector<const Point*> needed;
+  for (const Point* point : points) {
+    if (fresh(*point)) continue;
+    if (const int exception = refused_.exception_of(*point)) {
+      left_out_.emplace_back(point, exception);
+    } else {
+      needed.push_back(point);
+    }
+  }
+  for (const Point* point : with_dependencies(*setup().profile, needed)) {
+    if (!contains(asked_, point)) asked_.push_back(point);
+  }
+  for (const Block& block : plan_blocks(*setup().profile, needed, setup().cost, refused_.learned())) {
+    if (!contains(todo_, block)) todo_.push_back(block);
+  }
+}
+
+void PollJob::ask_again(const Point& point) {
+  for (const Point* needed : with_dependencies(*setup().profile, {&point})) {
+    for (const Block& registers : registers_of(*needed)) {
+      for (auto it = answered_.begin(); it != answered_.end();) {
+        if (!overlaps(*it, registers)) {
+          ++it;
+          continue;
+        }
+        image_.forget(*it);
+        todo_.push_back(*it);
+        it = answered_.erase(it);
+      }
+    }
+  }
+}
+
+std::optional<Value> PollJob::fresh(const Point& point) const {
+  if (answered_.empty() || why_missing(point)) return std::nullopt;
+  const auto came = [this](const Block& registers) {
+    return std::any_of(answered_.begin(), answered_.end(), [&](const Block& b) { return overlaps(b, registers); });
+  };
+  const std::vector<Block> own = registers_of(point);
+  if (!std::all_of(own.begin(), own.end(), came)) return std::nullopt;
+  Result<Decoded> decoded = decode(*setup().profile, point, image_, setup().ratios);
+  if (!decoded) return std::nullopt;
+  return std::move(decoded->value);
 }
 
 std::optional<Block> PollJob::next() const {
@@ -44,24 +104,49 @@ std::optional<Block> PollJob::next() const {
 }
 
 void PollJob::answered(const Words& words, MonoTime now) {
-  image_.put(todo_.front(), words);
+  const Block block = todo_.front();
   todo_.erase(todo_.begin());
+  image_.put(block, words);
+  answered_.push_back(block);
+  const bool knew = !refused_.learned().empty();
+  refused_.answered(block);
+  for (const auto& [left, right] : splits_) {
+    const bool apart = left.address + left.count <= right.address;
+    if (right == block && apart && contains(answered_, left)) {
+      refused_.refused({right.table, right.address, 0}, kIllegalAddress, now);
+    }
+  }
   saw_frame_ = true;
+  if (knew && refused_.learned().empty()) ask(wanted());
   if (!first_) first_ = now;
   last_ = now;
 }
 
-void PollJob::failed(const Error& error) {
-  failures_.emplace_back(todo_.front(), error);
+void PollJob::failed(const Error& error, MonoTime now) {
+  const Block block = todo_.front();
   todo_.erase(todo_.begin());
   if (error.code == Errc::kException) saw_frame_ = true;
+  if (refusal(error)) {
+    const std::vector<Block> halves = halves_of(block, asked_);
+    if (!halves.empty()) return split(halves);
+    refused_.refused(block, error.exception, now);
+  }
+  failures_.emplace_back(block, error);
+}
+
+void PollJob::split(const std::vector<Block>& halves) {
+  todo_.insert(todo_.begin(), halves.begin(), halves.end());
+  if (halves.size() > 1) splits_.emplace_back(halves[0], halves[1]);
 }
 
 void PollJob::abandon(const Error& error) {
-  while (!todo_.empty()) failed(error);
+  for (const Block& block : todo_) failures_.emplace_back(block, error);
+  todo_.clear();
 }
 
 void PollJob::retry() {
+  answered_.clear();
+  splits_.clear();
   auto keep =
       std::stable_partition(failures_.begin(), failures_.end(), [](const auto& f) { return !passing(f.second); });
   for (auto it = keep; it != failures_.end(); ++it) todo_.push_back(it->first);
@@ -89,36 +174,43 @@ std::vector<PollJob::Done> PollJob::finish(const Moment& now, bool synced, const
   return done;
 }
 
-const Error* PollJob::failure_of_registers(const Block& registers) const {
-  for (const auto& [block, error] : failures_) {
-    if (overlaps(block, registers)) return &error;
+/// Nothing: what is needed for it is there, or it is not known why it is not.
+std::optional<Error> PollJob::why_missing(const Point& point) const {
+  bool whole = true;
+  for (const Point* needed : with_dependencies(*setup().profile, {&point})) {
+    for (const Block& registers : registers_of(*needed)) {
+      if (image_.has(registers)) continue;
+      whole = false;
+      const auto found = std::find_if(failures_.begin(), failures_.end(),
+                                      [&](const auto& failure) { return overlaps(failure.first, registers); });
+      if (found != failures_.end()) return found->second;
+    }
   }
-  return nullptr;
+  const auto left_out =
+      std::find_if(left_out_.begin(), left_out_.end(), [&](const auto& left) { return left.first == &point; });
+  if (whole || left_out == left_out_.end()) return std::nullopt;
+  const int exception = left_out->second;
+  return Error{Errc::kException,
+               "the meter refused it (exception " + std::to_string(exception) + ") and is asked again within a day",
+               exception};
 }
 
 Reading PollJob::reading_of(const Waiting& waiting, Stamp stamp, const std::string& catalog) const {
-  const MeterSetup& setup = bus_.meters[meter_];
   const PollSetup& poll = bus_.polls[waiting.poll];
   Reading reading;
   reading.stamp = stamp;
-  reading.meter = setup.spec.id;
+  reading.meter = setup().spec.id;
   reading.poll = poll.name;
   reading.slot = waiting.slot;
   reading.span = first_ ? std::chrono::duration_cast<Millis>(last_ - *first_) : Millis{0};
   reading.catalog = catalog;
-  reading.serial = setup.spec.serial;
+  reading.serial = setup().spec.serial;
   for (const Point* point : poll.points) {
-    const Error* missing = nullptr;
-    for (const Point* needed : with_dependencies(*setup.profile, {point})) {
-      for (const Block& registers : registers_of(*needed)) {
-        if (!image_.has(registers) && missing == nullptr) missing = failure_of_registers(registers);
-      }
-    }
-    if (missing != nullptr) {
+    if (const auto missing = why_missing(*point)) {
       reading.errors.emplace_back(point->name, failure_of(*missing));
       continue;
     }
-    const Result<Decoded> decoded = decode(*setup.profile, *point, image_, setup.ratios);
+    const Result<Decoded> decoded = decode(*setup().profile, *point, image_, setup().ratios);
     if (!decoded) {
       reading.errors.emplace_back(point->name, failure_of(decoded.error()));
       continue;

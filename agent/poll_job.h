@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/codec.h"
+#include "agent/refused_points.h"
 #include "agent/schedule.h"
 #include "agent/setup.h"
 
@@ -13,10 +14,14 @@ namespace metergate {
 
 /// The polls of one meter that are read together: which blocks are still to be asked, what came, and the readings it
 /// makes. Rounds: each round asks what is missing; between rounds the job waits with growing pauses until its polls'
-/// retry windows close. Pure; one thread.
+/// retry windows close. A block that is refused (exception 2 or 3) is asked in halves, down to single values. Pure; one
+/// thread.
 class PollJob {
  public:
-  PollJob(const BusSetup& bus, std::size_t meter, const std::vector<Schedule::Due>& due, MonoTime now);
+  /// `refused` is what the meter is known to refuse, and learns more; it outlives the job. Where nothing is left to
+  /// ask, the first point is asked all the same, to see whether the meter lives.
+  PollJob(const BusSetup& bus, std::size_t meter, const std::vector<Schedule::Due>& due, RefusedPoints& refused,
+          MonoTime now);
 
   std::size_t meter() const { return meter_; }
   MonoTime began() const { return began_; }
@@ -26,9 +31,16 @@ class PollJob {
   /// The block to ask now, none when the round is over.
   std::optional<Block> next() const;
   void answered(const Words& words, MonoTime now);
-  void failed(const Error& error);
+  void failed(const Error& error, MonoTime now);
   /// Ends the round without asking the rest, which fails likewise: the meter does not answer at all.
   void abandon(const Error& error);
+
+  /// Asks these too in this round, but for what came in it already and what the meter is known to refuse.
+  void ask(const std::vector<const Point*>& points);
+  /// Asks the blocks of a point once more; what they held is not known until they are answered.
+  void ask_again(const Point& point);
+  /// The point, if this round brought it.
+  std::optional<Value> fresh(const Point& point) const;
 
   /// After a round: the readings that are final now, with their polls; what is left waits until retry_at(). `give_up`:
   /// all are. The time of a reading's first answer is told by the wall clock of now, so that records are stamped in the
@@ -49,13 +61,21 @@ class PollJob {
     MonoTime until{};
   };
   Reading reading_of(const Waiting& waiting, Stamp stamp, const std::string& catalog) const;
-  const Error* failure_of_registers(const Block& registers) const;
+  std::optional<Error> why_missing(const Point& point) const;
+  void split(const std::vector<Block>& halves);
+  std::vector<const Point*> wanted() const;
+  const MeterSetup& setup() const { return bus_.meters[meter_]; }
 
   const BusSetup& bus_;
   std::size_t meter_;
+  RefusedPoints& refused_;
   MonoTime began_;
   std::vector<Waiting> polls_;
+  std::vector<std::pair<const Point*, int>> left_out_;  // by what is known to be refused, with the exception
+  std::vector<const Point*> asked_;                     // and those that they depend on
   std::vector<Block> todo_;
+  std::vector<Block> answered_;                  // in this round
+  std::vector<std::pair<Block, Block>> splits_;  // halves of a block that was refused
   std::vector<std::pair<Block, Error>> failures_;
   RegisterImage image_;
   bool saw_frame_ = false;

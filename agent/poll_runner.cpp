@@ -30,7 +30,13 @@ PollRunner::PollRunner(Parts parts)
     : p_(std::move(parts)),
       schedule_(polls_of(p_.setup)),
       told_down_(p_.setup.meters.size(), false),
-      identified_(p_.setup.meters.size(), false) {}
+      identified_(p_.setup.meters.size(), false) {
+  senses_.reserve(p_.setup.meters.size());
+  for (std::size_t m = 0; m < p_.setup.meters.size(); ++m) {
+    senses_.emplace_back(MeterSense::Parts{p_.setup, m, p_.memory, p_.serials, p_.events, p_.log, p_.clock});
+    show(m);
+  }
+}
 
 void PollRunner::advance(MonoTime now, UtcTime utc) {
   const bool lent = p_.port.lent();
@@ -43,6 +49,7 @@ void PollRunner::advance(MonoTime now, UtcTime utc) {
 void PollRunner::port_opened(MonoTime now) {
   std::fill(told_down_.begin(), told_down_.end(), false);
   probe_allowed_ = now;
+  for (MeterSense& sense : senses_) sense.out_of_sight();
 }
 
 bool PollRunner::step(MonoTime now) {
@@ -51,8 +58,9 @@ bool PollRunner::step(MonoTime now) {
   return true;
 }
 
-void PollRunner::begin(std::unique_ptr<PollJob> job) {
+void PollRunner::begin(std::unique_ptr<PollJob> job, MonoTime now) {
   current_ = std::move(job);
+  senses_[current_->meter()].begin(*current_, now);
   attempt_ = 0;
 }
 
@@ -65,14 +73,15 @@ bool PollRunner::choose(MonoTime now, UtcTime utc) {
         std::find_if(parked_.begin(), parked_.end(), [&](const auto& j) { return now >= j->retry_at(); });
     if (waiting != parked_.end()) {
       (*waiting)->retry();
-      begin(std::move(*waiting));
+      begin(std::move(*waiting), now);
       parked_.erase(waiting);
       return true;
     }
     meter = schedule_.pick(true, answers);
   }
   if (!meter) return false;
-  begin(std::make_unique<PollJob>(p_.setup, *meter, schedule_.take(*meter, now, utc), now));
+  const auto due = schedule_.take(*meter, now, utc);
+  begin(std::make_unique<PollJob>(p_.setup, *meter, due, senses_[*meter].refused(), now), now);
   return true;
 }
 
@@ -90,7 +99,7 @@ bool PollRunner::choose_probe(MonoTime now, UtcTime utc) {
   for (std::size_t i = 0; i < p_.setup.polls.size() && due.empty(); ++i) {
     if (p_.setup.polls[i].meter == *first) due.push_back({i, std::nullopt});
   }
-  begin(std::make_unique<PollJob>(p_.setup, *first, due, now));
+  begin(std::make_unique<PollJob>(p_.setup, *first, due, senses_[*first].refused(), now), now);
   return true;
 }
 
@@ -114,11 +123,12 @@ void PollRunner::transact(MonoTime now) {
     if (error.code == Errc::kTimeout) {
       job.abandon(error);
     } else {
-      job.failed(error);
+      job.failed(error, after);
     }
   }
   attempt_ = 0;
-  if (!job.next()) end_round(after);
+  if (job.next() || senses_[m].look(job, after)) return;
+  end_round(after);
 }
 
 /// Once a run, behind the first poll that was answered: is it the model that the profile describes? The readings go up
@@ -152,7 +162,10 @@ void PollRunner::identify(std::size_t m) {
 std::vector<PollJob::Done> PollRunner::finish(PollJob& job, bool give_up) {
   p_.before_stamp();
   auto done = job.finish(moment_of(p_.clock), p_.clock.synced(), p_.catalog, give_up);
-  for (const PollJob::Done& d : done) schedule_.done(d.poll);
+  for (PollJob::Done& d : done) {
+    schedule_.done(d.poll);
+    senses_[job.meter()].mark(d.reading, d.poll);
+  }
   return done;
 }
 
@@ -164,8 +177,13 @@ void PollRunner::end_round(MonoTime now) {
   if (!was_silent) publish(done);  // one bad reading when it falls silent, none for each try after
   if (!done.empty() && !job->saw_frame()) {
     const std::string code = done.front().reading.error ? done.front().reading.error->code : "timeout";
-    if (p_.meters.failed_poll(m, job->began(), now, code)) drop_parked(m);
+    if (p_.meters.failed_poll(m, job->began(), now, code)) {
+      drop_parked(m);
+      senses_[m].silent();
+    }
   }
+  senses_[m].keep(now);
+  show(m);
   if (job->saw_frame() && !identified_[m] && p_.setup.meters[m].profile->identify) identify(m);
   if (!job->over() && !p_.meters.health(m).silent()) parked_.push_back(std::move(job));
 }
@@ -188,7 +206,8 @@ void PollRunner::end_unreachable(MonoTime now) {
   if (current_) jobs.push_front(std::move(current_));
   for (std::size_t m = 0; m < p_.meters.size(); ++m) {
     if (told_down_[m] || !schedule_.due(m)) continue;
-    jobs.push_back(std::make_unique<PollJob>(p_.setup, m, schedule_.take(m, now, p_.clock.utc()), now));
+    const auto due = schedule_.take(m, now, p_.clock.utc());
+    jobs.push_back(std::make_unique<PollJob>(p_.setup, m, due, senses_[m].refused(), now));
   }
   for (const auto& job : jobs) {
     job->abandon(p_.port.why_down());
@@ -207,6 +226,12 @@ void PollRunner::end_begun() {
     const auto done = finish(*job, true);
     if (!p_.meters.health(job->meter()).silent()) publish(done);
   }
+}
+
+void PollRunner::show(std::size_t m) {
+  MeterState& state = p_.meters.state(m);
+  state.serial = senses_[m].serial();
+  state.refused = senses_[m].refused().points();
 }
 
 void PollRunner::publish(const std::vector<PollJob::Done>& done) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/bus_port.h"
+#include "agent/meter_sense.h"
 #include "agent/meter_watch.h"
 #include "agent/poll_job.h"
 #include "store/outbox.h"
@@ -28,6 +29,8 @@ class PollRunner {
     const Clock& clock;
     Log& log;
     std::string catalog;
+    Memory& memory;
+    SerialBook& serials;
     std::function<void()> before_stamp;
   };
   explicit PollRunner(Parts parts);
@@ -48,17 +51,19 @@ class PollRunner {
  private:
   bool choose(MonoTime now, UtcTime utc);
   bool choose_probe(MonoTime now, UtcTime utc);
-  void begin(std::unique_ptr<PollJob> job);
+  void begin(std::unique_ptr<PollJob> job, MonoTime now);
   void transact(MonoTime now);
   void identify(std::size_t meter);
   void end_round(MonoTime now);
   std::vector<PollJob::Done> finish(PollJob& job, bool give_up);
   void drop_parked(std::size_t meter);
+  void show(std::size_t meter);
   void publish(const std::vector<PollJob::Done>& done);
   void tell_missed(MonoTime now);
 
   Parts p_;
   Schedule schedule_;
+  std::vector<MeterSense> senses_;  // by meter
   std::unique_ptr<PollJob> current_;
   int attempt_ = 0;                             // of the current block
   std::list<std::unique_ptr<PollJob>> parked_;  // wait for another try within their slots

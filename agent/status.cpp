@@ -23,7 +23,14 @@ void write_bus(JsonWriter& json, const BusState& bus) {
     json.begin_object().member("id", meter.id).member("silent", meter.silent);
     if (meter.last_good != UtcTime{}) json.member("last_good", rfc3339(meter.last_good));
     json.member("good", meter.good).member("partial", meter.partial).member("bad", meter.bad);
-    json.member("slots_missed", meter.slots_missed).end_object();
+    json.member("slots_missed", meter.slots_missed);
+    if (!meter.serial.empty()) json.member("serial", meter.serial);
+    if (!meter.refused.empty()) {
+      json.key("refused").begin_object();
+      for (const auto& [point, exception] : meter.refused) json.member(point, "exception_" + std::to_string(exception));
+      json.end_object();
+    }
+    json.end_object();
   }
   json.end_array().end_object();
 }

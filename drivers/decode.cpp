@@ -137,6 +137,10 @@ void RegisterImage::put(const Block& block, const Words& words) {
   }
 }
 
+void RegisterImage::forget(const Block& block) {
+  for (int i = 0; i < block.count; ++i) words_.erase({block.table, static_cast<std::uint16_t>(block.address + i)});
+}
+
 bool RegisterImage::has(const Block& block) const {
   for (int i = 0; i < block.count; ++i) {
     if (words_.count({block.table, static_cast<std::uint16_t>(block.address + i)}) == 0) return false;

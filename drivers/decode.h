@@ -31,6 +31,7 @@ std::optional<Decimal> ratio_of(const Point& point, const Ratios& ratios);
 class RegisterImage {
  public:
   void put(const Block& block, const Words& words);
+  void forget(const Block& block);
   bool has(const Block& block) const;
   /// Only what has() is true for.
   Words get(const Block& block) const;

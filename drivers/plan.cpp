@@ -43,15 +43,20 @@ std::vector<Span> merged(std::vector<Span> spans) {
 /// The reads of one table.
 class TablePlan {
  public:
-  TablePlan(const Profile& profile, Table table, const PlanCost& cost)
+  TablePlan(const Profile& profile, Table table, const PlanCost& cost, const std::vector<Block>& refused)
       : table_(table),
         limit_(holds_bits(table) ? kMostBits : std::min(profile.max_registers, cost.max_registers)),
         hole_(profile.hole.value_or(std::numeric_limits<int>::max())),
         request_(cost.request_registers) {
+    for (const Block& block : refused) {
+      if (block.table == table) refused_.push_back({block.address, block.address + block.count});
+    }
     std::vector<Span> spans;
     for (const Point& point : profile.points) {
       if (point.table != table) continue;
-      for (const Span& span : spans_of(point)) spans.push_back(span);
+      for (const Span& span : spans_of(point)) {
+        if (!is_refused(span)) spans.push_back(span);
+      }
     }
     covered_ = merged(std::move(spans));
   }
@@ -102,7 +107,17 @@ class TablePlan {
     return {units.begin(), units.end()};
   }
 
+  bool is_refused(const Span& span) const {
+    return std::any_of(refused_.begin(), refused_.end(),
+                       [&span](const Span& r) { return r.first < span.end && span.first < r.end; });
+  }
+
   bool may_join(const Span& left, const Span& right) const {
+    for (const Span& r : refused_) {
+      const bool crossed = r.size() == 0 && left.first < r.first && r.first <= right.first;
+      const bool between = r.size() > 0 && r.first < right.first && left.end < r.end;
+      if (crossed || between) return false;
+    }
     int open = left.end;  // up to here everything belongs to a point, or is a hole that may be read over
     for (const Span& run : covered_) {
       if (run.end <= open || run.first >= right.first) continue;
@@ -117,6 +132,7 @@ class TablePlan {
   int hole_;
   double request_;
   std::vector<Span> covered_;
+  std::vector<Span> refused_;
 };
 
 void add_with_dependencies(const Profile& profile, const Point* point, std::vector<const Point*>* out) {
@@ -143,7 +159,38 @@ std::vector<Block> registers_of(const Point& point) {
   return blocks;
 }
 
-std::vector<Block> plan_blocks(const Profile& profile, const std::vector<const Point*>& points, const PlanCost& cost) {
+bool overlaps(const Block& a, const Block& b) {
+  return a.table == b.table && a.address < b.address + b.count && b.address < a.address + a.count;
+}
+
+std::vector<Block> halves_of(const Block& block, const std::vector<const Point*>& points) {
+  std::vector<Span> values;
+  for (const Point* point : points) {
+    for (const Block& registers : registers_of(*point)) {
+      const Span span{registers.address, registers.address + registers.count};
+      const bool inside = block.address <= span.first && span.end <= block.address + block.count;
+      if (registers.table == block.table && inside) values.push_back(span);
+    }
+  }
+  std::sort(values.begin(), values.end(),
+            [](const Span& a, const Span& b) { return a.first != b.first ? a.first < b.first : a.end > b.end; });
+  std::vector<Span> widest;  // their firsts and their ends both grow, so each half is narrower than the whole
+  for (const Span& span : values) {
+    if (widest.empty() || widest.back().end < span.end) widest.push_back(span);
+  }
+  const auto block_of = [&](std::size_t from, std::size_t to) {
+    const int first = widest[from].first;
+    return Block{block.table, static_cast<std::uint16_t>(first),
+                 static_cast<std::uint16_t>(widest[to - 1].end - first)};
+  };
+  const std::size_t n = widest.size();
+  if (n > 1) return {block_of(0, n / 2), block_of(n / 2, n)};
+  if (n == 0 || block_of(0, 1) == block) return {};
+  return {block_of(0, 1)};
+}
+
+std::vector<Block> plan_blocks(const Profile& profile, const std::vector<const Point*>& points, const PlanCost& cost,
+                               const std::vector<Block>& refused) {
   std::vector<Block> blocks;
   const auto needed = with_dependencies(profile, points);
   for (const Table table : {Table::kCoil, Table::kDiscrete, Table::kInput, Table::kHolding}) {
@@ -152,7 +199,7 @@ std::vector<Block> plan_blocks(const Profile& profile, const std::vector<const P
       if (point->table != table) continue;
       for (const Span& span : spans_of(*point)) wanted.push_back(span);
     }
-    if (!wanted.empty()) TablePlan(profile, table, cost).add_blocks(wanted, &blocks);
+    if (!wanted.empty()) TablePlan(profile, table, cost, refused).add_blocks(wanted, &blocks);
   }
   return blocks;
 }

@@ -23,12 +23,21 @@ struct PlanCost {
 ///   a profile with such a point is refused, and where --meter lowers the limit its reader refuses.
 /// - What other points of the profile cover may be read over where that is cheaper. A hole, registers that no point
 ///   covers, only up to Profile::hole in a row.
-std::vector<Block> plan_blocks(const Profile& profile, const std::vector<const Point*>& points, const PlanCost& cost);
+/// - `refused`: registers that the meter refused are not read over, and a block of no registers is an address that no
+///   read may cross. What is asked for is read all the same.
+std::vector<Block> plan_blocks(const Profile& profile, const std::vector<const Point*>& points, const PlanCost& cost,
+                               const std::vector<Block>& refused = {});
+
+/// What to ask instead of a block that was refused, so that the values of `points` in it that can be read are: its
+/// halves by values, or one narrower block; nothing when it is one value already. Values inside others go with them.
+std::vector<Block> halves_of(const Block& block, const std::vector<const Point*>& points);
 
 /// Points, and the ones that their values depend on.
 std::vector<const Point*> with_dependencies(const Profile& profile, const std::vector<const Point*>& points);
 
 /// The part-blocks of one point (several with parts=), to tell which reads carry it.
 std::vector<Block> registers_of(const Point& point);
+
+bool overlaps(const Block& a, const Block& b);
 
 }  // namespace metergate

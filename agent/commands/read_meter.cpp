@@ -23,7 +23,8 @@ Result<Words> request(Bus& bus, const Target& target, const Block& block, int tr
 MeterReading read_meter(Bus& bus, const ReadTarget& target, std::size_t meter, const Clock& clock) {
   const MeterSetup& setup = target.setup.meters[meter];
   MeterReading result;
-  PollJob job(target.setup, meter, {{meter, std::nullopt}}, clock.mono());
+  RefusedPoints refused(*setup.profile);
+  PollJob job(target.setup, meter, {{meter, std::nullopt}}, refused, clock.mono());
   while (const auto block = job.next()) {
     const Result<Words> words = request(bus, setup.target, *block, setup.retries + 1);
     if (words) {
@@ -34,7 +35,7 @@ MeterReading read_meter(Bus& bus, const ReadTarget& target, std::size_t meter, c
     if (words.error().code == Errc::kBusDown || (!job.saw_frame() && words.error().code != Errc::kException)) {
       job.abandon(words.error());
     } else {
-      job.failed(words.error());
+      job.failed(words.error(), clock.mono());
     }
   }
   result.answered = job.saw_frame();

@@ -38,6 +38,9 @@ class FakeBus : public Bus {
     if (const auto it = refuse.find(target.address); it != refuse.end()) {
       return Error{Errc::kException, "refused", it->second};
     }
+    if (const int exception = refuse_block ? refuse_block(block) : 0) {
+      return Error{Errc::kException, "refused", exception};
+    }
     Words words;
     for (int i = 0; i < block.count; ++i) words.push_back(static_cast<std::uint16_t>(block.address + i));
     for (std::size_t i = 0; i < words.size(); ++i) {
@@ -59,6 +62,7 @@ class FakeBus : public Bus {
   Millis timeout{1000};
   std::set<std::string> silent;
   std::map<std::string, int> refuse;
+  std::function<int(const Block&)> refuse_block;  ///< the exception, or 0
   std::map<std::uint16_t, std::uint16_t> registers;
   bool unplugged = false;
   Status write_status;

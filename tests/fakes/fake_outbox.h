@@ -92,13 +92,20 @@ class FakeMemory : public Memory {
   }
   Status remember(const std::string& key, const std::string& value) override {
     if (error) return *error;
-    values[key] = value;
+    keep(key, value);
     return {};
   }
-  void remember_later(const std::string& key, const std::string& value) override { values[key] = value; }
+  void remember_later(const std::string& key, const std::string& value) override { keep(key, value); }
 
   std::map<std::string, std::string> values;
+  std::map<std::string, int> writes;  ///< by key
   std::optional<Error> error;
+
+ private:
+  void keep(const std::string& key, const std::string& value) {
+    values[key] = value;
+    ++writes[key];
+  }
 };
 
 }  // namespace metergate

@@ -24,9 +24,9 @@ class BusWorkerTest : public ::testing::Test {
 
   void start() {
     pause_ = std::make_unique<BusPause>(BusPause::Parts{"rs485-1", memory_, clock_, log_, [] {}, [] {}});
-    worker_ = std::make_unique<BusWorker>(BusWorker::Parts{site_.bus, line_, store_, store_, events_, clock_, log_,
-                                                           [] { return 0.0; }, "0000cafe", ClockRule{floor_, {}},
-                                                           [this] { return writes_allowed_; }, *pause_, [] {}});
+    worker_ = std::make_unique<BusWorker>(
+        BusWorker::Parts{site_.bus, line_, store_, store_, events_, clock_, log_, [] { return 0.0; }, "0000cafe",
+                         ClockRule{floor_, {}}, [this] { return writes_allowed_; }, *pause_, memory_, serials_, [] {}});
   }
 
   /// Steps until the time is over; the clock jumps to the next thing that the worker waits for.
@@ -89,6 +89,7 @@ class BusWorkerTest : public ::testing::Test {
   bool writes_allowed_ = true;
   std::int64_t given_ = 0;
   FakeMemory memory_;
+  SerialBook serials_;
   std::unique_ptr<BusPause> pause_;
   std::unique_ptr<BusWorker> worker_;
 };

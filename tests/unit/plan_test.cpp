@@ -107,6 +107,35 @@ TEST(PlanTest, ReadsWhatAPointIsScaledByToo) {
               ElementsAre(Block{Table::kInput, 7, 1}, holding(0, 1), holding(50, 1), holding(90, 1)));
 }
 
+TEST(PlanTest, ReadsOverNothingThatTheMeterRefused) {
+  const Profile profile = profile_of("a = holding 0 u16\nb = holding 1 u16\nc = holding 2 u16\nd = holding 3 u16\n");
+  const auto points = named(profile, {"a", "c", "d"});
+  EXPECT_THAT(plan_blocks(profile, points, {}), ElementsAre(holding(0, 4)));
+  EXPECT_THAT(plan_blocks(profile, points, {}, {holding(1, 1)}), ElementsAre(holding(0, 1), holding(2, 2)));
+  EXPECT_THAT(plan_blocks(profile, points, {}, {holding(3, 0)}), ElementsAre(holding(0, 3), holding(3, 1)));
+  EXPECT_THAT(plan_blocks(profile, points, {}, {{Table::kInput, 1, 1}}), ElementsAre(holding(0, 4)));
+}
+
+TEST(PlanTest, KeepsNoValueWholeWithOneThatTheMeterRefused) {
+  const Profile profile = profile_of("a = holding 0 u16\nwide = holding 0 u64\n");
+  EXPECT_THAT(plan_blocks(profile, named(profile, {"a"}), {}), ElementsAre(holding(0, 4)));
+  EXPECT_THAT(plan_blocks(profile, named(profile, {"a"}), {}, {holding(0, 4)}), ElementsAre(holding(0, 1)));
+}
+
+TEST(PlanTest, HalvesARefusedBlockByValues) {
+  const Profile profile = profile_of("a = holding 0 u16\nb = holding 1 u32\nc = holding 5 u16\nd = holding 9 u16\n");
+  EXPECT_THAT(halves_of(holding(0, 10), all(profile)), ElementsAre(holding(0, 3), holding(5, 5)));
+  EXPECT_THAT(halves_of(holding(0, 3), all(profile)), ElementsAre(holding(0, 1), holding(1, 2)));
+  EXPECT_THAT(halves_of(holding(1, 2), all(profile)), IsEmpty());
+  EXPECT_THAT(halves_of(holding(0, 4), named(profile, {"b"})), ElementsAre(holding(1, 2)));
+}
+
+TEST(PlanTest, HalvesValuesThatOverlapIntoNarrowerBlocks) {
+  const Profile profile = profile_of("a = holding 0 u64\nb = holding 1 u16\nc = holding 2 u64\nd = holding 0 u32\n");
+  EXPECT_THAT(halves_of(holding(0, 6), all(profile)), ElementsAre(holding(0, 4), holding(2, 4)));
+  EXPECT_THAT(halves_of(holding(0, 4), all(profile)), IsEmpty());
+}
+
 TEST(PlanTest, ReadsTwoThousandBitsAtOnceAndCountsThemASixteenth) {
   const Profile profile = profile_of("a = coil 0 u16\nb = coil 1999 u16\nc = coil 2000 u16\n", "max_registers = 10");
   EXPECT_THAT(plan_blocks(profile, named(profile, {"a", "b"}), {10, 125}), ElementsAre(Block{Table::kCoil, 0, 2000}));
