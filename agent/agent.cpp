@@ -182,6 +182,14 @@ void Agent::make_bus(const BusSetup& setup) {
 void Agent::make_control() {
   LocalParts parts;
   for (BusThread& thread : buses_) parts.pauses[thread.worker->state().name] = thread.pause.get();
+  for (BusThread& thread : buses_) {
+    parts.give[thread.worker->state().name] = [&thread](OpenCommand command) {
+      thread.worker->give({std::move(command)});
+      thread.wake.notify();
+    };
+  }
+  parts.setup = &setup_;
+  parts.answered = [this] { control_->notify(); };
   parts.store = store_.get();
   parts.store_path = std::filesystem::absolute(options_.store.path).string();
   ControlServer::Handlers handlers = local_handlers(parts);

@@ -85,6 +85,11 @@ void BusPause::grant(std::int64_t number) {
   parts_.granted();
 }
 
+std::optional<UtcTime> BusPause::lent() const {
+  const Wish now = wish(parts_.clock.mono());
+  return now.paused && granted() ? std::make_optional(now.until) : std::nullopt;
+}
+
 bool BusPause::granted() const {
   const std::lock_guard<std::mutex> hold(mutex_);
   return granted_ == wish_.number;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "agent/base/clock.h"
@@ -40,6 +41,8 @@ class BusPause {
   Wish wish(MonoTime now) const;
   /// The bus did what wish `number` wants.
   void grant(std::int64_t number);
+  /// Until when the bus has given its port away; nothing: it has not.
+  std::optional<UtcTime> lent() const;
   /// Nothing is wished that the bus has not done.
   bool granted() const;
   /// The time is over: the next process need not look at it.

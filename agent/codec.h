@@ -57,6 +57,7 @@ struct CommandResult {
   std::string more;  ///< further members, as JSON text without braces
   UtcTime received{};
   std::optional<UtcTime> started, finished;
+  Micros took{0};  ///< by the transactions; not sent
 };
 Draft result_draft(const CommandResult& result);
 

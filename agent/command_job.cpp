@@ -54,7 +54,7 @@ Target CommandJob::target() const {
 }
 
 int CommandJob::tries() const {
-  if (one_try_) return 1;
+  if (one_try_ || task_.local) return 1;
   return 1 + (task_.plan.meter ? parts_.setup.meters[*task_.plan.meter].retries : parts_.setup.spec.retries);
 }
 
@@ -64,7 +64,11 @@ CommandJob::Step CommandJob::end(std::string status, std::optional<Failure> fail
   result_.status = std::move(status);
   result_.error = std::move(failure);
   if (result_.started) result_.finished = result_.stamp.at;
-  parts_.inbox.complete(task_.stored.key, result_draft(result_));
+  if (task_.local) {
+    task_.local(result_);
+  } else {
+    parts_.inbox.complete(task_.stored.key, result_draft(result_));
+  }
   Step step;
   step.done = true;
   step.frame = frame;
@@ -97,7 +101,9 @@ CommandJob::Step CommandJob::step(MonoTime now) {
 
 CommandJob::Step CommandJob::read(MonoTime now) {
   const Block& block = task_.plan.blocks[next_block_];
+  const MonoTime began = parts_.clock.mono();
   const Result<Words> words = parts_.bus.read(target(), block);
+  result_.took += std::chrono::duration_cast<Micros>(parts_.clock.mono() - began);
   Step step;
   step.again = now;
   if (!words) {

@@ -14,6 +14,8 @@ struct OpenCommand {
   Command command;
   CommandPlan plan;
   MonoTime arrived{};  ///< here, for the wait for a trusted clock
+  /// Set: asked on the spot. It is tried once and its result told here, on the bus's thread, not to the store.
+  std::function<void(const CommandResult& result)> local;
 };
 
 /// When the wall clock is known to be wrong. A clock that the kernel calls synchronised may be set back behind what an

@@ -69,7 +69,7 @@ bool Dispatcher::serve(const std::string& bus, MonoTime now) {
       } else if (ready->bus != bus) {
         reject(stored, blank, {"no_such_meter", "the meter was moved to another bus after the command came"});
       } else {
-        out.push_back({stored, *command, *ready, now});
+        out.push_back({stored, *command, *ready, now, {}});
       }
     }
     if (!out.empty()) door->second.give(std::move(out));

@@ -146,7 +146,6 @@ std::variant<Invocation, UsageError> parse_command_line(const std::vector<std::s
   if (!command)
     return UsageError{"unknown command '" + word + "'" + hint(word, command_names()) +
                       "; 'metergate --help' lists them"};
-  if (command->bit == 0) return UsageError{"this version cannot do '" + word + "' yet"};
 
   const auto split = split_words(*command, {arguments.begin() + 1, arguments.end()});
   if (const auto* error = std::get_if<UsageError>(&split)) return *error;

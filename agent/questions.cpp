@@ -1,6 +1,10 @@
 #include "agent/questions.h"
 
+#include <memory>
+#include <mutex>
+
 #include "agent/base/text.h"
+#include "agent/bus_text.h"
 #include "agent/command.h"
 #include "agent/store_pages.h"
 
@@ -42,6 +46,84 @@ std::string resume(BusPause& pause, const std::string& bus) {
   return json.begin_object().member("bus", bus).member("was_paused", pause.end()).end_object().take();
 }
 
+std::string buses(const LocalParts& parts) {
+  JsonWriter json;
+  json.begin_object().key("buses").begin_array();
+  for (const BusSetup& bus : parts.setup->buses) {
+    json.begin_object().member("name", bus.spec.name).member("key", port_key(bus.spec.settings));
+    json.member("port", describe_port(bus.spec.settings));
+    const BusPause& pause = *parts.pauses.at(bus.spec.name);
+    if (const auto lent = pause.lent()) json.member("paused_until", rfc3339(*lent));
+    json.end_object();
+  }
+  return json.end_array().end_object().take();
+}
+
+/// The question as the command that it is.
+std::string command_of(const Json& question) {
+  JsonWriter json;
+  json.begin_object().member("id", std::string("local")).member("op", std::string("read")).key("route");
+  json.begin_object().member("bus", text_of(question, "bus"));
+  const auto number = [&](const char* name) {
+    const Json* member = question.find(name);
+    json.member(name, member ? member->as_integer(0, 65'535) : std::nullopt);
+  };
+  number("unit");
+  json.end_object().key("registers").begin_object().member("table", text_of(question, "table"));
+  number("address");
+  number("count");
+  return json.end_object().end_object().take();
+}
+
+std::string answer_of(const CommandResult& result) {
+  JsonWriter json;
+  json.begin_object();
+  if (result.registers) {
+    json.key("registers").begin_array();
+    for (const std::uint16_t word : *result.registers) json.number(word);
+    json.end_array();
+  } else {
+    const Failure failure = result.error.value_or(Failure{"bus_down", "the bus gave no answer"});
+    json.key("failure").begin_object().member("code", failure.code).member("message", failure.message).end_object();
+  }
+  return json.member("took_us", result.took.count()).end_object().take();
+}
+
+/// What the bus's thread leaves for the one who asked.
+struct Outcome {
+  std::mutex mutex;  // guards answer
+  std::optional<std::string> answer;
+};
+
+Answer read(const LocalParts& parts, const Json& question) {
+  const auto parsed = parse_command(command_of(question));
+  if (const auto* bad = std::get_if<BadCommand>(&parsed)) return error_answer(bad->code, bad->message);
+  OpenCommand open;
+  open.command = *std::get_if<Command>(&parsed);
+  auto plan = plan_command(*parts.setup, open.command);
+  if (const auto* failure = std::get_if<Failure>(&plan)) return error_answer(failure->code, failure->message);
+  open.plan = std::move(*std::get_if<CommandPlan>(&plan));
+  // A configured meter is asked as its polls ask it.
+  for (const BusSetup& bus : parts.setup->buses) {
+    for (std::size_t i = 0; bus.spec.name == open.plan.bus && i < bus.meters.size(); ++i) {
+      if (bus.meters[i].spec.unit == open.command.route->unit) open.plan.meter = i;
+    }
+  }
+  const auto outcome = std::make_shared<Outcome>();
+  open.local = [outcome, answered = parts.answered](const CommandResult& result) {
+    {
+      const std::lock_guard<std::mutex> hold(outcome->mutex);
+      outcome->answer = answer_of(result);
+    }
+    answered();
+  };
+  parts.give.at(open.plan.bus)(std::move(open));
+  return ControlServer::Later([outcome]() {
+    const std::lock_guard<std::mutex> hold(outcome->mutex);
+    return outcome->answer;
+  });
+}
+
 }  // namespace
 
 ControlServer::Handlers local_handlers(const LocalParts& parts) {
@@ -53,6 +135,8 @@ ControlServer::Handlers local_handlers(const LocalParts& parts) {
     return on_bus(parts, question,
                   [&](BusPause& of_bus) -> Answer { return resume(of_bus, text_of(question, "bus")); });
   };
+  handlers["buses"] = [parts](const Json&) -> Answer { return buses(parts); };
+  handlers["read"] = [parts](const Json& question) { return read(parts, question); };
   handlers["store"] = [parts](const Json& question) -> Answer {
     if (text_of(question, "what") != "where") return store_page(*parts.store, question);
     JsonWriter json;

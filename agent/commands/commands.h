@@ -29,15 +29,16 @@ int run_pause(const Invocation& invocation, std::ostream& out, std::ostream& err
 struct ReadTools {
   const Clock& clock;
   std::function<std::unique_ptr<Bus>(const BusSettings& settings)> make_bus;
+  AskAgent ask;
 };
-/// 69 when the port, the bus or the meter gives no answer. With `watch` it ends when `out` fails.
+/// Through the running agent where it has the port. 69 when the port, the bus or a meter gives no answer. With `watch`
+/// it ends when `out` fails.
 int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err, const ReadTools& tools);
 int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err);
 
 /// Looks for meters on the last bus of the options. `out` gets what is found and the flags for it, `err` how long it
 /// takes and how far it is. 69 when no meter answers or the port cannot be had.
-int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err, const ReadTools& tools,
-             const AskAgent& ask);
+int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err, const ReadTools& tools);
 int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err);
 
 }  // namespace metergate

@@ -37,28 +37,34 @@ std::variant<Setup, UsageError> setup_of(const Invocation& invocation) {
 }
 
 /// One reading, opened first where that is needed. The exit status.
-int read_once(const Invocation& invocation, const ReadTarget& target, Bus& bus, const Clock& clock, std::ostream& out,
-              std::ostream& err) {
+int read_once(const Invocation& invocation, const ReadTarget& target, ReadLine& line, const Clock& clock,
+              std::ostream& out, std::ostream& err) {
   const BusSpec& spec = target.setup.spec;
   const MeterSetup& meter = target.setup.meters.front();
-  if (!bus.is_open()) {
-    if (const Status opened = bus.open(); !opened) {
+  if (!line.is_open()) {
+    if (const Status opened = line.open(); !opened) {
       err << "metergate: " << explain_port(spec, opened.error()) << "\n";
       return kUnreachable;
     }
   }
   if (invocation.table) {
     const Block block{*invocation.table, invocation.address, invocation.count};
-    const Result<Words> words = request(bus, meter.target, block, meter.retries + 1);
-    print_registers({spec, meter, block, stamp_of(clock)}, words, invocation.json, out);
-    if (!words) err << "metergate: " << explain_silence(spec, meter, words.error()) << "\n";
-    return words ? 0 : kUnreachable;
+    Symptoms symptoms;
+    symptoms.serial = std::holds_alternative<SerialSettings>(spec.settings.port);
+    const ReadLine::Answer answer = request(line, meter.target, block, meter.retries + 1, symptoms);
+    print_registers({spec, meter, block, stamp_of(clock), answer.took}, answer.words, invocation.json, out);
+    if (answer.words) return 0;
+    err << "metergate: " << explain_silence(spec, meter, answer.words.error(), symptoms) << "\n";
+    return kUnreachable;
   }
-  const MeterReading read = read_meter(bus, target, 0, clock);
-  print_reading(read.reading, spec, meter, invocation.json, out);
-  if (!read.reading.error) return 0;
+  const MeterReading read = read_meter(line, target, 0, clock);
+  print_reading(read, spec, meter, invocation.json, out);
+  if (!read.reading.error) {
+    for (const std::string& hint : hints_for(read.symptoms)) err << "hint: " << hint << "\n";
+    return 0;
+  }
   const Error& why = read.last ? *read.last : Error{Errc::kInvalid, read.reading.error->message};
-  err << "metergate: " << explain_silence(spec, meter, why) << "\n";
+  err << "metergate: " << explain_silence(spec, meter, why, read.symptoms) << "\n";
   return kUnreachable;
 }
 
@@ -82,13 +88,17 @@ int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err,
         << "' has no points; read registers with --table holding --address A --count C\n";
     return kWrongFlags;
   }
-  const auto bus = tools.make_bus(target.setup.spec.settings);
+  const auto line = line_to(target.setup.spec, tools, err);
+  if (!line) {
+    err << "metergate: " << explain_port(target.setup.spec, line.error()) << "\n";
+    return kUnreachable;
+  }
   MonoTime next = tools.clock.mono();
-  int status = read_once(invocation, target, *bus, tools.clock, out, err);
+  int status = read_once(invocation, target, **line, tools.clock, out, err);
   while (invocation.watch && out) {
     next = std::max(next + *invocation.watch, tools.clock.mono());
     tools.clock.sleep_until(next);
-    status = read_once(invocation, target, *bus, tools.clock, out, err);
+    status = read_once(invocation, target, **line, tools.clock, out, err);
   }
   return status;
 }
@@ -96,7 +106,8 @@ int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err,
 int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err) {
   const SystemClock clock;
   return run_read(invocation, out, err,
-                  {clock, [&clock](const BusSettings& settings) { return make_modbus_bus(settings, clock); }});
+                  {clock, [&clock](const BusSettings& settings) { return make_modbus_bus(settings, clock); },
+                   agent_at(invocation.options.control)});
 }
 
 }  // namespace metergate

@@ -14,32 +14,41 @@ ReadTarget::ReadTarget(const BusSetup& bus) : setup(bus) {
   }
 }
 
-Result<Words> request(Bus& bus, const Target& target, const Block& block, int tries) {
-  Result<Words> words = bus.read(target, block);
-  for (int i = 1; i < tries && !words && passing(words.error()); ++i) words = bus.read(target, block);
-  return words;
+ReadLine::Answer request(ReadLine& line, const Target& target, const Block& block, int tries, Symptoms& symptoms) {
+  Micros took{0};
+  for (int i = 1;; ++i) {
+    ReadLine::Answer answer = line.read(target, block);
+    symptoms.count(answer.words);
+    took = answer.took += took;
+    if (answer.words || i >= tries || !passing(answer.words.error())) return answer;
+  }
 }
 
-MeterReading read_meter(Bus& bus, const ReadTarget& target, std::size_t meter, const Clock& clock) {
+MeterReading read_meter(ReadLine& line, const ReadTarget& target, std::size_t meter, const Clock& clock) {
   const MeterSetup& setup = target.setup.meters[meter];
   MeterReading result;
+  result.symptoms.serial = std::holds_alternative<SerialSettings>(target.setup.spec.settings.port);
   RefusedPoints refused(*setup.profile);
   PollJob job(target.setup, meter, {{meter, std::nullopt}}, refused, clock.mono());
   while (const auto block = job.next()) {
-    const Result<Words> words = request(bus, setup.target, *block, setup.retries + 1);
-    if (words) {
-      job.answered(*words, clock.mono());
+    const ReadLine::Answer answer = request(line, setup.target, *block, setup.retries + 1, result.symptoms);
+    result.took += answer.took;
+    if (answer.words) {
+      job.answered(*answer.words, clock.mono());
+      result.image.put(*block, *answer.words);
       continue;
     }
-    result.last = words.error();
-    if (words.error().code == Errc::kBusDown || (!job.saw_frame() && words.error().code != Errc::kException)) {
-      job.abandon(words.error());
+    const Error& error = answer.words.error();
+    result.last = error;
+    const bool lost = error.code == Errc::kBusDown || error.code == Errc::kPaused;
+    if (lost || (!job.saw_frame() && error.code != Errc::kException)) {
+      job.abandon(error);
     } else {
-      job.failed(words.error(), clock.mono());
+      job.failed(error, clock.mono());
     }
   }
-  result.answered = job.saw_frame();
   result.reading = std::move(job.finish(moment_of(clock), clock.synced(), "", true).front().reading);
+  result.symptoms.order = better_order(setup, target.setup.polls[meter].points, result.image);
   return result;
 }
 
@@ -54,26 +63,13 @@ std::string explain_port(const BusSpec& bus, const Error& error) {
   return text + "\n  usual causes: another address or port, no power, a firewall, too many connections to the device";
 }
 
-std::string explain_silence(const BusSpec& bus, const MeterSetup& meter, const Error& error) {
+std::string explain_silence(const BusSpec& bus, const MeterSetup& meter, const Error& error, const Symptoms& symptoms) {
   const Millis timeout = meter.target.timeout.value_or(bus.settings.timeout);
-  const bool serial = std::holds_alternative<SerialSettings>(bus.settings.port);
   std::string text = "meter " + meter.spec.id + ": no reading from unit " + meter.target.address + " on " +
                      describe_port(bus.settings) + " (timeout " + format_duration(timeout) + ", " +
-                     std::to_string(meter.retries + 1) + " tries): " + error.detail + "\n  usual causes: ";
-  switch (error.code) {
-    case Errc::kTimeout:
-      return text + (serial
-                         ? "another unit, baud or mode in the meter; A and B swapped; no power; a longer timeout needed"
-                         : "another unit; a line behind the gateway that is silent; a longer timeout needed");
-    case Errc::kCrc:
-    case Errc::kGarbled:
-      return text +
-             "another baud or mode in the meter; two meters with one unit; no termination or bias; a second master";
-    case Errc::kException:
-      return text + "a profile for another model or firmware; the raw registers can be read with --table";
-    default:
-      return text + "the port or connection was lost while reading";
-  }
+                     std::to_string(meter.retries + 1) + " tries): " + error.detail;
+  for (const std::string& hint : hints_for(symptoms)) text += "\n  usual cause: " + hint;
+  return text;
 }
 
 }  // namespace metergate

@@ -6,6 +6,8 @@
 
 #include "agent/codec.h"
 #include "agent/commands/commands.h"
+#include "agent/commands/read_hints.h"
+#include "agent/commands/read_line.h"
 #include "agent/setup.h"
 
 namespace metergate {
@@ -16,20 +18,23 @@ struct ReadTarget {
   BusSetup setup;  ///< polls[i] is that of meters[i]
 };
 
-/// The answer of one request, tried `tries` times while another try may help.
-Result<Words> request(Bus& bus, const Target& target, const Block& block, int tries);
+/// The answer of one request, tried `tries` times while another try may help. All tries count in `symptoms`, and their
+/// time in the answer.
+ReadLine::Answer request(ReadLine& line, const Target& target, const Block& block, int tries, Symptoms& symptoms);
 
 /// One reading. After a first request without any valid frame the others are not asked. `last` is the last failure.
 struct MeterReading {
   Reading reading;
   std::optional<Error> last;
-  bool answered = false;  ///< a valid frame came, an exception too
+  RegisterImage image;
+  Micros took{0};  ///< by the transactions
+  Symptoms symptoms;
 };
-MeterReading read_meter(Bus& bus, const ReadTarget& target, std::size_t meter, const Clock& clock);
+MeterReading read_meter(ReadLine& line, const ReadTarget& target, std::size_t meter, const Clock& clock);
 
 /// Why a port cannot be used, with what usually is the cause.
 std::string explain_port(const BusSpec& bus, const Error& error);
 /// Why a meter gives no reading: port, unit, timeout, and what usually is the cause.
-std::string explain_silence(const BusSpec& bus, const MeterSetup& meter, const Error& error);
+std::string explain_silence(const BusSpec& bus, const MeterSetup& meter, const Error& error, const Symptoms& symptoms);
 
 }  // namespace metergate

@@ -3,12 +3,14 @@
 #include <ostream>
 
 #include "agent/codec.h"
+#include "agent/commands/read_meter.h"
 #include "agent/setup.h"
 
 namespace metergate {
 
-/// A reading as a table (point, value, unit, OBIS), or as the JSON object that would be its record, without a number.
-void print_reading(const Reading& reading, const BusSpec& bus, const MeterSetup& meter, bool json, std::ostream& out);
+/// A reading as a table (point, value, unit, OBIS, registers), or as the JSON object that would be its record, without
+/// a number, with `took_ms` and `registers` by point.
+void print_reading(const MeterReading& read, const BusSpec& bus, const MeterSetup& meter, bool json, std::ostream& out);
 
 /// What raw registers were asked for, and when they came.
 struct RawRead {
@@ -16,6 +18,7 @@ struct RawRead {
   const MeterSetup& meter;
   Block block;
   Stamp stamp;
+  Micros took;
 };
 void print_registers(const RawRead& read, const Result<Words>& words, bool json, std::ostream& out);
 

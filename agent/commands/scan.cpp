@@ -196,8 +196,7 @@ class Scan {
 
 }  // namespace
 
-int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err, const ReadTools& tools,
-             const AskAgent& ask) {
+int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err, const ReadTools& tools) {
   const auto library = ProfileLibrary::load(invocation.options.profile_dirs);
   if (!library) {
     err << "metergate: " << library.error().detail << "\n";
@@ -215,7 +214,7 @@ int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err,
   const Status ran = scan.run(passes);
   if (!ran) {
     err << "metergate: " << explain_port(scan.line(), ran.error()) << "\n";
-    const std::string name = agents_bus(bus, ask);
+    const std::string name = agents_bus(bus, tools.ask);
     if (!name.empty()) err << "  the agent has this port; 'metergate pause " << name << "' frees it for a while\n";
     return kUnreachable;
   }
@@ -225,8 +224,9 @@ int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err,
 
 int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err) {
   const SystemClock clock;
-  const ReadTools tools{clock, [&clock](const BusSettings& settings) { return make_modbus_bus(settings, clock); }};
-  return run_scan(invocation, out, err, tools, agent_at(invocation.options.control));
+  const ReadTools tools{clock, [&clock](const BusSettings& settings) { return make_modbus_bus(settings, clock); },
+                        agent_at(invocation.options.control)};
+  return run_scan(invocation, out, err, tools);
 }
 
 }  // namespace metergate

@@ -98,6 +98,26 @@ class Cabinet(GatewayTest):
             self.agent.kill(15)
         self.assertEqual(export(), exported)
 
+    def test_reads_beside_the_agent_without_a_trace_upstream_and_the_port_itself_while_it_is_lent(self):
+        self.begin()
+        count = {"--bus": f"name=x,device={self.line},baud=19200,mode=8N1", "--profile": "count"}
+        words = [word for pair in count.items() for word in pair] + ["--profile-dir", self.lab.folder / "profiles"]
+        reading = json.loads(self.metergate("read", *words, "--unit", 2, "--json"))
+        self.assertEqual(reading["quality"], "good")
+        self.assertEqual(reading["values"]["count"] // 10000000, 2)
+        self.assertEqual(len(reading["registers"]["count"]), 2)
+        self.assertRegex(self.metergate("read", *words, "--unit", 3), "count +3[0-9]{7} +holding 0: [0-9A-F]{4} [0-9A-F]{4}")
+        sheet = self.metergate("read", *self.agent_flags, "--all", "--count", 5, "--json").splitlines()
+        self.assertEqual([(json.loads(line)["meter"], json.loads(line)["answers"]) for line in sheet], [("m1", 5), ("m2", 5), ("m3", 5)])
+        self.assertIn("metergate pause rs485-1", self.metergate("read", "--bus", f"name=x,device={self.line},baud=9600,mode=8N1",
+                                                                "--unit", 1, "--table", "input", "--address", 0, status=69))
+        self.sim.tell("silent=2")
+        self.assertIn("usual cause: another unit", self.metergate("read", *words, "--unit", 2, status=69))
+        self.metergate("pause", "rs485-1")
+        self.assertIn('"quality":"good"', self.metergate("read", *words, "--unit", 1, "--json"))
+        self.assertEqual(self.backend.all("results"), [])
+        self.assertEqual(self.agent.ask()["store"]["known_commands"], 0)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

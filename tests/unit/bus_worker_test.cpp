@@ -90,6 +90,8 @@ class BusWorkerTest : public ::testing::Test {
   std::int64_t given_ = 0;
   FakeMemory memory_;
   SerialBook serials_;
+  std::variant<Command, BadCommand> asked_on_the_spot_ = parse_command(
+      R"({"id":"l","op":"read","route":{"bus":"rs485-1","unit":7},"registers":{"table":"input","address":5,"count":3}})");
   std::unique_ptr<BusPause> pause_;
   std::unique_ptr<BusWorker> worker_;
 };
@@ -269,6 +271,27 @@ TEST_F(BusWorkerTest, AnswersARouteReadWithRawRegisters) {
   ASSERT_EQ(store_.results.size(), 1u);
   EXPECT_EQ(store_.results[0].find("registers")->items[2].text, "7");
   EXPECT_EQ(store_.results[0].find("route")->find("unit")->text, "7");
+}
+
+TEST_F(BusWorkerTest, AnswersWhatIsAskedOnTheSpotToTheOneWhoAskedAndToNobodyElse) {
+  site_.poll(site_.meter("m1", 1), seconds(10), {"power"});
+  start();
+  std::vector<CommandResult> told;
+  for (const bool silent : {false, true}) {
+    if (silent) line_.silent = {"7"};
+    OpenCommand open;
+    open.command = *std::get_if<Command>(&asked_on_the_spot_);
+    open.plan.blocks = {*open.command.registers};
+    open.local = [&](const CommandResult& result) { told.push_back(result); };
+    worker_->give({open});
+    run(seconds(3));
+  }
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[0].registers, (Words{5, 6, 7}));
+  EXPECT_EQ(told[0].took, line_.transaction);
+  EXPECT_EQ(told[1].error->code, "timeout");
+  EXPECT_EQ(std::count(line_.asked.begin(), line_.asked.end(), "7"), 2) << "each is tried once";
+  EXPECT_TRUE(store_.results.empty());
 }
 
 TEST_F(BusWorkerTest, ExpiresACommandWhoseTurnComesTooLate) {

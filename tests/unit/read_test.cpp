@@ -46,10 +46,15 @@ class ReadTest : public testing::Test {
       ADD_FAILURE() << error->message;
       return -1;
     }
-    const ReadTools tools{clock_, [this](const BusSettings&) {
+    const ReadTools tools{clock_,
+                          [this](const BusSettings&) {
                             auto bus = std::make_unique<FakeBus>(clock_);
                             set_up(*bus);
                             return bus;
+                          },
+                          [this](const std::string& question) {
+                            asked_.push_back(question);
+                            return agent_ ? agent_(question) : Error{Errc::kOffline, "no agent runs"};
                           }};
     return run_read(std::get<Invocation>(parsed), out, err_, tools);
   }
@@ -65,17 +70,19 @@ class ReadTest : public testing::Test {
   std::string folder_;
   FakeClock clock_;
   std::function<void(FakeBus&)> set_up = [](FakeBus&) {};
+  std::function<Result<std::string>(const std::string& question)> agent_;  // none runs
+  std::vector<std::string> asked_;
   std::ostringstream out_, err_;
 };
 
 TEST_F(ReadTest, ShowsAReadingAsATable) {
   EXPECT_EQ(read(configured({"m1"})), 0);
   EXPECT_EQ(out_.str(),
-            "meter m1, unit 1 on /dev/ttyS1 9600 8E1, profile p, 2026-11-22T10:00:30.050Z, 100 ms\n"
-            "POINT                 VALUE  UNIT  OBIS\n"
-            "active_power             10  W     1-0:16.7.0\n"
-            "frequency               0.2  Hz    1-0:14.7.0\n"
-            "firmware      not available\n");
+            "meter m1, unit 1 on /dev/ttyS1 9600 8E1, profile p, 2026-11-22T10:00:30.050Z, 150 ms\n"
+            "POINT                 VALUE  UNIT  OBIS        REGISTERS\n"
+            "active_power             10  W     1-0:16.7.0  holding 10: 000A\n"
+            "frequency               0.2  Hz    1-0:14.7.0  holding 20: 0014\n"
+            "firmware      not available                    holding 30: 001E\n");
   EXPECT_EQ(err_.str(), "");
 }
 
@@ -84,7 +91,9 @@ TEST_F(ReadTest, ShowsAReadingAsOneJsonObject) {
   EXPECT_THAT(out_.str(), StartsWith("{\"at\":\"2026-11-22T10:00:30.050Z\",\"clock\":\"synced\",\"meter\":\"m1\""));
   EXPECT_THAT(out_.str(), HasSubstr(R"("quality":"good")"));
   EXPECT_THAT(out_.str(), HasSubstr(R"("values":{"active_power":10,"frequency":0.2,"firmware":null})"));
-  EXPECT_THAT(out_.str(), EndsWith("}\n"));
+  EXPECT_THAT(
+      out_.str(),
+      EndsWith("\"took_ms\":150,\"registers\":{\"active_power\":[10],\"frequency\":[20],\"firmware\":[30]}}\n"));
 }
 
 TEST_F(ReadTest, ReadsThePointsOfTheMeterAlone) {
@@ -106,7 +115,7 @@ TEST_F(ReadTest, ReadsRawRegisters) {
   EXPECT_EQ(read({"--bus", "name=x,tcp=h:502", "--unit", "7", "--table", "holding", "--address", "16", "--count", "2"}),
             0);
   EXPECT_EQ(out_.str(),
-            "meter unit-7, unit 7 on h:502, holding 16 to 17, 2026-11-22T10:00:30.050Z\n"
+            "meter unit-7, unit 7 on h:502, holding 16 to 17, 2026-11-22T10:00:30.050Z, 50 ms\n"
             "ADDRESS     HEX  UNSIGNED  SIGNED\n"
             "     16  0x0010        16      16\n"
             "     17  0xFFFE     65534      -2\n");
@@ -114,14 +123,15 @@ TEST_F(ReadTest, ReadsRawRegisters) {
 
 TEST_F(ReadTest, ReadsRawRegistersAsJson) {
   EXPECT_EQ(read(configured({"m1", "--table", "input", "--address", "5", "--count", "2", "--json"})), 0);
-  EXPECT_EQ(out_.str(),
-            R"({"at":"2026-11-22T10:00:30.050Z","clock":"synced","bus":"a","unit":1,"table":"input","address":5,)"
-            "\"registers\":[5,6]}\n");
+  EXPECT_EQ(
+      out_.str(),
+      R"({"at":"2026-11-22T10:00:30.050Z","clock":"synced","took_ms":50,"bus":"a","unit":1,"table":"input","address":5,)"
+      "\"registers\":[5,6]}\n");
 }
 
 TEST_F(ReadTest, ReadsBits) {
   EXPECT_EQ(read(configured({"m1", "--table", "coil", "--address", "1"})), 0);
-  EXPECT_THAT(out_.str(), EndsWith("coil 1, 2026-11-22T10:00:30.050Z\nADDRESS  VALUE\n      1      1\n"));
+  EXPECT_THAT(out_.str(), EndsWith("coil 1, 2026-11-22T10:00:30.050Z, 50 ms\nADDRESS  VALUE\n      1      1\n"));
 }
 
 TEST_F(ReadTest, TellsPortUnitTimeoutAndCausesWhenTheMeterIsSilent) {
@@ -135,7 +145,7 @@ TEST_F(ReadTest, TellsPortUnitTimeoutAndCausesWhenTheMeterIsSilent) {
   EXPECT_EQ(out_.str(), "");
   EXPECT_THAT(err_.str(),
               StartsWith("metergate: meter m1: no reading from unit 1 on /dev/ttyS1 9600 8E1 (timeout 1s, 2 tries): "
-                         "unit 1 did not answer\n  usual causes: another unit, baud or mode in the meter;"));
+                         "unit 1 did not answer\n  usual cause: another unit, baud rate or mode in the meter;"));
 }
 
 TEST_F(ReadTest, TellsWhyAPortCannotBeOpened) {
@@ -158,7 +168,7 @@ TEST_F(ReadTest, ShowsAsJsonTooThatNothingCame) {
 TEST_F(ReadTest, BlamesTheProfileWhenTheMeterRefusesEverything) {
   set_up = [](FakeBus& bus) { bus.refuse["1"] = 2; };
   EXPECT_EQ(read(configured({"m1"})), 69);
-  EXPECT_THAT(err_.str(), HasSubstr("usual causes: a profile for another model or firmware"));
+  EXPECT_THAT(err_.str(), HasSubstr("usual cause: a profile for another model or firmware"));
 }
 
 TEST_F(ReadTest, ShowsPointsThatFailBesideThoseThatDoNot) {
@@ -169,14 +179,15 @@ TEST_F(ReadTest, ShowsPointsThatFailBesideThoseThatDoNot) {
     };
   };
   EXPECT_EQ(read(configured({"m1"})), 0);
-  EXPECT_THAT(out_.str(), HasSubstr("frequency                 -  Hz    1-0:14.7.0  exception_2: refused\n"));
+  EXPECT_THAT(out_.str(),
+              HasSubstr("frequency                 -  Hz    1-0:14.7.0                    exception_2: refused\n"));
   EXPECT_THAT(out_.str(), HasSubstr("active_power             10  W"));
 }
 
 TEST_F(ReadTest, ShowsImplausibleValuesAsSuch) {
   set_up = [](FakeBus& bus) { bus.registers[10] = 2000; };
   EXPECT_EQ(read(configured({"m1"})), 0);
-  EXPECT_THAT(out_.str(), HasSubstr("active_power           2000  W     1-0:16.7.0  implausible\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("active_power           2000  W     1-0:16.7.0  holding 10: 07D0  implausible\n"));
 }
 
 /// Fails when it has got a number of lines.
@@ -225,17 +236,26 @@ TEST_F(ReadTest, CountsTheErrorsOfEveryMeter) {
   };
   EXPECT_EQ(read(configured({"--all", "--count", "10"})), 69) << "m2 never answered";
   EXPECT_EQ(out_.str(),
-            "METER  BUS  UNIT  REQUESTS  ERRORS       %  TIMEOUT  CRC  GARBLED  EXCEPTION  MEAN MS  MAX MS\n"
-            "m1     a       1        30       1    3.33        0    0        0          1       50      50\n"
-            "m2     a       2        10      10  100.00       10    0        0          0        -       -\n");
+            "METER  LABEL  BUS  UNIT  SERIAL  IMPORT  REQUESTS  ANSWERS  TIMEOUT  CRC  GARBLED  EXCEPTION  MIN MS  "
+            "MEDIAN MS  MAX MS\n"
+            "m1            a       1                        30       29        0    0        0          1    28.8  "
+            "     28.8    28.8\n"
+            "m2            a       2                        10        0       10    0        0          0       -  "
+            "        -       -\n");
+  EXPECT_EQ(
+      err_.str(),
+      "m1: the meter is busy: a longer pause (gap=)\n"
+      "m2: other meters of the bus answer, so the line is right: another unit, baud rate or mode in this meter, A and "
+      "B swapped at it, or no power\n");
 }
 
 TEST_F(ReadTest, CountsAsJsonToo) {
   EXPECT_EQ(read(configured({"--all", "--json"})), 0);
   EXPECT_THAT(
       out_.str(),
-      StartsWith(R"({"meter":"m1","bus":"a","unit":1,"requests":3,"answers":3,"timeouts":0,"crc":0,"garbled":0,)"
-                 R"("exceptions":0,"bus_down":0,"mean_us":50000,"longest_us":50000})"));
+      StartsWith(R"({"meter":"m1","label":"","bus":"a","unit":1,"profile":"p","serial":"","active_energy_import":"",)"
+                 R"("requests":3,"answers":3,"timeouts":0,"crc":0,"garbled":0,"exceptions":0,"bus_down":0,)"
+                 R"("turnaround_ms":{"min":28.8,"median":28.8,"max":28.8},"failed":false,"hints":[]})"));
 }
 
 TEST_F(ReadTest, GoesOnWithTheOtherBusesWhenOneIsGone) {
@@ -243,7 +263,58 @@ TEST_F(ReadTest, GoesOnWithTheOtherBusesWhenOneIsGone) {
   set_up = [&](FakeBus& bus) { bus.unplugged = made++ == 0; };
   EXPECT_EQ(read(configured({"--bus", "name=t,tcp=h:502", "--meter", "id=m3,bus=t,unit=1,profile=p", "--all"})), 69);
   EXPECT_THAT(err_.str(), StartsWith("metergate: bus a (/dev/ttyS1 9600 8E1): no such device"));
-  EXPECT_THAT(out_.str(), HasSubstr("m3     t       1         3       0  0.00"));
+  EXPECT_THAT(out_.str(), HasSubstr("m3            t       1                         3        3        0"));
+}
+
+TEST_F(ReadTest, ShowsSerialNumberAndImportCounterOfEachMeterForTheHandOver) {
+  std::ofstream(folder_ + "/q.ini") << "[profile]\nformat = 1\nname = Q\nmaker = T\nmodel = Q\n[points]\n"
+                                       "active_energy_import = holding 10 u32 scale=0.01 unit=kWh\n"
+                                       "serial_number = holding 40 u32 kind=text\nfrequency = holding 20 u16 unit=Hz\n";
+  EXPECT_EQ(read({"--bus", "name=t,tcp=h:502", "--meter",
+                  "id=m3,bus=t,unit=1,profile=q,points=frequency,label=Main feed", "--all"}),
+            0);
+  EXPECT_THAT(out_.str(), HasSubstr("m3     Main feed  t       1  2621481  6553.71 kWh"));
+}
+
+TEST_F(ReadTest, AsksTheRunningAgentThatHasThePortTransactionByTransaction) {
+  agent_ = [](const std::string& question) -> std::string {
+    if (question.find("buses") != std::string::npos)
+      return R"({"buses":[{"name":"line","key":"/dev/ttyS1","port":"/dev/ttyS1 9600 8E1"}]})";
+    return R"({"registers":[7],"took_us":21000})";
+  };
+  set_up = [](FakeBus&) { ADD_FAILURE() << "the port is the agent's"; };
+  EXPECT_EQ(read(configured({"m1", "--json"})), 0);
+  EXPECT_THAT(out_.str(), HasSubstr(R"("values":{"active_power":7,"frequency":0.07,"firmware":7},"took_ms":63)"));
+  ASSERT_EQ(asked_.size(), 4u);
+  EXPECT_EQ(asked_[1], R"({"ask":"read","bus":"line","unit":1,"table":"holding","address":10,"count":1})");
+}
+
+TEST_F(ReadTest, TakesTheAgentsFailuresForItsOwn) {
+  agent_ = [](const std::string& question) -> std::string {
+    if (question.find("buses") != std::string::npos)
+      return R"({"buses":[{"name":"line","key":"/dev/ttyS1","port":"/dev/ttyS1 9600 8E1"}]})";
+    return R"({"failure":{"code":"exception_2","message":"refused"},"took_us":1})";
+  };
+  EXPECT_EQ(read(configured({"m1"})), 69);
+  EXPECT_THAT(err_.str(), HasSubstr("usual cause: a profile for another model"));
+}
+
+TEST_F(ReadTest, UsesThePortItselfWhenTheAgentHasLentItOrHasAnother) {
+  agent_ = [](const std::string&) -> std::string {
+    return R"({"buses":[{"name":"o","key":"/dev/ttyS2","port":"p"},)"
+           R"({"name":"line","key":"/dev/ttyS1","port":"/dev/ttyS1 9600 8E1","paused_until":"t"}]})";
+  };
+  EXPECT_EQ(read(configured({"m1"})), 0);
+  EXPECT_EQ(asked_.size(), 1u);
+}
+
+TEST_F(ReadTest, NamesThePauseWhenTheAgentHasThePortWithAnotherBaud) {
+  agent_ = [](const std::string&) -> std::string {
+    return R"({"buses":[{"name":"line","key":"/dev/ttyS1","port":"/dev/ttyS1 19200 8N1"}]})";
+  };
+  EXPECT_EQ(read(configured({"m1"})), 69);
+  EXPECT_THAT(err_.str(), HasSubstr("has the port as /dev/ttyS1 19200 8N1"));
+  EXPECT_THAT(err_.str(), HasSubstr("'metergate pause line' frees it"));
 }
 
 TEST_F(ReadTest, RefusesUnknownMetersUnitsAndProfiles) {

@@ -78,9 +78,9 @@ class ScanTest : public testing::Test {
       return error->status;
     }
     const ReadTools tools{
-        clock_, [this](const BusSettings& settings) { return std::make_unique<SiteBus>(site_, settings, clock_); }};
-    return run_scan(std::get<Invocation>(parsed), out_, err_, tools,
-                    [this](const std::string&) { return Result<std::string>(agent_); });
+        clock_, [this](const BusSettings& settings) { return std::make_unique<SiteBus>(site_, settings, clock_); },
+        [this](const std::string&) { return Result<std::string>(agent_); }};
+    return run_scan(std::get<Invocation>(parsed), out_, err_, tools);
   }
 
   FakeClock clock_;
