@@ -113,7 +113,7 @@ Status set_na(const std::string& text, Point* point) {
     std::optional<std::uint64_t> pattern;
     if (is_hexadecimal(value)) {
       const auto bits = whole_number(value);
-      const bool fits = bits && *bits >= 0 && (*bits >> pattern_bits(*point)) == 0;
+      const bool fits = bits && *bits >= 0 && *bits < (Decimal::Mantissa{1} << pattern_bits(*point));
       if (fits) pattern = static_cast<std::uint64_t>(*bits);
     } else if (const auto number = Decimal::parse(value)) {
       pattern = pattern_for(*point, *number);

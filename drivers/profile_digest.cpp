@@ -11,7 +11,7 @@ namespace {
 class Description {
  public:
   void add(const std::string& field) { text_ += std::to_string(field.size()) + ":" + field; }
-  void add(long field) { add(std::to_string(field)); }
+  void add(std::int64_t field) { add(std::to_string(field)); }
   void add(const Decimal& field) { add(field.text()); }
   void add(const std::optional<Decimal>& field) { add(field ? field->text() : "none"); }
   template <class Enum>
@@ -38,7 +38,7 @@ std::string describe(const Point& point) {
   for (const std::uint16_t address : point.addresses) out.add(address);
   out.add_enum(point.type);
   out.add_enum(point.order);
-  for (const long field : {point.registers, static_cast<int>(point.high_byte), point.bit_first, point.bit_width,
+  for (const int field : {point.registers, static_cast<int>(point.high_byte), point.bit_first, point.bit_width,
                            point.chars, point.exponent_minus}) {
     out.add(field);
   }

@@ -3,6 +3,6 @@ set(METERGATE_ARCH armhf)
 set(METERGATE_TRIPLE arm-linux-gnueabihf)
 set(METERGATE_QEMU qemu-arm)
 set(CMAKE_SYSTEM_PROCESSOR armv7l)
-# Files over 2 GiB; and no note at each std::vector that g++ 7 changed its calling convention.
-set(CMAKE_CXX_FLAGS_INIT "-D_FILE_OFFSET_BITS=64 -Wno-psabi")
+# No note at each std::vector that g++ 7 changed its calling convention.
+set(CMAKE_CXX_FLAGS_INIT "-Wno-psabi")
 include(${CMAKE_CURRENT_LIST_DIR}/sysroot.cmake)

@@ -18,7 +18,23 @@ using Mantissa = Decimal::Mantissa;
 constexpr int kLargestExponent = 9999;
 constexpr std::size_t kLongestPlain = 40;
 
-bool multiply(Mantissa a, Mantissa b, Mantissa* out) { return !__builtin_mul_overflow(a, b, out); }
+// Plain operators, and no built-in check for overflow: what clang makes of that needs a library that GNU systems lack.
+// The smallest value is left out, so that nothing overflows when it is negated.
+constexpr Mantissa kMost = (Mantissa{1} << 126) - 1 + (Mantissa{1} << 126);
+
+Mantissa magnitude_of(Mantissa value) { return value < 0 ? -value : value; }
+
+bool multiply(Mantissa a, Mantissa b, Mantissa* out) {
+  if (b != 0 && magnitude_of(a) > kMost / magnitude_of(b)) return false;
+  *out = a * b;
+  return true;
+}
+
+bool add(Mantissa a, Mantissa b, Mantissa* out) {
+  if (b > 0 ? a > kMost - b : a < -kMost - b) return false;
+  *out = a + b;
+  return true;
+}
 
 /// Multiplies by 10^power; false when it does not fit.
 bool scale_up(Mantissa* value, int power) {
@@ -57,7 +73,7 @@ class Digits {
     if (fraction) --exponent_;
     ++zeros_;
     if (c == '0') return true;
-    if (!scale_up(&mantissa_, zeros_) || __builtin_add_overflow(mantissa_, c - '0', &mantissa_)) return false;
+    if (!scale_up(&mantissa_, zeros_) || !add(mantissa_, c - '0', &mantissa_)) return false;
     zeros_ = 0;
     return true;
   }
@@ -99,8 +115,7 @@ Decimal::Decimal(Mantissa mantissa, int exponent) : mantissa_(mantissa), exponen
 
 std::optional<Decimal> Decimal::made(Mantissa mantissa, long exponent) {
   if (mantissa == 0) return Decimal{};
-  Mantissa negative = 0;  // the one value without it is left out, so that negated() cannot overflow
-  if (std::labs(exponent) > kLargestExponent || __builtin_sub_overflow(negative, mantissa, &negative)) return {};
+  if (std::labs(exponent) > kLargestExponent || mantissa < -kMost) return {};
   return Decimal(mantissa, static_cast<int>(exponent));
 }
 
@@ -150,8 +165,7 @@ std::optional<Decimal> Decimal::plus(const Decimal& other) const {
   Mantissa a = mantissa_;
   Mantissa b = other.mantissa_;
   Mantissa sum = 0;
-  if (!scale_up(&a, exponent_ - exponent) || !scale_up(&b, other.exponent_ - exponent) ||
-      __builtin_add_overflow(a, b, &sum)) {
+  if (!scale_up(&a, exponent_ - exponent) || !scale_up(&b, other.exponent_ - exponent) || !add(a, b, &sum)) {
     return std::nullopt;
   }
   return made(sum, exponent);

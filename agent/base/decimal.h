@@ -5,13 +5,15 @@
 #include <string>
 #include <string_view>
 
+#include "agent/base/int128.h"
+
 namespace metergate {
 
 /// An exact decimal: integer * 10^exponent, 38 digits. Meter values live in it and never pass through a double.
 /// Arithmetic that does not fit gives nothing, never a wrong number.
 class Decimal {
  public:
-  __extension__ using Mantissa = __int128;
+  using Mantissa = Int128;
 
   Decimal() = default;
   /// |mantissa| < 2^127, |exponent| <= 9999.
