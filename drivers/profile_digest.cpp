@@ -39,7 +39,7 @@ std::string describe(const Point& point) {
   out.add_enum(point.type);
   out.add_enum(point.order);
   for (const int field : {point.registers, static_cast<int>(point.high_byte), point.bit_first, point.bit_width,
-                           point.chars, point.exponent_minus}) {
+                          point.chars, point.exponent_minus}) {
     out.add(field);
   }
   out.add_enum(point.time_form);
