@@ -12,6 +12,7 @@ constexpr int kAcknowledge = 5;  // exceptions that pass
 constexpr int kBusy = 6;
 constexpr int kIllegalAddress = 2;  // exceptions that a part of the block may be at fault for
 constexpr int kIllegalValue = 3;
+constexpr std::size_t kAloneInVain = 2;
 constexpr Millis kFirstPause{250};
 constexpr Millis kLongestPause{16'000};
 
@@ -117,6 +118,8 @@ void PollJob::answered(const Words& words, MonoTime now) {
     }
   }
   saw_frame_ = true;
+  if (search_) search_->answered = true;
+  leave_search(now);
   if (knew && refused_.learned().empty()) ask(wanted());
   if (!first_) first_ = now;
   last_ = now;
@@ -126,22 +129,39 @@ void PollJob::failed(const Error& error, MonoTime now) {
   const Block block = todo_.front();
   todo_.erase(todo_.begin());
   if (error.code == Errc::kException) saw_frame_ = true;
-  if (refusal(error)) {
-    const std::vector<Block> halves = halves_of(block, asked_);
-    if (!halves.empty()) return split(halves);
-    refused_.refused(block, error.exception, now);
-  }
+  if (refusal(error) && split(block, error.exception, now)) return;
   failures_.emplace_back(block, error);
+  leave_search(now);
 }
 
-void PollJob::split(const std::vector<Block>& halves) {
+/// False: the block is refused as it is, as one value or as a part of what is refused altogether.
+bool PollJob::split(const Block& block, int exception, MonoTime now) {
+  const std::vector<Block> halves = halves_of(block, asked_);
+  if (halves.empty()) {
+    refused_.refused(block, exception, now);
+    if (search_) ++search_->alone;
+    return false;
+  }
+  if (!search_ && !refused_.worth_splitting(block, now)) return false;
+  if (search_ && !search_->answered && search_->alone >= kAloneInVain) return false;
+  if (!search_) search_ = Search{block, 1, 0, false};
+  search_->left += halves.size() - 1;
   todo_.insert(todo_.begin(), halves.begin(), halves.end());
   if (halves.size() > 1) splits_.emplace_back(halves[0], halves[1]);
+  return true;
+}
+
+/// A part of the refused block was answered, or failed for good.
+void PollJob::leave_search(MonoTime now) {
+  if (!search_ || --search_->left > 0) return;
+  if (!search_->answered) refused_.in_vain(search_->whole, now);
+  search_.reset();
 }
 
 void PollJob::abandon(const Error& error) {
   for (const Block& block : todo_) failures_.emplace_back(block, error);
   todo_.clear();
+  search_.reset();
 }
 
 void PollJob::retry() {

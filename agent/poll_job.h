@@ -62,7 +62,8 @@ class PollJob {
   };
   Reading reading_of(const Waiting& waiting, Stamp stamp, const std::string& catalog) const;
   std::optional<Error> why_missing(const Point& point) const;
-  void split(const std::vector<Block>& halves);
+  bool split(const Block& block, int exception, MonoTime now);
+  void leave_search(MonoTime now);
   std::vector<const Point*> wanted() const;
   const MeterSetup& setup() const { return bus_.meters[meter_]; }
 
@@ -74,7 +75,14 @@ class PollJob {
   std::vector<std::pair<const Point*, int>> left_out_;  // by what is known to be refused, with the exception
   std::vector<const Point*> asked_;                     // and those that they depend on
   std::vector<Block> todo_;
-  std::vector<Block> answered_;                  // in this round
+  std::vector<Block> answered_;  // in this round
+  struct Search {                // for what can be read of a refused block
+    Block whole;
+    std::size_t left = 0;   // parts that are to be asked
+    std::size_t alone = 0;  // values that were refused by themselves
+    bool answered = false;  // some part was
+  };
+  std::optional<Search> search_;
   std::vector<std::pair<Block, Block>> splits_;  // halves of a block that was refused
   std::vector<std::pair<Block, Error>> failures_;
   RegisterImage image_;

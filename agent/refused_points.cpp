@@ -48,9 +48,21 @@ void RefusedPoints::answered(const Block& block) {
   if (std::any_of(learned_.begin(), learned_.end(), [&block](const Block& b) { return holds(block, b); })) forget();
 }
 
+void RefusedPoints::in_vain(const Block& block, MonoTime now) {
+  const auto over = [now](const auto& pair) { return now >= pair.second; };
+  in_vain_.erase(std::remove_if(in_vain_.begin(), in_vain_.end(), over), in_vain_.end());
+  in_vain_.emplace_back(block, now + kSearchPause);
+}
+
+bool RefusedPoints::worth_splitting(const Block& block, MonoTime now) const {
+  return std::none_of(in_vain_.begin(), in_vain_.end(),
+                      [&](const auto& pair) { return pair.first == block && now < pair.second; });
+}
+
 void RefusedPoints::forget() {
   changed_ = changed_ || !learned_.empty();
   suspects_.clear();
+  in_vain_.clear();
   learned_.clear();
   exceptions_.clear();
 }

@@ -17,6 +17,7 @@ class RefusedPoints {
   static constexpr int kTimes = 3;
   static constexpr Millis kOver{60'000};
   static constexpr Millis kKept{86'400'000};
+  static constexpr Millis kSearchPause{60'000};
 
   explicit RefusedPoints(const Profile& profile) : profile_(profile) {}
 
@@ -24,6 +25,10 @@ class RefusedPoints {
   /// its halves were answered.
   void refused(const Block& registers, int exception, MonoTime now);
   void answered(const Block& block);
+  /// A refused block of which no part was answered. Until kSearchPause is over it is not worth splitting: a meter that
+  /// refuses everything must not cost the others their time.
+  void in_vain(const Block& block, MonoTime now);
+  bool worth_splitting(const Block& block, MonoTime now) const;
   void forget();
   void forget_old(MonoTime now);
 
@@ -51,6 +56,7 @@ class RefusedPoints {
 
   const Profile& profile_;
   std::vector<Entry> suspects_;
+  std::vector<std::pair<Block, MonoTime>> in_vain_;  // and when it may be split again
   std::vector<Block> learned_;
   std::vector<int> exceptions_;  // of those
   MonoTime since_{};             // the oldest of those was learned

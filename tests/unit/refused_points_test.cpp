@@ -27,8 +27,8 @@ class RefusedPointsTest : public OneMeterTest {
             "r4 = holding 4 u16\nr5 = holding 5 u16\nr6 = holding 6 u16\nr7 = holding 7 u16\n"
             "r8 = holding 8 u32\nr20 = holding 20 u16\n") {
     line_.refuse_block = [this](const Block& b) {
-      for (const int register_ : refused_) {
-        if (b.address <= register_ && register_ < b.address + b.count) return 2;
+      for (const int address : refused_) {
+        if (b.address <= address && address < b.address + b.count) return 2;
       }
       return b.count > longest_ ? 3 : 0;
     };
@@ -77,6 +77,17 @@ TEST_F(RefusedPointsTest, LeavesARefusedPointOutAfterThreeTimesOverAMinute) {
   EXPECT_EQ(blocks_of_next_reading(), 2u);
   EXPECT_EQ(code_of("r5"), "exception_2");
   EXPECT_EQ(last().find("values")->items.size(), 3u);
+}
+
+TEST_F(RefusedPointsTest, DoesNotLearnFromTwoRefusalsHoweverFarApart) {
+  refused_ = {5};
+  start(minutes(2), {"r0", "r5"});
+  run(seconds(1));
+  clock_.sleep_until(clock_.mono() + minutes(2));
+  blocks_of_next_reading();
+  EXPECT_THAT(shown(), IsEmpty());
+  run(minutes(5));
+  EXPECT_THAT(shown(), ElementsAre(Pair("r5", 2)));
 }
 
 TEST_F(RefusedPointsTest, DoesNotLearnWhatIsRefusedNowAndThen) {
@@ -160,10 +171,34 @@ TEST_F(RefusedPointsTest, ForgetsWhenTheProfileHasChanged) {
   EXPECT_THAT(other.points(), IsEmpty());
 }
 
+TEST_F(RefusedPointsTest, CostsTheBusLittleWhereAMeterRefusesEverything) {
+  refused_ = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  start(seconds(1), {"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"});
+  EXPECT_LE(blocks_of_next_reading(), 8u);
+  EXPECT_EQ(blocks_of_next_reading(), 1u);
+  run(minutes(10));
+  EXPECT_LE(line_.blocks.size(), 600u + 10 * 8u);
+  EXPECT_EQ(text(last(), "quality"), "bad");
+  EXPECT_EQ(text(*last().find("error"), "code"), "exception_2");
+}
+
+TEST_F(RefusedPointsTest, FindsThePointsOfOnePollWhileAnotherIsRefusedAltogether) {
+  refused_ = {0, 1, 5};
+  add_poll(0, seconds(7), {"r0", "r1"}, "none");
+  start(seconds(10), {"r4", "r5", "r6", "r7"});
+  run(seconds(50));
+  std::vector<std::size_t> values;
+  for (const Json& reading : store_.readings) {
+    if (text(reading, "poll") == "main") values.push_back(reading.find("values")->items.size());
+  }
+  EXPECT_GE(values.size(), 5u);
+  EXPECT_THAT(values, ::testing::Each(3u));
+}
+
 TEST_F(RefusedPointsTest, AsksOnePointOfAMeterThatRefusesAllAndTakesItBackWhenThatIsAnswered) {
   refused_ = {0, 1, 2, 3};
   start(seconds(10), {"r0", "r1", "r2", "r3"});
-  run(minutes(2));
+  run(minutes(10));
   EXPECT_EQ(shown().size(), 4u);
   EXPECT_EQ(blocks_of_next_reading(), 1u);
   EXPECT_EQ(text(last(), "quality"), "bad");
