@@ -30,7 +30,8 @@ bool BusPort::open_if_due(MonoTime now, bool for_command) {
     return false;
   }
   if (tried_) {
-    log_.info("bus up", {{"bus", name_}});
+    if (const std::int64_t changes = logged_.due(now); changes > 0)
+      log_.info("bus up", {{"bus", name_}, {"changes", std::to_string(changes)}});
     JsonWriter json;
     json.member("bus", name_);
     events_.tell("bus_up", name_, json.take());
@@ -63,7 +64,8 @@ void BusPort::lost(const Error& error) {
   reopen_at_ = clock_.mono() + backoff_.next();
   bus_.close();
   if (!news) return;
-  log_.warn("bus down", {{"bus", name_}, {"why", error.detail}});
+  if (const std::int64_t changes = logged_.due(clock_.mono()); changes > 0)
+    log_.warn("bus down", {{"bus", name_}, {"why", error.detail}, {"changes", std::to_string(changes)}});
   JsonWriter json;
   json.member("bus", name_).member("why", error.detail);
   events_.tell("bus_down", name_, json.take());

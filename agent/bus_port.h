@@ -36,6 +36,7 @@ class BusPort {
   const Clock& clock_;
   Log& log_;
   Backoff backoff_;
+  Changes logged_;
   bool up_ = false;
   bool tried_ = false;
   bool lent_ = false;

@@ -34,7 +34,7 @@ CommandRunner::Did CommandRunner::step(MonoTime now) {
   if (!job_) choose(now);
   if (!job_ || now < again_) return Did::kNothing;
   const CommandJob::Step step = p_.port.up() ? job_->step(now) : job_->refuse(failure_of(p_.port.why_down()));
-  if (step.frame && *step.frame && meter_) p_.meters.frame(*meter_);
+  if (step.frame && *step.frame && meter_) p_.meters.frame(*meter_, now);
   if (step.bus_error) p_.port.lost(*step.bus_error);
   again_ = step.again;
   if (!step.done) return Did::kWork;

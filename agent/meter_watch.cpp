@@ -20,10 +20,13 @@ std::vector<MeterState> MeterWatch::states() const {
   return out;
 }
 
-void MeterWatch::frame(std::size_t m) {
+void MeterWatch::frame(std::size_t m, MonoTime now) {
   Meter& meter = meters_[m];
   if (!meter.health.on_frame()) return;
-  log_.info("meter back", {{"bus", setup_.spec.name}, {"meter", meter.state.id}});
+  if (const std::int64_t changes = meter.logged.due(now); changes > 0) {
+    log_.info("meter back",
+              {{"bus", setup_.spec.name}, {"meter", meter.state.id}, {"changes", std::to_string(changes)}});
+  }
   JsonWriter json;
   json.member("meter", meter.state.id).member("bus", setup_.spec.name);
   events_.tell("meter_back", meter.state.id, json.take());
@@ -32,7 +35,11 @@ void MeterWatch::frame(std::size_t m) {
 bool MeterWatch::failed_poll(std::size_t m, MonoTime began, MonoTime now, const std::string& code) {
   Meter& meter = meters_[m];
   if (!meter.health.on_failed_poll(began, now)) return false;
-  log_.warn("meter silent", {{"bus", setup_.spec.name}, {"meter", meter.state.id}, {"code", code}});
+  if (const std::int64_t changes = meter.logged.due(now); changes > 0) {
+    log_.warn(
+        "meter silent",
+        {{"bus", setup_.spec.name}, {"meter", meter.state.id}, {"code", code}, {"changes", std::to_string(changes)}});
+  }
   JsonWriter json;
   json.member("meter", meter.state.id).member("bus", setup_.spec.name).member("code", code);
   events_.tell("meter_silent", meter.state.id, json.take());

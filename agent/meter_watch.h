@@ -23,7 +23,7 @@ class MeterWatch {
   std::vector<MeterState> states() const;
 
   /// A valid frame came.
-  void frame(std::size_t meter);
+  void frame(std::size_t meter, MonoTime now);
   /// A poll ended without one. True when the meter is silent from now on.
   bool failed_poll(std::size_t meter, MonoTime began, MonoTime now, const std::string& code);
   /// The port was opened anew: silent meters are asked at once.
@@ -33,6 +33,7 @@ class MeterWatch {
   struct Meter {
     Health health;
     MeterState state;
+    Changes logged;
   };
   const BusSetup& setup_;
   Events& events_;

@@ -114,11 +114,11 @@ void PollRunner::transact(MonoTime now) {
   if (probe) probe_allowed_ = after + (after - now) * (kSilentShare - 1);
   if (words) {
     job.answered(*words, after);
-    p_.meters.frame(m);
+    p_.meters.frame(m, after);
   } else {
     const Error& error = words.error();
     if (error.code == Errc::kBusDown) return p_.port.lost(error);
-    if (error.code == Errc::kException) p_.meters.frame(m);
+    if (error.code == Errc::kException) p_.meters.frame(m, after);
     if (worth_a_retry_at_once(error) && !one_try && attempt_++ < p_.setup.meters[m].retries) return;
     if (error.code == Errc::kTimeout) {
       job.abandon(error);

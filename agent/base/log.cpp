@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -105,6 +106,13 @@ std::int64_t Repeats::due(const std::string& source, const std::string& state, M
   const std::int64_t count = entry.state == state ? entry.count : 1;
   entry = Entry{state, now, 0};
   return count;
+}
+
+std::int64_t Changes::due(MonoTime now) {
+  ++count_;
+  if (spent_until_ > now) return 0;
+  spent_until_ = std::max(spent_until_, now - (kAtOnce - 1) * Nanos{kPause}) + kPause;
+  return std::exchange(count_, 0);
 }
 
 }  // namespace metergate

@@ -54,4 +54,18 @@ class Repeats {
   std::map<std::string, Entry> entries_;
 };
 
+/// Whether a change of something is to be logged: as it comes, but of one that changes all the time some changes and
+/// then one in ten minutes. For one thing each.
+class Changes {
+ public:
+  /// How many changes there were since one was last logged (>= 1) when this one is to be logged, else 0.
+  std::int64_t due(MonoTime now);
+
+ private:
+  static constexpr int kAtOnce = 6;
+  static constexpr Millis kPause{600'000};
+  MonoTime spent_until_ = MonoTime::min();
+  std::int64_t count_ = 0;
+};
+
 }  // namespace metergate

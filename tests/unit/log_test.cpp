@@ -137,6 +137,27 @@ TEST_F(RepeatsTest, TellsSourcesApart) {
   EXPECT_EQ(due("main", "timeout"), 0);
 }
 
+TEST(ChangesTest, AreLoggedAsTheyComeButOfManyOneInTenMinutesWithTheirCount) {
+  Changes changes;
+  MonoTime now{};
+  std::int64_t logged = 0;
+  for (int i = 0; i < 6; ++i) logged += changes.due(now += std::chrono::seconds(1));
+  EXPECT_EQ(logged, 6);
+  EXPECT_EQ(changes.due(now), 0);
+  EXPECT_EQ(changes.due(now + std::chrono::minutes(9)), 0);
+  EXPECT_EQ(changes.due(now += std::chrono::minutes(10)), 3);
+  EXPECT_EQ(changes.due(now), 0);
+}
+
+TEST(ChangesTest, AreLoggedAsTheyComeAgainAfterAQuietHour) {
+  Changes changes;
+  MonoTime now{};
+  for (int i = 0; i < 100; ++i) changes.due(now);
+  now += std::chrono::hours(2);
+  EXPECT_EQ(changes.due(now), 95);
+  EXPECT_EQ(changes.due(now), 1);
+}
+
 TEST_F(RepeatsTest, LogsAnEmptyStateOfANewSource) { EXPECT_EQ(due("main", ""), 1); }
 
 }  // namespace
