@@ -142,7 +142,11 @@ bool Forwarder::send_lane(Lane lane, MonoTime now) {
   if (!next) store_again_ = now + kStorePause;
   if (!next || !*next) return false;
   LaneSender::Outgoing& out = **next;
-  if (!may_go(out)) return false;
+  if (!may_go(out)) {
+    // The event gets the room that was made for this lane's try.
+    if (refusals_.refused(source)) refusals_.idle(source, now);
+    return false;
+  }
   if (out.payload.size() > bytes && waits_for(source) > 0) return false;  // one large record goes alone
   InFlight entry{};
   entry.source = source;

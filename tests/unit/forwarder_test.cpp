@@ -504,6 +504,20 @@ TEST_F(RefusingBroker, LetsReadingsPassAnEventThatTheBrokerRefuses) {
   EXPECT_EQ(outbox.delivered_up_to(Lane::kReadings), behind);
 }
 
+TEST_F(RefusingBroker, LetsAnEventPassForWhichTheRefusedLaneWaits) {
+  const std::int64_t first = outbox.add(Lane::kReadings, "\"x\":\"poison\"");
+  forwarder->committed();
+  run(clock.mono() + 30s);
+  ASSERT_TRUE(source(Source::kReadings).refused);
+  poison = "nothing";
+  clock.advance(2h);  // its try is due
+  outbox.after_event[first] = commit(Lane::kEvents);
+  run(clock.mono() + 60s);
+
+  EXPECT_EQ(outbox.delivered_up_to(Lane::kEvents), outbox.after_event[first]);
+  EXPECT_EQ(outbox.delivered_up_to(Lane::kReadings), first);
+}
+
 TEST_F(ForwarderTest, BlamesNoLaneForLossesWithProgressInBetween) {
   settings.uplink.batch = 1;
   start();
