@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "agent/base/text.h"
 #include "agent/bus_text.h"
 #include "agent/json.h"
 #include "agent/questions.h"
@@ -74,6 +75,35 @@ Status Agent::open_uplink() {
   auto connector = make_mqtt_connector(std::move(settings), clock_, log_);
   if (!connector) return connector.error();
   connector_ = std::move(*connector);
+  return {};
+}
+
+Status Agent::open_http() {
+  if (!options_.http) return {};
+  std::string token;
+  if (!options_.http_token_file.empty()) {
+    auto text = read_secret("--http-token-file", options_.http_token_file);
+    if (!text) return text.error();
+    token = std::move(*text);
+  }
+  const auto make_server = load_http_server();
+  if (!make_server) return make_server.error();
+  latest_ = std::make_unique<LatestValues>();
+  http_ = std::make_unique<HttpThread>();
+  http_->site = std::make_unique<StatusSite>(StatusSite::Parts{[this] { return snapshot(); },
+                                                               [this] {
+                                                                 std::vector<std::string> hanging;
+                                                                 for (const Heartbeat* beat : heartbeats()) {
+                                                                   if (!beat->fresh(clock_.mono()))
+                                                                     hanging.push_back(beat->name());
+                                                                 }
+                                                                 return hanging;
+                                                               },
+                                                               setup_, *latest_, clock_});
+  const HttpSite site = [this](const std::string& path) { return http_->site->answer(path); };
+  auto port = HttpPort::make(*options_.http, std::unique_ptr<HttpServer>((*make_server)(site, token)), clock_, log_);
+  if (!port) return port.error();
+  http_->port = std::move(*port);
   return {};
 }
 
@@ -172,11 +202,14 @@ void Agent::make_bus(const BusSetup& setup) {
                                                             [this] {
                                                               if (control_) control_->notify();
                                                             }});
+  std::function<void(const Reading&)> seen = [](const Reading&) {};
+  if (latest_) seen = [this](const Reading& reading) { latest_->take(reading); };
   thread.bus = make_modbus_bus(setup.spec.settings, clock_);
-  thread.worker = std::make_unique<BusWorker>(BusWorker::Parts{
-      setup, *thread.bus, *store_, *store_, *events_, clock_, log_, system_draw(), catalog_.hash,
-      ClockRule{kBuilt, store_->opened().newest}, [this] { return forwarder_->writes_allowed(clock_.mono()); },
-      *thread.pause, *store_, serials_, [this] { dispatch_wake_.notify(); }, [this] { clock_watch_->look(); }});
+  thread.worker = std::make_unique<BusWorker>(
+      BusWorker::Parts{setup, *thread.bus, *store_, *store_, *events_, clock_, log_, system_draw(), catalog_.hash,
+                       ClockRule{kBuilt, store_->opened().newest},
+                       [this] { return forwarder_->writes_allowed(clock_.mono()); }, *thread.pause, *store_, serials_,
+                       [this] { dispatch_wake_.notify(); }, [this] { clock_watch_->look(); }, std::move(seen)});
 }
 
 void Agent::make_control() {
@@ -215,6 +248,14 @@ Status Agent::begin_epoch() {
     events_->tell("catalog_changed", "", json.take());
   }
   return store_->remember(kLastCatalog, catalog_.hash);
+}
+
+std::vector<const Heartbeat*> Agent::heartbeats() const {
+  std::vector<const Heartbeat*> beats{&store_beat_, &forward_beat_, &dispatch_beat_};
+  if (control_) beats.push_back(&control_beat_);
+  if (http_) beats.push_back(&http_->heartbeat);
+  for (const BusThread& thread : buses_) beats.push_back(&thread.heartbeat);
+  return beats;
 }
 
 Snapshot Agent::snapshot() const {

@@ -11,10 +11,13 @@
 #include "agent/control.h"
 #include "agent/dispatcher.h"
 #include "agent/forwarder.h"
+#include "agent/http_port.h"
 #include "agent/intake.h"
+#include "agent/latest_values.h"
 #include "agent/replayer.h"
 #include "agent/runner.h"
 #include "agent/status.h"
+#include "agent/status_site.h"
 #include "agent/supervisor.h"
 #include "store/file_store.h"
 
@@ -32,6 +35,14 @@ struct BusThread {
   std::unique_ptr<Runner> runner;
 };
 
+/// What --http needs, and its thread.
+struct HttpThread {
+  std::unique_ptr<StatusSite> site;
+  std::unique_ptr<HttpPort> port;
+  Heartbeat heartbeat{"http"};
+  std::unique_ptr<Runner> runner;
+};
+
 /// The composition root of `run`: owns every part and every thread. The process has one.
 class Agent {
  public:
@@ -46,6 +57,7 @@ class Agent {
   // What is made, in agent.cpp.
   Status open_store();
   Status open_uplink();
+  Status open_http();
   void make_parts();
   void make_bus(const BusSetup& setup);
   void make_control();
@@ -53,6 +65,7 @@ class Agent {
   std::string status_message(bool online, UtcTime at, UtcTime since, bool with_last) const;
   std::vector<std::string> catalog_payloads();
   Snapshot snapshot() const;
+  std::vector<const Heartbeat*> heartbeats() const;
 
   // What runs, in lifecycle.cpp.
   Status start_threads();
@@ -82,6 +95,7 @@ class Agent {
   std::unique_ptr<Forwarder> forwarder_;
   std::unique_ptr<ControlServer> control_;
   SerialBook serials_;
+  std::unique_ptr<LatestValues> latest_;  // with --http only
   std::list<BusThread> buses_;
 
   Wake store_wake_, forward_wake_, dispatch_wake_;
@@ -89,6 +103,7 @@ class Agent {
   std::atomic<bool> stop_sending_{false}, sending_stopped_{false}, failed_{false};
   // Last: threads end before what they use.
   std::unique_ptr<Runner> store_runner_, forward_runner_, dispatch_runner_, control_runner_;
+  std::unique_ptr<HttpThread> http_;  // with --http only
 };
 
 /// `metergate run`. Call it before any thread exists: it blocks SIGTERM and SIGINT for the whole process.

@@ -34,6 +34,7 @@ class BusWorker {
     SerialBook& serials;
     std::function<void()> command_ended;         ///< there is room for another; must not block
     std::function<void()> before_stamp = [] {};  ///< called before a reading or result is stamped; must not block
+    std::function<void(const Reading&)> seen = [](const Reading&) {};  ///< each reading that goes up; must not block
   };
   explicit BusWorker(Parts parts);
 

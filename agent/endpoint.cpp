@@ -22,6 +22,11 @@ bool is_ipv6(const std::string& text) {
   return inet_pton(AF_INET6, text.substr(0, text.find('%')).c_str(), &address) == 1;
 }
 
+bool is_ipv4(const std::string& text) {
+  in_addr address{};
+  return inet_pton(AF_INET, text.c_str(), &address) == 1;
+}
+
 bool is_host(std::string_view host) {
   return !host.empty() && host.size() <= kLongestHost && host[0] != '-' &&
          std::all_of(host.begin(), host.end(), [](char c) {
@@ -57,6 +62,20 @@ Result<Endpoint> parse_endpoint(std::string_view text, int default_port, const s
   }
   endpoint.port = static_cast<int>(*number);
   return endpoint;
+}
+
+Result<Endpoint> parse_listen_address(std::string_view text) {
+  const std::string example = "127.0.0.1:9464";
+  auto endpoint = parse_endpoint(text, 0, example);
+  if (!endpoint) return endpoint;
+  if (endpoint->host == "localhost") endpoint->host = "127.0.0.1";
+  const bool zone = endpoint->host.find('%') != std::string::npos;
+  if (is_ipv4(endpoint->host) || (is_ipv6(endpoint->host) && !zone)) return endpoint;
+  return invalid(quoted(endpoint->host) + " is not an address of this machine, such as 127.0.0.1, [::1] or 0.0.0.0");
+}
+
+bool is_loopback(const Endpoint& endpoint) {
+  return endpoint.host == "::1" || (is_ipv4(endpoint.host) && endpoint.host.compare(0, 4, "127.") == 0);
 }
 
 Result<Upstream> parse_upstream(std::string_view url) {

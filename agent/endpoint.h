@@ -15,6 +15,10 @@ struct Endpoint {
 /// `HOST:PORT` or `[IPv6]:PORT`; without a port `default_port`, which is 0 where one has to be given. Errors: kInvalid.
 Result<Endpoint> parse_endpoint(std::string_view text, int default_port, const std::string& example);
 
+/// ADDR:PORT to listen at; `localhost` becomes 127.0.0.1. Errors: kInvalid (no numeric address, no port).
+Result<Endpoint> parse_listen_address(std::string_view text);
+bool is_loopback(const Endpoint& endpoint);  ///< 127.0.0.0/8 or ::1
+
 struct Upstream {
   bool to_stdout = false;
   bool tls = false;

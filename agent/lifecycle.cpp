@@ -45,14 +45,12 @@ void Agent::fail_stop(const std::string& why) {
 int Agent::run() {
   // Order: what can be wrong in files first, then the store, which is the only thing that is changed.
   if (const Status uplink = open_uplink(); !uplink) return refuse(uplink.error());
+  if (const Status http = open_http(); !http) return refuse(http.error());
   if (const Status store = open_store(); !store) return refuse(store.error());
   make_parts();
   make_control();
 
-  std::vector<const Heartbeat*> beats{&store_beat_, &forward_beat_, &dispatch_beat_};
-  if (control_) beats.push_back(&control_beat_);
-  for (const BusThread& thread : buses_) beats.push_back(&thread.heartbeat);
-  Supervisor supervisor(beats, systemd_notify(), systemd_watchdog(), log_);
+  Supervisor supervisor(heartbeats(), systemd_notify(), systemd_watchdog(), log_);
 
   const Draft started = event_draft(stamp_of(clock_), "started", started_detail(store_->opened(), METERGATE_VERSION));
   const FileStore::Hooks hooks{[this] { forwarder_->committed(); }, [this] { store_wake_.notify(); },
@@ -114,6 +112,15 @@ Status Agent::start_threads() {
   forward.patience = kForwardPatience;
   if (Status s = start(forward_runner_, std::move(forward), forward_beat_); !s) return s;
 
+  if (http_) {
+    Task http{"http",
+              [this](MonoTime now) { return std::min(http_->site->step(now), http_->port->step(now)); },
+              [this](MonoTime t) { http_->port->wait_until(t); },
+              [this] { http_->port->notify(); },
+              {}};
+    if (Status s = start(http_->runner, std::move(http), http_->heartbeat); !s) return s;
+  }
+
   if (!control_) return {};
   Task control{"control",
                [this](MonoTime now) { return control_->step(now); },
@@ -145,12 +152,14 @@ bool Agent::stop_threads(Supervisor& supervisor) {
   for (BusThread& thread : buses_) thread.runner->stop();
   dispatch_runner_->stop();
   if (control_runner_) control_runner_->stop();
+  if (http_) http_->runner->stop();
   const auto left = [this](MonoTime until) {
     return std::max(Millis{0}, std::chrono::duration_cast<Millis>(until - clock_.mono()));
   };
   for (BusThread& thread : buses_) all = thread.runner->join(left(buses_until)) && all;
   all = dispatch_runner_->join(left(buses_until)) && all;
   if (control_runner_) all = control_runner_->join(left(buses_until)) && all;
+  if (http_) all = http_->runner->join(left(buses_until)) && all;
 
   const MonoTime sending_until = clock_.mono() + kStopSending;
   stop_sending_ = true;
@@ -168,7 +177,8 @@ int run_agent(const Options& options) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   // A core dump would hold the broker's password and the private key.
-  if (!options.uplink.password_file.empty() || !options.uplink.key_file.empty()) prctl(PR_SET_DUMPABLE, 0);
+  if (!options.uplink.password_file.empty() || !options.uplink.key_file.empty() || !options.http_token_file.empty())
+    prctl(PR_SET_DUMPABLE, 0);
   auto setup = make_setup(options);
   if (const auto* wrong = std::get_if<UsageError>(&setup)) {
     std::fprintf(stderr, "metergate: %s\n", wrong->message.c_str());

@@ -87,6 +87,17 @@ Refusal check_uplink(OptionSources& sources) {
   return std::nullopt;
 }
 
+Refusal check_http(const Options& options) {
+  if (!options.http) {
+    if (options.http_token_file.empty()) return std::nullopt;
+    return wrong("--http-token-file needs --http; such as --http 0.0.0.0:9464");
+  }
+  if (is_loopback(*options.http) || !options.http_token_file.empty()) return std::nullopt;
+  return wrong("--http: beyond this machine '" + options.http->host +
+               "' is for those who have a token: give --http-token-file F, or --http 127.0.0.1:" +
+               std::to_string(options.http->port));
+}
+
 Refusal check_table(OptionSources& sources) {
   Invocation& invocation = sources.invocation();
   if (!invocation.table) {
@@ -203,7 +214,9 @@ std::optional<UsageError> complete(OptionSources& sources) {
   if (command == Command::kScan) return check_scan(sources);
   if (auto refusal = check_names(sources.invocation().options)) return refusal;
   sources.invocation().options.store.gateway = sources.invocation().options.gateway;
-  return command == Command::kRead ? check_read(sources) : check_uplink(sources);
+  if (command == Command::kRead) return check_read(sources);
+  if (auto refusal = check_uplink(sources)) return refusal;
+  return check_http(sources.invocation().options);
 }
 
 }  // namespace metergate

@@ -117,11 +117,6 @@ Refusal apply_bus(Invocation& invocation, const Setting& setting) {
   return spec(scan ? parse_bus_to_scan : parse_bus, take)(invocation, setting);
 }
 
-Apply not_yet() {
-  return
-      [](Invocation&, const Setting& setting) -> Refusal { return refused(setting, "this version cannot do it yet"); };
-}
-
 Refusal apply_upstream(Invocation& invocation, const Setting& setting) {
   const auto upstream = parse_upstream(setting.value);
   if (!upstream) return refused(setting, upstream.error().detail);
@@ -236,6 +231,11 @@ std::vector<OptionInfo> agent_options() {
 
       {other, "control", "PATH", "/run/metergate/control", "local socket of the running agent",
        text(to(&Options::control))},
+      {other, "http", "ADDR:PORT", "",
+       "serves /metrics (Prometheus), /healthz and a status page; such as 127.0.0.1:9464",
+       parsed(parse_listen_address, to(&Options::http))},
+      {other, "http-token-file", "F", "", "holds the token that --http wants; needed for other than loopback",
+       text(to(&Options::http_token_file))},
       {other, "trust-clock", "", "", "the clock is right without NTP (an RTC is fitted)",
        yes(to(&Options::trust_clock))},
       {other, "log-level", "LEVEL", "info", "error, warning, info or debug",
@@ -244,9 +244,6 @@ std::vector<OptionInfo> agent_options() {
       {other, "config", "FILE", "", "'name = value' a line; weaker than environment and command line", {}},
       {other, "help", "", "", "this text", {}},
       {other, "version", "", "", "the version", {}},
-
-      {"", "http", "ADDR:PORT", "", "", not_yet()},
-      {"", "http-token-file", "F", "", "", not_yet()},
   };
 }
 
@@ -315,7 +312,7 @@ std::vector<std::string> option_names(Commands commands) {
 
 std::string special_refusal(const std::string& option) {
   if (option == "password") return "a secret is never a flag's value; use --password-file";
-  if (option == "http-token") return "a secret is never a flag's value, and this version has no --http yet";
+  if (option == "http-token") return "a secret is never a flag's value; use --http-token-file";
   return "";
 }
 

@@ -8,6 +8,7 @@
 
 #include "agent/base/log.h"
 #include "agent/base/result.h"
+#include "agent/endpoint.h"
 #include "drivers/bus.h"
 #include "store/store.h"
 
@@ -80,6 +81,8 @@ struct Options {
   UplinkOptions uplink;
   StoreSettings store;
   std::string control = "/run/metergate/control";
+  std::optional<Endpoint> http;  ///< a numeric address; beyond loopback only with a token
+  std::string http_token_file;
   bool trust_clock = false;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;

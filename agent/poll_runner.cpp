@@ -247,6 +247,7 @@ void PollRunner::publish(const std::vector<PollJob::Done>& done) {
     } else {
       ++state.partial;
     }
+    p_.seen(d.reading);
     drafts.push_back(reading_draft(d.reading, poll.keep_high));
   }
   if (!drafts.empty()) p_.outbox.append(std::move(drafts));

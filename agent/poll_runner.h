@@ -32,6 +32,7 @@ class PollRunner {
     Memory& memory;
     SerialBook& serials;
     std::function<void()> before_stamp;
+    std::function<void(const Reading&)> seen;
   };
   explicit PollRunner(Parts parts);
 

@@ -278,12 +278,9 @@ Result<std::unique_ptr<Connector>> make_mqtt_connector(ConnectorSettings setting
   const UplinkOptions& options = settings.options;
   std::string password;
   if (!options.password_file.empty()) {
-    auto text = read_file(options.password_file, 64 << 10);
-    if (!text) return Error{Errc::kInvalid, "--password-file " + options.password_file + ": " + text.error().detail};
+    auto text = read_secret("--password-file", options.password_file);
+    if (!text) return text.error();
     password = std::move(*text);
-    if (!password.empty() && password.back() == '\n') password.pop_back();
-    if (!password.empty() && password.back() == '\r') password.pop_back();
-    if (password.empty()) return Error{Errc::kInvalid, "--password-file " + options.password_file + ": it is empty"};
   }
   if (options.tls) {
     const Status usable = check_tls_files(options);

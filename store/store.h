@@ -116,7 +116,7 @@ struct StoreState {
   std::array<LaneState, kLanes> lanes;
   std::int64_t open_commands = 0, known_commands = 0, dead_letters = 0;
   std::int64_t bytes_used = 0, bytes_max = 0;
-  std::int64_t commits = 0, commit_us_last = 0, commit_us_max = 0, failed_commits = 0, reopened = 0;
+  std::int64_t commits = 0, commit_us_last = 0, commit_us_max = 0, commit_us_sum = 0, failed_commits = 0, reopened = 0;
   std::int64_t readings_lost = 0, commands_without_room = 0;
   std::int64_t shed = 0;  ///< events, dead letters and what was to be remembered later, dropped for want of room
   bool failing = false;   ///< the file cannot be used at present

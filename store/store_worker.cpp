@@ -124,6 +124,7 @@ bool StoreWorker::commit(MonoTime now) {
   const Status done = write_slice(*room);
   counts_.commit_us_last = std::chrono::duration_cast<Micros>(clock_.mono() - before).count();
   counts_.commit_us_max = std::max(counts_.commit_us_max, counts_.commit_us_last);
+  counts_.commit_us_sum += counts_.commit_us_last;
   if (!done) {
     ++counts_.failed_commits;
     doubt_ = done.error().code == Errc::kFull ? 0 : db_->doubt();

@@ -21,7 +21,8 @@ target_compile_options(metergate_flags INTERFACE -fsigned-char)
 
 # What is shipped: position independent and hardened, and without a trace of where it was built.
 set(shipped $<CONFIG:Release,RelWithDebInfo>)
-target_compile_options(metergate_flags INTERFACE $<${shipped}:-fPIE> $<${shipped}:-fstack-protector-strong>
+set(program $<AND:${shipped},$<NOT:$<STREQUAL:$<TARGET_PROPERTY:TYPE>,MODULE_LIBRARY>>>)
+target_compile_options(metergate_flags INTERFACE $<${program}:-fPIE> $<${shipped}:-fstack-protector-strong>
   $<${shipped}:-ffunction-sections> $<${shipped}:-fdata-sections>
   $<${shipped}:-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.> $<${shipped}:-ffile-prefix-map=${CMAKE_BINARY_DIR}=build>)
 if(CMAKE_SYSROOT)
@@ -30,7 +31,7 @@ endif()
 if(NOT METERGATE_SANITIZE)
   target_compile_definitions(metergate_flags INTERFACE $<${shipped}:_FORTIFY_SOURCE=2>)
 endif()
-target_link_options(metergate_flags INTERFACE $<${shipped}:-pie> $<${shipped}:-Wl,-z,relro,-z,now,--gc-sections,--as-needed>)
+target_link_options(metergate_flags INTERFACE $<${program}:-pie> $<${shipped}:-Wl,-z,relro,-z,now,--gc-sections,--as-needed>)
 
 find_program(METERGATE_GZIP gzip REQUIRED)
 function(install_compressed component source destination name)
@@ -47,6 +48,7 @@ function(install_common component package)
 endfunction()
 
 install(TARGETS metergate DESTINATION bin COMPONENT gateway)
+install(TARGETS metergate_http DESTINATION lib/metergate COMPONENT gateway)
 install(FILES systemd/metergate.service DESTINATION lib/systemd/system COMPONENT gateway)
 install(FILES systemd/sysusers.conf DESTINATION lib/sysusers.d RENAME metergate.conf COMPONENT gateway)
 install(FILES systemd/77-metergate-modemmanager.rules DESTINATION lib/udev/rules.d COMPONENT gateway)
@@ -55,7 +57,7 @@ install(FILES systemd/flags DESTINATION /etc/metergate COMPONENT gateway)
 install(DIRECTORY DESTINATION /etc/metergate/credentials DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
   COMPONENT gateway)
 install(DIRECTORY systemd/examples DESTINATION share/doc/metergate COMPONENT gateway)
-install(DIRECTORY systemd/broker DESTINATION share/doc/metergate/examples COMPONENT gateway PATTERN gateway-user EXCLUDE)
+install(DIRECTORY systemd/broker systemd/monitoring DESTINATION share/doc/metergate/examples COMPONENT gateway PATTERN gateway-user EXCLUDE)
 install(PROGRAMS systemd/broker/rabbitmq/gateway-user DESTINATION share/doc/metergate/examples/broker/rabbitmq COMPONENT gateway)
 install_compressed(gateway systemd/man/metergate.1 share/man/man1 metergate.1)
 install_compressed(gateway systemd/man/metergate-profile.5 share/man/man5 metergate-profile.5)
@@ -93,7 +95,7 @@ set(runtime "libc6 (>= 2.36), libgcc-s1 (>= 12), libstdc++6 (>= 12)")
 
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_NAME metergate)
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_SECTION net)
-set(CPACK_DEBIAN_GATEWAY_PACKAGE_DEPENDS "${runtime}, libmodbus5 (>= 3.1.6), \
+set(CPACK_DEBIAN_GATEWAY_PACKAGE_DEPENDS "${runtime}, libcpp-httplib0.11 (>= 0.11), libmodbus5 (>= 3.1.6), \
 libpaho-mqtt1.3 (>= 1.3.12), libpaho-mqttpp3-1 (>= 1.2.0), libsqlite3-0 (>= 3.40), libssl3 (>= 3.0), \
 systemd | systemd-standalone-sysusers | systemd-sysusers")
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_RECOMMENDS ca-certificates)

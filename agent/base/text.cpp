@@ -197,4 +197,13 @@ Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
   return content;
 }
 
+Result<std::string> read_secret(const std::string& flag, const std::string& path) {
+  auto text = read_file(path, 64 << 10);
+  if (!text) return Error{Errc::kInvalid, flag + ' ' + path + ": " + text.error().detail};
+  if (!text->empty() && text->back() == '\n') text->pop_back();
+  if (!text->empty() && text->back() == '\r') text->pop_back();
+  if (text->empty()) return Error{Errc::kInvalid, flag + ' ' + path + ": it is empty"};
+  return text;
+}
+
 }  // namespace metergate

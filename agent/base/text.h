@@ -37,5 +37,7 @@ std::optional<UtcTime> parse_rfc3339(std::string_view text);
 
 /// A whole small file. Errors: kNotFound with the reason of the system, kInvalid over `max_bytes`.
 Result<std::string> read_file(const std::string& path, std::size_t max_bytes = 4 << 20);
+/// What a flag's file holds, without a line break at its end. Errors: kInvalid, naming flag and file; an empty one too.
+Result<std::string> read_secret(const std::string& flag, const std::string& path);
 
 }  // namespace metergate

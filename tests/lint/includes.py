@@ -31,6 +31,7 @@ HOMES = {
     r"boost/.*": ("agent/options.cpp",),
     r"nlohmann/.*": ("agent/json.cpp",),
     r"openssl/.*": ("agent/tls_peer.cpp",),
+    r"httplib": ("agent/http_server.cpp",),
 }
 LIBC = re.compile(
     r"(sys|netinet|arpa|net|linux)/[\w/]+|"

@@ -286,8 +286,13 @@ TEST_F(OptionsTest, RefusesFlagsWithWhatWouldBeRight) {
            {{"--delivery", "brokr"}, "--delivery: 'brokr' is not one of broker, receipt (did you mean 'broker'?)"},
            {{"--upstream", "stdout:", "--delivery", "receipt"},
             "--delivery receipt needs a broker: with stdout: a record is delivered when it is written"},
-           {{"--http", "127.0.0.1:80"}, "--http: this version cannot do it yet"},
-           {{"--http-token-file", "f"}, "--http-token-file: this version cannot do it yet"},
+           {{"--http", "127.0.0.1"}, "--http: '127.0.0.1' has no port; such as 127.0.0.1:9464"},
+           {{"--http", "gateway.example:80"},
+            "--http: 'gateway.example' is not an address of this machine, such as 127.0.0.1, [::1] or 0.0.0.0"},
+           {{"--http", "0.0.0.0:80"},
+            "--http: beyond this machine '0.0.0.0' is for those who have a token: give --http-token-file F, or --http "
+            "127.0.0.1:80"},
+           {{"--http-token-file", "f"}, "--http-token-file needs --http; such as --http 0.0.0.0:9464"},
            {{"--receipt-timeout", "5"},
             "--receipt-timeout: '5' is not a duration, written like 250ms, 10s, 5m, 1h or 30d"},
            {{"--bus", "name=a"},
@@ -322,7 +327,7 @@ TEST_F(OptionsTest, RefusesFilesWithPlaceAndStatus78) {
                {"help = yes", ":1: help: stands on the command line only"},
                {"json = yes", ":1: json: stands on the command line only"},
                {"password = hunter2", ":1: password: a secret is never a flag's value; use --password-file"},
-               {"http = 127.0.0.1:80", ":1: http: this version cannot do it yet"},
+               {"http = 127.0.0.1:x", ":1: http: ':x' is not ':' and a port from 1 to 65535; such as 127.0.0.1:9464"},
                {"bus = name=a",
                 ":1: bus: a bus has exactly one of device=, tcp= and rtu-over-tcp=; such as "
                 "device=/dev/ttyS1,baud=9600,mode=8E1"}};
@@ -344,6 +349,16 @@ TEST_F(OptionsTest, JudgesTheEnvironmentLikeFlags) {
   EXPECT_EQ(fault({}), "METERGATE_METER line 2: bus= is missing; such as bus=rs485-1");
   environment_ = {{"METERGATE_TRUST_CLOCK", "1"}};
   EXPECT_EQ(fault({}), "METERGATE_TRUST_CLOCK: '1' is not one of yes, no");
+}
+
+TEST_F(OptionsTest, ServesBeyondLoopbackWithATokenOnly) {
+  for (const char* near : {"127.0.0.1:9464", "localhost:9464", "127.1.2.3:1", "[::1]:9464"}) {
+    EXPECT_TRUE(run({"--http", near}).http) << near;
+  }
+  for (const char* far : {"0.0.0.0:1", "[::]:1", "192.0.2.1:1", "[::ffff:127.0.0.1]:1"}) {
+    EXPECT_THAT(fault({"--http", far}), HasSubstr("give --http-token-file F")) << far;
+    EXPECT_EQ(run({"--http", far, "--http-token-file", "f"}).http_token_file, "f") << far;
+  }
 }
 
 TEST_F(OptionsTest, WarnsOfVariablesThatAreNoOption) {
@@ -397,7 +412,6 @@ TEST_F(OptionsTest, PrintsHelpAndVersion) {
   EXPECT_THAT(text, HasSubstr("\nUplink:\n"));
   EXPECT_THAT(text, HasSubstr("--batch N (=50)"));
   EXPECT_THAT(text, HasSubstr("SPEC of --bus"));
-  EXPECT_THAT(text, Not(HasSubstr("--http")));
   EXPECT_THAT(text, Not(HasSubstr("--json")));
   EXPECT_THAT(good({"read", "--help"}).text, HasSubstr("--json"));
 }
