@@ -17,6 +17,7 @@ _metergate()
         --format) words='jsonl csv' ;;
         --lane) words='readings results events' ;;
         --delivery) words='broker receipt' ;;
+        --http) words='127.0.0.1:9464' ;;
         --profile) words=$(metergate profiles 2>/dev/null | sed -n 's/^\([a-z0-9][a-z0-9_-]*\)\( .*\)\{0,1\}$/\1/p') ;;
         --meters | --config | --store | --control | --*-file)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
