@@ -19,7 +19,9 @@ class StatusHistory {
   void add(const Snapshot& snapshot);
 
   /// Oldest first. Utilisation in parts of a thousand of the time between two samples.
-  const std::deque<std::uint16_t>& utilisation(std::size_t bus) const { return buses_[bus].utilisation; }
+  std::deque<std::uint16_t> utilisation(std::size_t bus) const {
+    return bus < buses_.size() ? buses_[bus].utilisation : std::deque<std::uint16_t>{};
+  }
   const std::deque<std::int64_t>& backlog() const { return backlog_; }  ///< records of all lanes
 
  private:

@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "agent/base/text.h"
-#include "status_page_html.h"
 
 namespace metergate {
 
@@ -109,7 +108,7 @@ void write_buses(std::string& out, const Snapshot& s, const StatusHistory& histo
   for (std::size_t i = 0; i < s.buses.size(); ++i) {
     const BusState& bus = s.buses[i];
     const BusCounters& c = bus.counters;
-    const auto& used = history.utilisation(i);
+    const auto used = history.utilisation(i);
     table.row().text(bus.name).html(state_of(bus)).number(used.empty() ? "" : percent(used.back()));
     table.html(plot(used, 1000, "utilisation over the last hour")).number(c.answers).number(c.timeouts);
     table.number(c.crc + c.garbled + c.exceptions + c.bus_down).number(bus.commands_done);
@@ -180,7 +179,7 @@ std::vector<std::string> ailments(const Snapshot& s, const std::vector<std::stri
 std::string status_page(const Snapshot& s, const StatusHistory& history, const LatestValues& latest, const Setup& setup,
                         const std::vector<std::string>& ailments) {
   constexpr std::string_view kMark = "<!--main-->";
-  const std::string_view frame = kStatusPage;
+  const std::string_view frame = status_page_frame();
   const std::size_t mark = frame.find(kMark);
   std::string out(frame.substr(0, mark));
   write_head(out, s, ailments);
