@@ -129,6 +129,10 @@ void write_meters(Text& text, const Snapshot& s) {
     text.sample({{"bus", bus}, {"meter", meter.id}, {"quality", "partial"}}, meter.partial);
     text.sample({{"bus", bus}, {"meter", meter.id}, {"quality", "bad"}}, meter.bad);
   });
+  text.gauge("meter_refused_points", "Points that are left out because the meter refuses them.");
+  each_meter(s, [&](const std::string& bus, const MeterState& meter) {
+    text.sample({{"bus", bus}, {"meter", meter.id}}, static_cast<std::int64_t>(meter.refused.size()));
+  });
   text.counter("meter_slots_missed_total", "Slots of the meter's polls that could not be kept.");
   each_meter(s, [&](const std::string& bus, const MeterState& meter) {
     text.sample({{"bus", bus}, {"meter", meter.id}}, meter.slots_missed);
