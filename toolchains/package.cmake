@@ -48,7 +48,8 @@ function(install_common component package)
 endfunction()
 
 install(TARGETS metergate DESTINATION bin COMPONENT gateway)
-install(TARGETS metergate_http DESTINATION lib/metergate COMPONENT gateway)
+install(TARGETS metergate_http DESTINATION lib/metergate PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ
+  COMPONENT gateway)
 install(FILES systemd/metergate.service DESTINATION lib/systemd/system COMPONENT gateway)
 install(FILES systemd/sysusers.conf DESTINATION lib/sysusers.d RENAME metergate.conf COMPONENT gateway)
 install(FILES systemd/77-metergate-modemmanager.rules DESTINATION lib/udev/rules.d COMPONENT gateway)
