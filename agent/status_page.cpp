@@ -9,6 +9,7 @@ namespace metergate {
 
 namespace {
 
+constexpr std::string_view kMark = "<!--main-->";
 constexpr std::size_t kMetersWithValues = 100;  // a page of more would be too much for a phone
 
 std::string escaped(std::string_view text) {
@@ -169,6 +170,7 @@ void write_backlog(std::string& out, const Snapshot& s, const StatusHistory& his
 
 std::vector<std::string> ailments(const Snapshot& s, const std::vector<std::string>& hanging) {
   std::vector<std::string> all;
+  all.reserve(hanging.size() + 1);
   for (const std::string& thread : hanging) all.push_back("the thread '" + thread + "' hangs");
   if (s.store.failing)
     all.push_back("the store cannot be used: " +
@@ -178,7 +180,6 @@ std::vector<std::string> ailments(const Snapshot& s, const std::vector<std::stri
 
 std::string status_page(const Snapshot& s, const StatusHistory& history, const LatestValues& latest, const Setup& setup,
                         const std::vector<std::string>& ailments) {
-  constexpr std::string_view kMark = "<!--main-->";
   const std::string_view frame = status_page_frame();
   const std::size_t mark = frame.find(kMark);
   std::string out(frame.substr(0, mark));
