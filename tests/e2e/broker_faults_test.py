@@ -57,7 +57,8 @@ class BrokerFaults(GatewayTest):
                 self.proxy.reset_in_publish = 1
             if n % 4 == 3:
                 self.proxy.drop_pubacks, self.proxy.delay = 1, 0.03 * (n % 8)
-            time.sleep(0.7)
+            time.sleep(0.5)
+            wait_for("the fault", 15, lambda: self.proxy.reset_in_publish == self.proxy.drop_pubacks == 0)
         self.proxy.reset()
         self.proxy.drop_pubacks, self.proxy.delay = 0, 0
         for n in range(16):
