@@ -24,7 +24,7 @@ std::string line_of(const DeadEntry& dead) {
 
 std::string line_of(const CommandEntry& command) {
   const auto record = parse_json(command.result.empty() ? command.body : command.result);
-  const auto text = [&record](const Json* json, const char* name) {
+  const auto text = [](const Json* json, const char* name) {
     const Json* member = json ? json->find(name) : nullptr;
     return member ? member->as_text() : std::nullopt;
   };
