@@ -38,9 +38,9 @@ bool has_hung_up(int socket) {
 
 /// Whether all lines are there that the first one speaks of.
 bool is_whole(const std::string& answer) {
-  constexpr std::string_view kHead = "{\"lines\":";
-  if (answer.compare(0, kHead.size(), kHead) != 0) return true;
-  const auto lines = std::strtoll(answer.c_str() + kHead.size(), nullptr, 10);
+  constexpr std::string_view head = "{\"lines\":";
+  if (answer.compare(0, head.size(), head) != 0) return true;
+  const auto lines = std::strtoll(answer.c_str() + head.size(), nullptr, 10);
   return std::count(answer.begin(), answer.end(), '\n') > lines;
 }
 

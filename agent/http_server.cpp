@@ -12,7 +12,7 @@ namespace {
 /// Request line, Host and Authorization: all that the answer depends on. What cpp-httplib would do with others
 /// (many ranges, compression of the best kind, a wait for a body) is work that any client could ask for.
 std::string essential(std::string_view head) {
-  constexpr std::string_view kWanted[] = {"host:", "authorization:"};
+  constexpr std::string_view wanted[] = {"host:", "authorization:"};
   std::string kept;
   while (!head.empty()) {
     const std::size_t end = std::min(head.find('\n'), head.size() - 1) + 1;
@@ -22,7 +22,7 @@ std::string essential(std::string_view head) {
                return a == (b >= 'A' && b <= 'Z' ? b + ('a' - 'A') : b);
              });
     };
-    if (kept.empty() || std::any_of(std::begin(kWanted), std::end(kWanted), starts_with)) kept += line;
+    if (kept.empty() || std::any_of(std::begin(wanted), std::end(wanted), starts_with)) kept += line;
     head.remove_prefix(end);
   }
   return kept + "\r\n";

@@ -117,7 +117,8 @@ Answer read(const LocalParts& parts, const Json& question) {
     }
     answered();
   };
-  parts.give.at(open.plan.bus)(std::move(open));
+  const auto& give = parts.give.at(open.plan.bus);
+  give(std::move(open));
   return ControlServer::Later([outcome]() {
     const std::lock_guard<std::mutex> hold(outcome->mutex);
     return outcome->answer;

@@ -1,6 +1,7 @@
 #include "agent/base/int128.h"
 
 #include <array>
+#include <cstdlib>
 
 namespace metergate {
 
@@ -26,6 +27,7 @@ WideInteger operator/(const WideInteger& a, const WideInteger& b) {
   // Both magnitudes are less than 2^128 as unsigned numbers, also that of the smallest value.
   const WideInteger dividend = a.negative() ? -a : a;
   const WideInteger divisor = b.negative() ? -b : b;
+  if (divisor.high_ == 0 && divisor.low_ == 0) std::abort();  // as the processor does
   WideInteger quotient;
   if (divisor.high_ == 0 && divisor.low_ <= kDigit) {
     // By hand, as on paper, with digits of 32 bits.

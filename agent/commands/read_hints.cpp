@@ -116,11 +116,11 @@ std::vector<std::string> hints_for(const Symptoms& s) {
 std::string better_order(const MeterSetup& meter, const std::vector<const Point*>& points, const RegisterImage& image) {
   const Sense now = sense_of(meter, points, image, std::nullopt);
   if (now.points == 0 || now.good * 2 > now.points) return "";
-  constexpr std::array<std::pair<WordOrder, const char*>, 4> kOrders{{{WordOrder::kCDAB, "order=CDAB"},
-                                                                      {WordOrder::kABCD, "order=ABCD"},
-                                                                      {WordOrder::kDCBA, "order=DCBA"},
-                                                                      {WordOrder::kBADC, "order=BADC"}}};
-  for (const auto& [order, name] : kOrders) {
+  constexpr std::array<std::pair<WordOrder, const char*>, 4> orders{{{WordOrder::kCDAB, "order=CDAB"},
+                                                                     {WordOrder::kABCD, "order=ABCD"},
+                                                                     {WordOrder::kDCBA, "order=DCBA"},
+                                                                     {WordOrder::kBADC, "order=BADC"}}};
+  for (const auto& [order, name] : orders) {
     const Sense other = sense_of(meter, points, image, order);
     if (other.points > 0 && other.good == other.points) return name;
   }

@@ -26,9 +26,9 @@ class PortLine final : public ReadLine {
 };
 
 Error error_of(const std::string& code, const std::string& message) {
-  constexpr std::string_view kException = "exception_";
-  if (code.compare(0, kException.size(), kException) == 0) {
-    return {Errc::kException, message, std::atoi(code.c_str() + kException.size())};
+  constexpr std::string_view prefix = "exception_";
+  if (code.compare(0, prefix.size(), prefix) == 0) {
+    return {Errc::kException, message, std::atoi(code.c_str() + prefix.size())};
   }
   if (code == "timeout") return {Errc::kTimeout, message};
   if (code == "crc") return {Errc::kCrc, message};
@@ -97,8 +97,10 @@ Result<std::unique_ptr<ReadLine>> line_to(const BusSpec& bus, const ReadTools& t
     if (port == describe_port(bus.settings)) {
       return std::unique_ptr<ReadLine>(std::make_unique<AgentLine>(tools.ask, name));
     }
-    return Error{Errc::kLocked, "the running agent has the port as " + port + ", here it is " +
-                                    describe_port(bus.settings) + "; 'metergate pause " + name + "' frees it"};
+    std::string why = "the running agent has the port as " + port;
+    why.append(", here it is ").append(describe_port(bus.settings));
+    why.append("; 'metergate pause ").append(name).append("' frees it");
+    return Error{Errc::kLocked, std::move(why)};
   }
   return to_port();
 }

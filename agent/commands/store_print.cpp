@@ -14,8 +14,8 @@ constexpr std::size_t kShownPayload = 60;
 
 std::int64_t number_of(const Json* json, const char* name) {
   const Json* member = json ? json->find(name) : nullptr;
-  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-  return member ? member->as_integer(0, kMost).value_or(0) : 0;
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  return member ? member->as_integer(0, most).value_or(0) : 0;
 }
 
 /// Text as it stands, other values as JSON writes them; empty where there is none.
