@@ -132,13 +132,20 @@ class Access(GatewayTest):
             (folder / f"gw.{kind}").write_bytes((folder / f"{name}.{kind}").read_bytes())
 
     def test_two_gateways_with_one_id_tell_it_and_do_not_write(self):
+        self.twins(())
+
+    def test_also_when_no_connection_ends_the_other(self):
+        self.twins(("--client-id",))
+
+    def twins(self, own_flag):
         broker = self.lab.broker()
         backend = self.lab.backend(broker.port)
         sims, twins = [], []
         for name in ("one", "two"):
             self.line = self.lab.folder / f"tty-{name}"
             sims.append(self.serial_sim(name=f"sim-{name}"))
-            twins.append(self.lab.agent(*self.flags(broker, "--store", self.lab.folder / f"{name}.db", every=None), name=name))
+            twins.append(self.lab.agent(*self.flags(broker, "--store", self.lab.folder / f"{name}.db", every=None), *(own_flag and (*own_flag, name)),
+                                        name=name))
         wait_for("a word of each", 40, lambda: len({e["id"].split("/")[1] for e in backend.events("duplicate_gateway")}) == 2)
         for n in range(3):
             backend.send({"id": f"w{n}", "op": "write", "meter": "m1", "point": "limit", "value": 7,

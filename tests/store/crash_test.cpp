@@ -21,7 +21,7 @@ class CrashTest : public StoreTest {
     std::map<std::string, std::string> rows;        // id to bytes, of what was handed out
     std::map<std::string, std::int64_t> delivered;  // epoch/lane to number
     std::set<std::string> admitted, started, answered;
-    std::string learned;
+    std::map<std::string, std::string> learned;  // by key; texts that only grow
     bool begun = false;
   };
   struct Event {
@@ -116,6 +116,36 @@ class CrashTest : public StoreTest {
     }
     store_->delivered(lane, last.key);
   }
+  /// A PUBACK for all that waits, a receipt for the first `count` of it.
+  void receive_some(std::size_t count) {
+    const auto waiting = rows(Lane::kReadings, *store_->delivered_key(Lane::kReadings));
+    if (waiting.size() < count) return;
+    store_->sent(Lane::kReadings, waiting.back().key);
+    const Row& last = waiting[count - 1];
+    promise([lane = last.epoch + "/readings", seq = last.seq](Promises& p) { p.delivered[lane] = seq; });
+    const auto done = store_->receipt({last.epoch, Lane::kReadings, last.seq}, waiting.back().key);
+    ASSERT_TRUE(done);
+  }
+  void learn(const std::string& key, const std::string& text) {
+    ASSERT_TRUE(store_->remember(key, text));
+    promise([key, text](Promises& p) { p.learned[key] = text; });
+  }
+  /// A step of a replay of all readings by time, and its place.
+  void replay_some() {
+    const auto piece = store_->search(everything(), place_, 4, 1 << 20);
+    ASSERT_TRUE(piece);
+    place_ = piece->end ? ReplayPlace{} : piece->next;
+    replays_ += piece->end ? 1 : 0;
+    char text[80];
+    std::snprintf(text, sizeof text, "%04d %06lld %09lld %06lld", replays_, static_cast<long long>(place_.epoch),
+                  static_cast<long long>(place_.after), static_cast<long long>(place_.seq));
+    learn("replay", text);
+  }
+  static ReplayWish everything() {
+    ReplayWish wish;
+    wish.to = UtcTime::max();
+    return wish;
+  }
   static std::string id_of(const std::string& bytes) { return bytes.substr(0, bytes.find(' ')); }
 
   void work(int rounds) {
@@ -125,12 +155,11 @@ class CrashTest : public StoreTest {
       pass(settings_.commit_every);
       look();
       if (round % 3 == 0) admit_one("c" + name, round % 2 == 0);
-      if (round % 4 == 1) {
-        ASSERT_TRUE(store_->remember("learned", name));
-        promise([name](Promises& p) { p.learned = name; });
-      }
+      if (round % 4 == 1) learn("learned", name);
+      if (round % 4 == 3) replay_some();
       if (round % 5 == 2) append(event("x" + name));
-      if (round % 2 == 1) deliver_some(Lane::kReadings, 5);
+      if (round % 4 == 1) deliver_some(Lane::kReadings, 5);
+      if (round % 4 == 3) receive_some(5);
       if (round % 6 == 5) deliver_some(Lane::kResults, 1);
       pass(Millis{2500});
     }
@@ -207,8 +236,45 @@ class CrashTest : public StoreTest {
         return "command " + each.id + " forgot that it was started";
       if (promises.answered.count(each.id) != 0) return "command " + each.id + " is open again";
     }
-    const auto learned = store_->recall("learned");
-    if (!learned || learned->value_or("") < promises.learned) return "what was learned is lost";
+    for (const auto& [key, text] : promises.learned) {
+      const auto recalled = store_->recall(key);
+      if (!recalled || recalled->value_or("") < text) return "what was learned of " + key + " is lost";
+    }
+    return broken_replay(promises, there);
+  }
+  /// A replay from the place that is remembered accounts for every number behind it, with a record or a reason.
+  std::string broken_replay(const Promises& promises, const std::map<std::string, std::string>& there) {
+    ReplayPlace place;
+    const auto recalled = store_->recall("replay");
+    if (recalled && *recalled) {
+      long long epoch = 0, after = 0, seq = 0;
+      std::sscanf((*recalled)->c_str(), "%*d %lld %lld %lld", &epoch, &after, &seq);
+      place = {epoch, after, seq, 0};
+    }
+    const ReplayPlace begin = place;
+    std::set<std::string> accounted;
+    for (bool end = false; !end;) {
+      const auto piece = store_->search(everything(), place, 1000, 16 << 20);
+      if (!piece) return "a replay cannot go on";
+      for (const Row& row : piece->rows) {
+        const auto found = there.find(id_of(row.bytes));
+        if (found == there.end() || found->second != row.bytes) return "a replay sends other bytes";
+        accounted.insert(id_of(row.bytes));
+      }
+      for (const MissingRange& range : piece->missing) {
+        for (std::int64_t seq = range.from_seq; seq <= range.to_seq; ++seq)
+          accounted.insert(range.epoch + "/readings/" + std::to_string(seq));
+      }
+      place = piece->next;
+      end = piece->end;
+    }
+    for (const auto& [id, bytes] : promises.rows) {
+      if (id.find("/readings/") == std::string::npos) continue;
+      const std::int64_t epoch = std::atoll(id.c_str() + 1);  // the first is e1, the second e2
+      const std::int64_t seq = std::atoll(id.c_str() + id.rfind('/') + 1);
+      const bool behind = epoch > begin.epoch || (epoch == begin.epoch && seq >= begin.seq);
+      if (behind && accounted.count(id) == 0) return "a replay says nothing of " + id;
+    }
     return {};
   }
   /// Whether a report says that the number was dropped.
@@ -226,6 +292,8 @@ class CrashTest : public StoreTest {
   WatchedVfs vfs_{"recorded"};
   std::vector<Event> log_of_events_;
   const int seed_ = knob("METERGATE_CRASH_SEED", 0);  // of another workload and other losses
+  ReplayPlace place_;
+  int replays_ = 0;
   int broken_ = 0;
   std::string first_broken_;
 };

@@ -582,6 +582,28 @@ TEST_F(TwinTest, IsNotTakenForWhatAnEarlierLifeLeftThere) {
   EXPECT_TRUE(forwarder->writes_allowed(clock.mono()));
 }
 
+TEST_F(TwinTest, IsAnsweredOnceSoThatItNoticesToo) {
+  connect();
+  topics();
+  read_status(theirs);
+  EXPECT_THAT(topics(), ElementsAre("status"));
+  ack("status");
+  advance(1min);
+  read_status(theirs);
+
+  EXPECT_THAT(topics(), IsEmpty());
+}
+
+TEST_F(TwinTest, IsAnsweredOnceInTenSecondsHoweverManyThereAre) {
+  connect();
+  topics();
+  for (int i = 0; i < 8; ++i) {
+    read_status(i % 2 == 0 ? theirs : R"({"state":"online","epoch":"beefbeefbeef"})");
+  }
+
+  EXPECT_THAT(topics(), ElementsAre("status"));
+}
+
 TEST_F(TwinTest, IsNoticedAtTheNextConnect) {
   connect();
   lose();
@@ -607,6 +629,7 @@ TEST_F(TwinTest, IsNotSeenInOwnEpochsNorInWhatIsNoStatus) {
 TEST_F(TwinTest, StopsWritesUntil10MinutesWithoutIt) {
   connect();
   read_status(theirs);
+  ack("status");
   advance(9min);
   read_status(theirs);
   advance(9min + 59s);
