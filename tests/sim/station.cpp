@@ -82,7 +82,7 @@ void Station::sent(const Answer& answer, Nanos start, Nanos ideal, Nanos jitter,
   const bool late = answer.fault.late > 0;
   ++line.answers;
   ++unit.answers;
-  line.ideal += ideal;
+  if (line.first >= 0) line.ideal += ideal;  // not of a request before the last reset
   line.jitter.add(jitter);
   if (late) {
     ++line.late;
