@@ -27,6 +27,7 @@ struct BusState {
   bool up = false;
   std::string why_down;
   bool overloaded = false;
+  bool second_master = false;           ///< another master was heard in the last minutes
   std::optional<UtcTime> paused_until;  ///< set: its port is lent to another program
   BusCounters counters;
   std::int64_t commands_done = 0, commands_waiting = 0;

@@ -51,6 +51,7 @@ void BusWorker::publish_state() {
   state.up = port_.up();
   state.why_down = port_.why_down().detail;
   state.overloaded = polls_.overloaded();
+  state.second_master = foreign_.talks();
   if (wish_.paused) state.paused_until = wish_.until;
   state.commands_done = commands_done_;
   state.meters = meters_.states();
@@ -100,6 +101,7 @@ MonoTime BusWorker::step(MonoTime now) {
     polls_.port_opened(now);
   }
   const bool worked = work(now);
+  if (worked) look_for_second_master(p_.clock.mono());
   if (!worked || now - state_told_ >= kStatePause) {
     state_told_ = now;
     publish_state();
@@ -110,6 +112,17 @@ MonoTime BusWorker::step(MonoTime now) {
   if (port_.lent()) return std::max(std::min(next, wish_.ends), after);
   next = std::min(next, port_.up() ? p_.bus.idle() : port_.reopen_at());
   return std::max(next, after);
+}
+
+void BusWorker::look_for_second_master(MonoTime now) {
+  const auto frames = foreign_.look(p_.bus.counters().foreign_frames, now);
+  if (!frames) return;
+  const std::string& bus = p_.setup.spec.name;
+  if (const std::int64_t changes = second_master_logged_.due(now); changes > 0) {
+    p_.log.warn("a second master talks on the bus", {{"bus", bus}, {"changes", std::to_string(changes)}});
+  }
+  JsonWriter json;
+  p_.events.tell("second_master", bus, json.member("bus", bus).member("frames", *frames).take());
 }
 
 bool BusWorker::work(MonoTime now) {

@@ -9,6 +9,7 @@
 #include "agent/bus_pause.h"
 #include "agent/bus_state.h"
 #include "agent/command_runner.h"
+#include "agent/foreign_watch.h"
 #include "agent/poll_runner.h"
 
 namespace metergate {
@@ -54,6 +55,7 @@ class BusWorker {
   bool work(MonoTime now);
   bool step_command(MonoTime now);
   bool step_poll(MonoTime now);
+  void look_for_second_master(MonoTime now);
   void publish_state();
 
   Parts p_;
@@ -61,6 +63,8 @@ class BusWorker {
   MeterWatch meters_;
   PollRunner polls_;
   CommandRunner commands_;
+  ForeignWatch foreign_;
+  Changes second_master_logged_;
   int commands_in_row_ = 0;
   std::int64_t commands_done_ = 0;
   MonoTime state_told_{};

@@ -99,6 +99,12 @@ void write_buses(Text& text, const Snapshot& s) {
   each_bus(text, s, [](const BusState& b) { return b.counters.guards; });
   text.counter("bus_late_bytes_total", "Bytes thrown away: late or foreign, they answered nothing that was asked.");
   each_bus(text, s, [](const BusState& b) { return b.counters.late_bytes; });
+  text.counter("bus_late_frames_total", "Answers that came too late.");
+  each_bus(text, s, [](const BusState& b) { return b.counters.late_frames; });
+  text.counter("bus_foreign_frames_total", "Frames that neither ask nor answer anything of ours.");
+  each_bus(text, s, [](const BusState& b) { return b.counters.foreign_frames; });
+  text.gauge("bus_second_master", "Whether a second master talks on the line.");
+  each_bus(text, s, [](const BusState& b) { return b.second_master ? 1 : 0; });
   text.counter("bus_opens_total", "Times that the port was opened.");
   each_bus(text, s, [](const BusState& b) { return b.counters.opened; });
   text.counter("bus_commands_total", "Commands that the bus ended.");

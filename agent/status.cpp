@@ -10,12 +10,13 @@ namespace {
 void write_bus(JsonWriter& json, const BusState& bus) {
   json.begin_object().member("name", bus.name).member("port", bus.port).member("up", bus.up);
   if (!bus.up) json.member("why_down", bus.why_down);
-  json.member("overloaded", bus.overloaded);
+  json.member("overloaded", bus.overloaded).member("second_master", bus.second_master);
   if (bus.paused_until) json.member("paused_until", rfc3339(*bus.paused_until));
   const BusCounters& c = bus.counters;
   json.member("requests", c.requests).member("answers", c.answers).member("timeouts", c.timeouts).member("crc", c.crc);
   json.member("garbled", c.garbled).member("exceptions", c.exceptions).member("bus_down", c.bus_down);
-  json.member("guards", c.guards).member("late_bytes", c.late_bytes).member("opened", c.opened);
+  json.member("guards", c.guards).member("late_bytes", c.late_bytes);
+  json.member("late_frames", c.late_frames).member("foreign_frames", c.foreign_frames).member("opened", c.opened);
   json.member("busy_ms", c.busy_us / 1000);
   json.member("commands_done", bus.commands_done).member("commands_waiting", bus.commands_waiting);
   json.key("meters").begin_array();

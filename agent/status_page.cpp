@@ -90,6 +90,7 @@ std::string plot(const Samples& samples, std::int64_t top, const std::string& wh
 std::string state_of(const BusState& bus) {
   if (bus.paused_until) return bad("paused until " + rfc3339(*bus.paused_until));
   if (!bus.up) return bad("down") + ' ' + escaped(bus.why_down);
+  if (bus.second_master) return bad("second master");
   return bus.overloaded ? bad("overloaded") : good("up");
 }
 

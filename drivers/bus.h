@@ -76,10 +76,12 @@ struct WriteOutcome {
 /// `requests` were sent, guards and writes included; each also counts once in one of the six that follow it.
 struct BusCounters {
   std::int64_t requests = 0, answers = 0, timeouts = 0, crc = 0, garbled = 0, exceptions = 0, bus_down = 0;
-  std::int64_t guards = 0;      ///< guard reads sent after an unanswered request
-  std::int64_t late_bytes = 0;  ///< bytes thrown away because they answered nothing that was asked
-  std::int64_t opened = 0;      ///< times the port was opened
-  std::int64_t busy_us = 0;     ///< time spent inside transactions, silence included
+  std::int64_t guards = 0;          ///< guard reads sent after an unanswered request
+  std::int64_t late_bytes = 0;      ///< bytes thrown away because they answered nothing that was asked
+  std::int64_t late_frames = 0;     ///< answers to earlier questions of ours, among them
+  std::int64_t foreign_frames = 0;  ///< requests of a second master and what it is answered, among them
+  std::int64_t opened = 0;          ///< times the port was opened
+  std::int64_t busy_us = 0;         ///< time spent inside transactions, silence included
 };
 
 /// One line or endpoint with one master: one transaction at a time, every call bounded. Owned by its thread, but for
@@ -88,7 +90,8 @@ struct BusCounters {
 /// Modbus RTU carries no transaction number, so an answer that comes late fits the next question of the same shape. The
 /// implementation therefore remembers which requests a meter left unanswered, and asks nothing of that shape again
 /// before an answer of another shape (a guard read, whose values are thrown away) has shown that the meter is past
-/// them.
+/// them. On RTU the questions of a second master that are heard are remembered too; an answer that one of them came
+/// before is thrown away. (What a transceiver lets hear of our own sending is passed over, and is nobody's question.)
 class Bus {
  public:
   virtual ~Bus() = default;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/base/text.h"
+#include "drivers/rtu_frames.h"
 #include "drivers/serial_port.h"
 
 namespace metergate {
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::size_t kRtuOverhead = 3;                  // unit and check sum
 constexpr Nanos kSlack = std::chrono::milliseconds(20);  // drivers, USB adapters, scheduling
+constexpr std::uint8_t kFirstWrite = 5;                  // function
 constexpr int kBroadcast = 0, kLowestOwnUnit = 1, kHighestUnit = 247, kHighestTcpUnit = 255;
 
 std::size_t chars(std::size_t request_pdu, const Shape& shape) {
@@ -23,6 +25,10 @@ Nanos on_wire(const BusSettings& settings, const Request& request) {
   if (serial == nullptr) return Nanos{0};
   return char_time(*serial) * chars(request.pdu.size(), request.shape) + frame_gap(*serial);
 }
+
+constexpr const char* kNotAsked = "not asked, the answer to another request may still come";
+
+bool is_write(const Request& request) { return request.shape.function >= kFirstWrite; }
 
 bool is_answered(const Result<Bytes>& answer) { return answer || answer.error().code == Errc::kException; }
 
@@ -85,17 +91,40 @@ Status GuardedBus::ready(Nanos gap) {
   if (!open_) return Error{Errc::kBusDown, link_->name() + ": not open"};
   idle();
   if (link_->is_open() || is_serial(settings_)) {
-    const Result<std::size_t> strays = link_->settle(gap);
-    if (strays) {
-      counters_.late_bytes += static_cast<std::int64_t>(*strays);
-      return {};
-    }
+    Status silent = settle(gap);
     // A server that closed a connection because it was idle is no failure of the bus.
-    if (is_serial(settings_) || strays.error().code != Errc::kBusDown) return strays.error();
+    if (silent || is_serial(settings_) || silent.error().code != Errc::kBusDown) return silent;
   }
   if (Status connected = connect(); !connected) return connected;
-  const Result<std::size_t> strays = link_->settle(gap);
-  return strays ? Status{} : strays.error();
+  return settle(gap);
+}
+
+Status GuardedBus::settle(Nanos gap) {
+  Bytes strays;
+  Status silent = link_->settle(gap, &strays);
+  counters_.late_bytes += static_cast<std::int64_t>(strays.size());
+  if (is_rtu(settings_)) {
+    for (const ModbusLink::Frame& frame : frames_in(strays)) {
+      if (const auto asked = hear(frame)) unanswered_[frame.unit].add(*asked, true);
+    }
+  }
+  return silent;
+}
+
+/// A frame that was not asked for now: an answer to an earlier question, or a second master's question, whose answer's
+/// shape is returned.
+std::optional<Shape> GuardedBus::hear(const ModbusLink::Frame& frame) {
+  const Unanswered::Of whose = unanswered_[frame.unit].heard(frame.pdu);
+  ++(whose == Unanswered::Of::kOwn ? counters_.late_frames : counters_.foreign_frames);
+  return whose == Unanswered::Of::kNone ? asked_by(frame.pdu) : std::nullopt;
+}
+
+/// Whether the first frame behind a request is that request: some transceivers let hear what they send. A write of one
+/// value is answered by itself: only what reads have shown tells the one from the other.
+bool GuardedBus::is_echo(const ModbusLink::Frame& frame, const Peer& peer, const Request& request) {
+  const bool same = frame.unit == peer.unit && frame.pdu == request.pdu;
+  if (!same || fit(request, frame.pdu.data(), frame.pdu.size()) != Fit::kAnswer) echoes_ = same;
+  return same && echoes_;
 }
 
 Result<GuardedBus::Peer> GuardedBus::peer(const Target& target, int lowest_unit) const {
@@ -126,15 +155,7 @@ Result<Words> GuardedBus::read(const Target& target, const Block& block) {
   const Result<Peer> peer = this->peer(target, is_rtu(settings_) ? kLowestOwnUnit : kBroadcast);
   if (!peer) return peer.error();
 
-  if (unanswered_[peer->unit].hides(request->shape)) {
-    if (Status past = pass_late_answers(*peer, block, target.max_registers); !past) {
-      return behind_guard(*peer, *request, past.error());
-    }
-    if (unanswered_[peer->unit].hides(request->shape)) {
-      return Error{Errc::kGarbled, where(*peer, *request) + "not asked, an earlier request's answer may still come"};
-    }
-  }
-  const Exchange exchange = ask(*peer, *request, false);
+  const Exchange exchange = ask_past_others(*peer, *request, block, target.max_registers);
   if (!exchange.answer) return exchange.answer.error();
   return words_of(block, exchange.answer->data());
 }
@@ -146,19 +167,28 @@ WriteOutcome GuardedBus::write(const Target& target, const Write& write) {
   const Result<Peer> peer = this->peer(target, kLowestOwnUnit);
   if (!peer) return {peer.error(), false};
 
-  if (!unanswered_[peer->unit].empty()) {
-    const bool coils = write.form == Write::Form::kCoil || write.form == Write::Form::kCoils;
-    const Block near{coils ? Table::kCoil : Table::kHolding, write.address, 2};
-    if (Status past = pass_late_answers(*peer, near, target.max_registers); !past) {
-      return {behind_guard(*peer, *request, past.error()), false};
-    }
-    if (unanswered_[peer->unit].hides_function(request->shape)) {
-      return {Error{Errc::kGarbled, where(*peer, *request) + "not sent, an earlier write's answer may still come"},
-              false};
-    }
-  }
-  const Exchange exchange = ask(*peer, *request, false);
+  const bool coils = write.form == Write::Form::kCoil || write.form == Write::Form::kCoils;
+  const Block near{coils ? Table::kCoil : Table::kHolding, write.address, 2};
+  const Exchange exchange = ask_past_others(*peer, *request, near, target.max_registers);
   return {exchange.answer ? Status{} : exchange.answer.error(), exchange.sent};
+}
+
+/// Whether the answer to another question may be taken for the one to this; of a write its refusal too.
+bool GuardedBus::is_hidden(const Peer& peer, const Request& request) {
+  const Unanswered& open = unanswered_[peer.unit];
+  return is_write(request) ? open.hides_function(request.shape) : open.hides(request.shape);
+}
+
+GuardedBus::Exchange GuardedBus::ask_past_others(const Peer& peer, const Request& request, const Block& near,
+                                                 int max_registers) {
+  for (bool again = true;; again = false) {
+    const bool guarded = is_write(request) ? !unanswered_[peer.unit].empty() : is_hidden(peer, request);
+    Status past = guarded ? pass_late_answers(peer, near, max_registers) : Status{};
+    if (!past) return {behind_guard(peer, request, past.error()), false};
+    Exchange exchange = ask(peer, request, false);
+    // Not sent though it could be before: in the silence that goes before it a second master was heard to ask the same.
+    if (exchange.sent || guarded || !again || !is_hidden(peer, request)) return exchange;
+  }
 }
 
 Status GuardedBus::pass_late_answers(const Peer& peer, const Block& near, int max_registers) {
@@ -175,6 +205,9 @@ GuardedBus::Exchange GuardedBus::ask(const Peer& peer, const Request& request, b
   Exchange exchange{Bytes{}};
   if (Status silent = ready(peer.gap); !silent) {
     exchange.answer = silent.error();
+  } else if (!is_guard && is_hidden(peer, request)) {
+    exchange.answer = Error{Errc::kGarbled, where(peer, request) + kNotAsked};
+    return exchange;
   } else if (ModbusLink::Sent sent = link_->send(peer.unit, request.pdu); !sent.status) {
     exchange = {sent.status.error(), sent.any};
   } else {
@@ -197,27 +230,38 @@ Result<Bytes> GuardedBus::await(const Peer& peer, const Request& request, bool i
   const Nanos slack = is_serial(settings_) ? kSlack : Nanos{0};
   const MonoTime deadline = clock_.mono() + peer.timeout + on_wire(settings_, request) + slack;
   std::string strangers;
-  for (;;) {
-    Result<Bytes> frame = link_->receive(peer.unit, deadline);
+  bool disturbed = false;  // by a second master's question
+  for (bool first = true;; first = false) {
+    const Result<ModbusLink::Frame> frame = link_->receive(peer.unit, request.shape, deadline);
     if (!frame) {
       Error error = frame.error();
       if (error.code == Errc::kTimeout && !strangers.empty()) error = {Errc::kGarbled, strangers};
       if (error.code != Errc::kBusDown) error.detail = where(peer, request) + error.detail;
       return error;
     }
-    const Fit how = fit(request, frame->data(), frame->size());
+    const Bytes& pdu = frame->pdu;
+    if (first && is_rtu(settings_) && is_echo(*frame, peer, request)) continue;
     Unanswered& open = unanswered_[peer.unit];
+    const bool ours = frame->unit == peer.unit && !pdu.empty() && !disturbed;
+    const Fit how = ours ? fit(request, pdu.data(), pdu.size()) : Fit::kNone;
     const bool certain = how != Fit::kNone && open.take(request.shape, how);
     if (how != Fit::kNone && is_guard && !certain) open.add(request.shape);
-    if (how == Fit::kNone || (!certain && !is_guard)) {
-      counters_.late_bytes += static_cast<std::int64_t>(frame->size());
+    if (how != Fit::kNone && (certain || is_guard)) {
+      if (how == Fit::kAnswer) return pdu;
+      return Error{Errc::kException, where(peer, request) + "exception " + std::to_string(pdu[1]), pdu[1]};
+    }
+    counters_.late_bytes += static_cast<std::int64_t>(pdu.size());
+    if (how != Fit::kNone || !is_rtu(settings_)) {
+      ++counters_.late_frames;
       strangers = how == Fit::kNone ? "only frames came that do not answer it"
                                     : "an exception came that may answer an earlier request";
       continue;
     }
-    if (how == Fit::kAnswer) return frame;
-    const int code = (*frame)[1];
-    return Error{Errc::kException, where(peer, request) + "exception " + std::to_string(code), code};
+    if (const auto asked = hear(*frame)) {
+      if (!std::exchange(disturbed, true)) open.add(request.shape, true);
+      unanswered_[frame->unit].add(*asked, true);
+    }
+    strangers = disturbed ? "a second master's request came in between" : "only frames came that do not answer it";
   }
 }
 
@@ -256,6 +300,8 @@ BusCounters GuardedBus::counters() const {
   out.bus_down = counters_.bus_down;
   out.guards = counters_.guards;
   out.late_bytes = counters_.late_bytes;
+  out.late_frames = counters_.late_frames;
+  out.foreign_frames = counters_.foreign_frames;
   out.opened = counters_.opened;
   out.busy_us = counters_.busy_us;
   return out;

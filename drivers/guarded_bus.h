@@ -44,13 +44,19 @@ class GuardedBus : public Bus {
   };
   struct Counters {
     std::atomic<std::int64_t> requests{0}, answers{0}, timeouts{0}, crc{0}, garbled{0}, exceptions{0}, bus_down{0},
-        guards{0}, late_bytes{0}, opened{0}, busy_us{0};
+        guards{0}, late_bytes{0}, late_frames{0}, foreign_frames{0}, opened{0}, busy_us{0};
   };
   class Busy;
 
   Result<Peer> peer(const Target& target, int lowest_unit) const;
   Status connect();
   Status ready(Nanos gap);
+  Status settle(Nanos gap);
+  std::optional<Shape> hear(const ModbusLink::Frame& frame);
+  bool is_echo(const ModbusLink::Frame& frame, const Peer& peer, const Request& request);
+  bool is_hidden(const Peer& peer, const Request& request);
+  /// After a guard where one is due; nothing is sent where even that leaves an answer that could be another's.
+  Exchange ask_past_others(const Peer& peer, const Request& request, const Block& near, int max_registers);
   Status pass_late_answers(const Peer& peer, const Block& near, int max_registers);
   Exchange ask(const Peer& peer, const Request& request, bool is_guard);
   Result<Bytes> await(const Peer& peer, const Request& request, bool is_guard);
@@ -62,6 +68,7 @@ class GuardedBus : public Bus {
   const std::unique_ptr<ModbusLink> link_;
   const Clock& clock_;
   bool open_ = false;
+  bool echoes_ = false;  // what is sent is heard too
   MonoTime last_use_{};
   std::map<int, Unanswered> unanswered_;  // by unit
   Counters counters_;

@@ -9,13 +9,14 @@
 #include "drivers/guarded_bus.h"
 #include "drivers/modbus_link.h"
 #include "drivers/port.h"
+#include "drivers/rtu_frames.h"
 
 namespace metergate {
 
 namespace {
 
 constexpr std::int64_t kMicrosPerSecond = 1'000'000;
-constexpr int kUnitSize = 1, kCheckSumSize = 2;
+constexpr int kUnitSize = 1;
 constexpr int kMbapSize = 7;  // Modbus Messaging on TCP/IP V1.0b, 3.1.3: transaction, protocol, length, unit
 
 using Context = std::unique_ptr<modbus_t, void (*)(modbus_t*)>;
@@ -48,33 +49,40 @@ Context make_context(const BusSettings& settings) {
   return {context, modbus_free};
 }
 
-/// libmodbus sums and splits the frames. Its modbus_read_* and modbus_write_* are not used: up to 3.1.7 they do not
-/// compare a write's echo, never the unit of a TCP answer, and give up at the first frame that does not fit instead of
-/// waiting on.
+/// libmodbus sums RTU requests and reads TCP answers. Its modbus_read_* and modbus_write_* are not used: up to 3.1.7
+/// they do not compare a write's echo, never the unit of a TCP answer, and give up at the first frame that does not fit
+/// instead of waiting on. Nor is its reading of RTU: it takes a request of a second master for a broken answer.
 class LibmodbusLink : public ModbusLink {
  public:
   LibmodbusLink(const BusSettings& settings, const Clock& clock)
-      : clock_(clock), port_(make_port(settings, clock)), context_(make_context(settings)), rtu_(is_rtu(settings)) {}
+      : clock_(clock),
+        port_(make_port(settings, clock)),
+        context_(make_context(settings)),
+        rtu_(is_rtu(settings)),
+        receiver_([this](std::uint8_t* to, std::size_t size, MonoTime until) { return port_->read(to, size, until); }) {
+  }
 
   Status open() override;
   void close() override { port_->close(); }
   bool is_open() const override { return port_->is_open(); }
   std::string name() const override { return port_->name(); }
-  Result<std::size_t> settle(Nanos gap) override { return port_->settle(gap); }
+  Status settle(Nanos gap, Bytes* strays) override;
   Sent send(int unit, const Bytes& pdu) override { return rtu_ ? send_rtu(unit, pdu) : send_tcp(unit, pdu); }
-  Result<Bytes> receive(int unit, MonoTime deadline) override;
+  Result<Frame> receive(int unit, const Shape& shape, MonoTime deadline) override {
+    return rtu_ ? receiver_.receive(unit, shape, deadline) : receive_tcp(deadline);
+  }
 
  private:
-  using Frame = std::array<std::uint8_t, MODBUS_TCP_MAX_ADU_LENGTH>;
   Sent send_rtu(int unit, const Bytes& pdu);
   Sent send_tcp(int unit, const Bytes& pdu);
+  Result<Frame> receive_tcp(MonoTime deadline);
   Error failure(int reason);
-  Bytes pdu_in(const Frame& frame, int size, int unit) const;
 
   const Clock& clock_;
   std::unique_ptr<Port> port_;
   Context context_;
   bool rtu_;
+  RtuReceiver receiver_;
   std::uint16_t transaction_ = 0;
 };
 
@@ -87,7 +95,14 @@ Status LibmodbusLink::open() {
                                      std::to_string(FD_SETSIZE)};
   }
   modbus_set_socket(context_.get(), port_->fd());
+  receiver_.take_rest();
   return {};
+}
+
+Status LibmodbusLink::settle(Nanos gap, Bytes* strays) {
+  const Bytes rest = receiver_.take_rest();
+  strays->insert(strays->end(), rest.begin(), rest.end());
+  return port_->settle(gap, strays);
 }
 
 ModbusLink::Sent LibmodbusLink::send_rtu(int unit, const Bytes& pdu) {
@@ -122,8 +137,6 @@ Error LibmodbusLink::failure(int reason) {
   switch (reason) {
     case ETIMEDOUT:
       return {Errc::kTimeout, "no answer"};
-    case EMBBADCRC:
-      return {Errc::kCrc, "check sum wrong"};
     case EMBBADDATA:
       return {Errc::kGarbled, "no Modbus frame"};
     case ECONNRESET:  // also libmodbus's word for the end of a file
@@ -133,30 +146,23 @@ Error LibmodbusLink::failure(int reason) {
   }
 }
 
-Bytes LibmodbusLink::pdu_in(const Frame& frame, int size, int unit) const {
-  const int begin = rtu_ ? kUnitSize : kMbapSize;
-  const int end = rtu_ ? size - kCheckSumSize : size;
-  // libmodbus returns 0 for an RTU frame of another unit, and leaves the header of a TCP frame to the caller.
-  if (end <= begin || frame[static_cast<std::size_t>(begin) - 1] != unit) return {};
-  if (!rtu_ && (frame[0] << 8 | frame[1]) != transaction_) return {};
-  if (!rtu_ && (frame[2] != 0 || frame[3] != 0)) return {};
-  return {frame.begin() + begin, frame.begin() + end};
-}
-
-Result<Bytes> LibmodbusLink::receive(int unit, MonoTime deadline) {
+Result<ModbusLink::Frame> LibmodbusLink::receive_tcp(MonoTime deadline) {
   const auto left = std::chrono::duration_cast<Micros>(deadline - clock_.mono());
   if (left.count() <= 0) return failure(ETIMEDOUT);
   if (!is_open()) return failure(EBADF);  // libmodbus would select() on it
   modbus_set_response_timeout(context_.get(), static_cast<std::uint32_t>(left.count() / kMicrosPerSecond),
                               static_cast<std::uint32_t>(left.count() % kMicrosPerSecond));
-  Frame frame{};
-  const int size = modbus_receive_confirmation(context_.get(), frame.data());
+  std::array<std::uint8_t, MODBUS_TCP_MAX_ADU_LENGTH> adu{};
+  const int size = modbus_receive_confirmation(context_.get(), adu.data());
   const int reason = errno;
   port_->heard();
-  const bool any = std::any_of(frame.begin(), frame.end(), [](std::uint8_t b) { return b != 0; });
+  const bool any = std::any_of(adu.begin(), adu.end(), [](std::uint8_t b) { return b != 0; });
   if (size < 0 && reason == ETIMEDOUT && any) return Error{Errc::kGarbled, "the answer broke off"};
   if (size < 0) return failure(reason);
-  return pdu_in(frame, size, unit);
+  // libmodbus leaves the header to the caller.
+  const bool ours = (adu[0] << 8 | adu[1]) == transaction_ && adu[2] == 0 && adu[3] == 0;
+  if (size <= kMbapSize || !ours) return Frame{};
+  return Frame{adu[kMbapSize - 1], Bytes(adu.begin() + kMbapSize, adu.begin() + size)};
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/result.h"
+#include "drivers/pdu.h"
 #include "drivers/port.h"
 
 namespace metergate {
@@ -20,8 +21,8 @@ class ModbusLink {
   virtual bool is_open() const = 0;
   virtual std::string name() const = 0;
 
-  /// Before each request; as Port::settle.
-  virtual Result<std::size_t> settle(Nanos gap) = 0;
+  /// Before each request; as Port::settle, and what was heard since the last answer and not told goes to `strays` too.
+  virtual Status settle(Nanos gap, Bytes* strays) = 0;
 
   struct Sent {
     Status status;
@@ -29,9 +30,13 @@ class ModbusLink {
   };
   virtual Sent send(int unit, const Bytes& pdu) = 0;
 
-  /// The PDU of the next frame; empty if it is another unit's, or (Modbus TCP) answers another request than the last
-  /// one. Errors: kTimeout, kCrc, kGarbled, kBusDown.
-  virtual Result<Bytes> receive(int unit, MonoTime deadline) = 0;
+  struct Frame {
+    int unit = 0;
+    Bytes pdu;  ///< at least one byte; of Modbus TCP: none where it answers another request than the last one
+  };
+  /// The next frame, on RTU of whomever; `unit` and `shape` are the answer's that is waited for. Errors: kTimeout,
+  /// kCrc, kGarbled, kBusDown.
+  virtual Result<Frame> receive(int unit, const Shape& shape, MonoTime deadline) = 0;
 };
 
 }  // namespace metergate

@@ -114,6 +114,27 @@ Result<Request> to_request(const Write& write) {
   return out;
 }
 
+std::optional<Shape> asked_by(const std::vector<std::uint8_t>& pdu) {
+  constexpr std::size_t head = 5;  // function, address, count or value
+  if (pdu.size() < head) return std::nullopt;
+  const std::size_t count = std::size_t{pdu[3]} << 8 | pdu[4];
+  for (const Table table : {Table::kCoil, Table::kDiscrete, Table::kHolding, Table::kInput}) {
+    if (pdu[0] != function_of(table)) continue;
+    if (pdu.size() != head || count < 1 || count > static_cast<std::size_t>(most_per_request(table))) return {};
+    return shape_of({table, 0, static_cast<std::uint16_t>(count)});
+  }
+  const bool single = (pdu[0] == 5 || pdu[0] == 6) && pdu.size() == head;
+  const bool several = (pdu[0] == 15 || pdu[0] == 16) && pdu.size() > head + 1 && pdu.size() == head + 1 + pdu[head];
+  if (!single && !several) return std::nullopt;
+  return Shape{pdu[0], kWriteAnswer};
+}
+
+bool can_answer(const std::vector<std::uint8_t>& pdu, const Shape& shape) {
+  if (pdu.size() == kExceptionSize && pdu[0] == (shape.function | kExceptionBit)) return true;
+  if (pdu.size() != shape.answer_size || pdu[0] != shape.function) return false;
+  return pdu[0] >= kFirstWrite || pdu[1] == pdu.size() - kReadHeader;
+}
+
 Fit fit(const Request& request, const std::uint8_t* pdu, std::size_t size) {
   if (size == kExceptionSize && pdu[0] == (request.shape.function | kExceptionBit)) return Fit::kException;
   if (size != request.shape.answer_size || pdu[0] != request.shape.function) return Fit::kNone;

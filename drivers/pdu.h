@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,12 @@ struct Request {
 /// Errors: kInvalid: a count, address or value that no frame can carry.
 Result<Request> to_request(const Block& block);
 Result<Request> to_request(const Write& write);
+
+/// The shape of the answer that a PDU asks for, if it can be a request; one of a single coil or register is also the
+/// answer to it.
+std::optional<Shape> asked_by(const std::vector<std::uint8_t>& pdu);
+/// Whether a PDU can answer a question of this shape, if only by refusing it.
+bool can_answer(const std::vector<std::uint8_t>& pdu, const Shape& shape);
 
 /// What a PDU is to a request: nothing of its, its answer (a write's with the address and value that were asked), or a
 /// refusal.

@@ -65,29 +65,27 @@ Result<std::size_t> Port::read(std::uint8_t* to, std::size_t size, MonoTime dead
   }
 }
 
-Result<std::size_t> Port::discard() {
-  std::array<std::uint8_t, kLongestFrame> strays{};
-  std::size_t count = 0;
+Status Port::discard(Bytes* strays) {
+  std::array<std::uint8_t, kLongestFrame> bytes{};
   // Bounded against a peer that sends without end; what is left shows as an answer that does not fit.
   for (int round = 0; round < 64; ++round) {
-    const Result<std::size_t> n = read(strays.data(), strays.size(), MonoTime{});
+    const Result<std::size_t> n = read(bytes.data(), bytes.size(), MonoTime{});
     if (!n && n.error().code != Errc::kTimeout) return n.error();
     if (!n) break;
-    count += *n;
+    strays->insert(strays->end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(*n));
   }
-  return count;
+  return {};
 }
 
-Result<std::size_t> Port::settle(Nanos gap) {
-  std::size_t strays = 0;
+Status Port::settle(Nanos gap, Bytes* strays) {
   Nanos silence = frame_gap() + gap;
+  if (!strays->empty()) silence = std::max(silence, kQuietAfterStrays);
   const MonoTime patience = clock_.mono() + silence + kNoisePatience + char_time() * kLongestFrame;
   for (;;) {
     clock_.sleep_until(last_byte_ + silence);
-    const Result<std::size_t> n = discard();
-    if (!n) return n.error();
-    if (*n == 0) return strays;
-    strays += *n;
+    const std::size_t before = strays->size();
+    if (Status taken = discard(strays); !taken) return taken;
+    if (strays->size() == before) return {};
     silence = std::max(silence, kQuietAfterStrays);
     if (clock_.mono() > patience) {
       return Error{Errc::kGarbled,

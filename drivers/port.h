@@ -45,11 +45,11 @@ class Port {
   Status write(const Bytes& bytes);
   /// What has come, at most `size`; waits until `deadline` for the first byte. Errors: kTimeout, kBusDown.
   Result<std::size_t> read(std::uint8_t* to, std::size_t size, MonoTime deadline);
-  /// Throws away what has come unasked; how many bytes. Errors: kBusDown.
-  Result<std::size_t> discard();
-  /// Waits until the line was silent for frame_gap() + `gap` and holds nothing unread; how many bytes were thrown away
-  /// for it. Errors: kBusDown; kGarbled: it is never silent.
-  Result<std::size_t> settle(Nanos gap);
+  /// Takes what has come unasked, to the end of `strays`. Errors: kBusDown.
+  Status discard(Bytes* strays);
+  /// Waits until the line was silent for frame_gap() + `gap` and holds nothing unread; what was taken off it for that
+  /// goes to the end of `strays`, also with an error. Errors: kBusDown; kGarbled: it is never silent.
+  Status settle(Nanos gap, Bytes* strays);
   /// Somebody else read from fd(): the silence counts from now.
   void heard() { last_byte_ = clock_.mono(); }
 

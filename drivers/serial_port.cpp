@@ -100,8 +100,8 @@ Status SerialPort::open() {
     close();
     return listening;
   }
-  const Result<std::size_t> old = discard();
-  return old ? Status{} : old.error();
+  Bytes old;
+  return discard(&old);
 }
 
 Status SerialPort::prepare(int fd) const {

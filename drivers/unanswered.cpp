@@ -31,20 +31,30 @@ Block around(const Block& block, Table table, int count) {
 
 }  // namespace
 
-bool Unanswered::hides(const Shape& shape) const { return std::find(open_.begin(), open_.end(), shape) != open_.end(); }
-
-bool Unanswered::hides_function(const Shape& shape) const {
-  return std::any_of(open_.begin(), open_.end(), [&](const Shape& s) { return s.function == shape.function; });
+bool Unanswered::hides(const Shape& shape) const {
+  return std::any_of(open_.begin(), open_.end(), [&](const Open& o) { return o.shape == shape; });
 }
 
-void Unanswered::add(const Shape& shape) {
-  open_.push_back(shape);
+bool Unanswered::hides_function(const Shape& shape) const {
+  return std::any_of(open_.begin(), open_.end(), [&](const Open& o) { return o.shape.function == shape.function; });
+}
+
+void Unanswered::add(const Shape& shape, bool foreign) {
+  open_.push_back({shape, foreign});
   if (open_.size() > kMost) open_.erase(open_.begin());
 }
 
+Unanswered::Of Unanswered::heard(const std::vector<std::uint8_t>& pdu) {
+  const auto at = std::find_if(open_.begin(), open_.end(), [&](const Open& o) { return can_answer(pdu, o.shape); });
+  if (at == open_.end()) return Of::kNone;
+  if (!at->foreign) return Of::kOwn;
+  open_.erase(at);
+  return Of::kForeign;
+}
+
 bool Unanswered::take(const Shape& asked, Fit how) {
-  const auto may_be_its = [&](const Shape& s) {
-    return how == Fit::kException ? s.function == asked.function : s == asked;
+  const auto may_be_its = [&](const Open& o) {
+    return how == Fit::kException ? o.shape.function == asked.function : o.shape == asked;
   };
   const auto at = std::find_if(open_.begin(), open_.end(), may_be_its);
   if (at == open_.end()) {

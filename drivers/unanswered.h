@@ -8,7 +8,8 @@
 
 namespace metergate {
 
-/// The questions that one Modbus unit left unanswered, oldest first, and what may be asked of it meanwhile.
+/// The questions that one Modbus unit left unanswered, oldest first, and what may be asked of it meanwhile. Those that
+/// a second master was heard to ask stand among them.
 ///
 /// An RTU answer carries unit, function and length, no transaction number and no address. So while a question is open
 /// here, any answer of its shape may be its late one, and any exception of its function too. What is relied on: a unit,
@@ -27,7 +28,13 @@ class Unanswered {
   /// As hides(), and an exception could be a late one too.
   bool hides_function(const Shape& shape) const;
 
-  void add(const Shape& shape);
+  /// `foreign`: another master asked it, or its answer may be taken for the one to another master's question.
+  void add(const Shape& shape, bool foreign = false);
+
+  /// A frame came that was not asked for now. Which question it may answer: none, one of our own, which stays open, or
+  /// a foreign one, which is past with it.
+  enum class Of { kNone, kOwn, kForeign };
+  Of heard(const std::vector<std::uint8_t>& pdu);
 
   /// A frame came that answers `asked`, which is not in the list yet. True: it can be nothing else's, and the list is
   /// empty now. False: it may be a late one, so `asked` is still open; what the frame certainly shows to be past is
@@ -41,7 +48,11 @@ class Unanswered {
   std::optional<Block> guard(const Block& block, int max_registers) const;
 
  private:
-  std::vector<Shape> open_;
+  struct Open {
+    Shape shape;
+    bool foreign;
+  };
+  std::vector<Open> open_;
   bool refused_ =
       false;  ///< an exception could not be told from a late one: another function tells more than another count
 };

@@ -56,7 +56,7 @@ class FakeBus : public Bus {
     clock_.advance(transaction);
     return {write_status, write_sent};
   }
-  BusCounters counters() const override { return {}; }
+  BusCounters counters() const override { return counted; }
 
   Millis transaction{50};
   Millis timeout{1000};
@@ -65,6 +65,7 @@ class FakeBus : public Bus {
   std::function<int(const Block&)> refuse_block;  ///< the exception, or 0
   std::map<std::uint16_t, std::uint16_t> registers;
   bool unplugged = false;
+  BusCounters counted;
   Status write_status;
   bool write_sent = true;
   std::function<void(const std::string&)> on_read;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "drivers/modbus_link.h"
+#include "drivers/rtu_frames.h"
 #include "tests/fakes/fake_clock.h"
 
 namespace metergate {
@@ -57,13 +57,14 @@ class FakeLink : public ModbusLink {
   bool is_open() const override { return open_; }
   std::string name() const override { return "fake"; }
 
-  Result<std::size_t> settle(Nanos gap) override {
+  Status settle(Nanos gap, Bytes* strays) override {
     gaps.push_back(gap);
     if (unplugged || server_closed) return gone();
-    std::size_t bytes = 0;
-    for (; !coming_.empty() && coming_.front().at <= clock_.mono(); coming_.pop_front())
-      bytes += coming_.front().pdu.size();
-    return bytes;
+    for (; !coming_.empty() && coming_.front().at <= clock_.mono(); coming_.pop_front()) {
+      const Bytes frame = rtu_frame(coming_.front().unit, coming_.front().pdu);
+      strays->insert(strays->end(), frame.begin(), frame.end());
+    }
+    return {};
   }
 
   Sent send(int unit, const Bytes& pdu) override {
@@ -76,7 +77,7 @@ class FakeLink : public ModbusLink {
     return {{}, true};
   }
 
-  Result<Bytes> receive(int unit, MonoTime deadline) override {
+  Result<Frame> receive(int, const Shape&, MonoTime deadline) override {
     if (unplugged) return gone();
     if (coming_.empty() || coming_.front().at > deadline) {
       clock_.sleep_until(deadline);
@@ -85,7 +86,7 @@ class FakeLink : public ModbusLink {
     const Asked frame = coming_.front();
     coming_.pop_front();
     clock_.sleep_until(frame.at);
-    return frame.unit == unit ? frame.pdu : Bytes{};
+    return Frame{frame.unit, frame.pdu};
   }
 
   Delay delay = [](const Asked&) { return std::chrono::milliseconds(5); };

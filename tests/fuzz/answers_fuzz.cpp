@@ -19,9 +19,9 @@ class FuzzedLink : public ModbusLink {
   void close() override { open_ = false; }
   bool is_open() const override { return open_; }
   std::string name() const override { return "fuzzed"; }
-  Result<std::size_t> settle(Nanos) override { return std::size_t{0}; }
+  Status settle(Nanos, Bytes*) override { return {}; }
   Sent send(int, const Bytes&) override { return {{}, true}; }
-  Result<Bytes> receive(int, MonoTime deadline) override {
+  Result<Frame> receive(int unit, const Shape&, MonoTime deadline) override {
     clock_.advance(Millis{1});
     const std::size_t length = take();
     if (left_ == 0 || length == 255) {
@@ -33,9 +33,10 @@ class FuzzedLink : public ModbusLink {
       close();
       return Error{Errc::kBusDown, "gone"};
     }
-    Bytes pdu;
-    while (pdu.size() < length && left_ > 0) pdu.push_back(take());
-    return pdu;
+    Frame frame;
+    frame.unit = length % 16 == 15 ? 2 : unit;
+    while (frame.pdu.size() < std::max<std::size_t>(length, 1) && left_ > 0) frame.pdu.push_back(take());
+    return frame;
   }
 
  private:

@@ -560,5 +560,32 @@ TEST_F(BusWorkerTest, TellsMissedSlotsOnceAMinuteWhenTheLineIsTooSlow) {
     EXPECT_NEAR(static_cast<double>(readings_of("m" + std::to_string(unit))), 150, 6);
 }
 
+TEST_F(BusWorkerTest, TellsASecondMasterOnceWhenMoreThanTenOfItsFramesAreHeardInAMinute) {
+  site_.poll(site_.meter("m1", 1), seconds(10), {"power"});
+  line_.on_read = [this](const std::string&) { ++line_.counted.foreign_frames; };  // six a minute
+  start();
+  run(minutes(5));
+  EXPECT_THAT(store_.names_of_events(), Not(Contains("second_master")));
+
+  line_.on_read = [this](const std::string&) { line_.counted.foreign_frames += 2; };
+  run(minutes(5));
+
+  const auto names = store_.names_of_events();
+  EXPECT_EQ(std::count(names.begin(), names.end(), "second_master"), 1);
+  EXPECT_TRUE(worker_->state().second_master);
+
+  line_.on_read = nullptr;
+  run(minutes(3));
+  EXPECT_FALSE(worker_->state().second_master);
+}
+
+TEST_F(BusWorkerTest, TakesTheFramesOfALongPauseForNoSecondMasterOfAMinute) {
+  site_.poll(site_.meter("m1", 1), minutes(15), {"power"});
+  line_.on_read = [this](const std::string&) { line_.counted.foreign_frames += 100; };
+  start();
+  run(minutes(60));
+  EXPECT_THAT(store_.names_of_events(), Not(Contains("second_master")));
+}
+
 }  // namespace
 }  // namespace metergate

@@ -25,6 +25,9 @@ Snapshot busy_gateway() {
   bus.counters.answers = 7;
   bus.counters.timeouts = 2;
   bus.counters.late_bytes = 9;
+  bus.counters.late_frames = 1;
+  bus.counters.foreign_frames = 21;
+  bus.second_master = true;
   bus.counters.busy_us = 1'234'567;
   MeterState meter;
   meter.id = "main";
@@ -65,6 +68,9 @@ TEST(Metrics, TellWhatIsCounted) {
            "metergate_bus_transactions_total{bus=\"plant\",outcome=\"answer\"} 7",
            "metergate_bus_transactions_total{bus=\"plant\",outcome=\"timeout\"} 2",
            "metergate_bus_late_bytes_total{bus=\"plant\"} 9",
+           "metergate_bus_late_frames_total{bus=\"plant\"} 1",
+           "metergate_bus_foreign_frames_total{bus=\"plant\"} 21",
+           "metergate_bus_second_master{bus=\"plant\"} 1",
            "metergate_meter_silent{bus=\"plant\",meter=\"never\"} 1",
            "metergate_meter_last_good_reading_timestamp_seconds{bus=\"plant\",meter=\"main\"} 1763805601.005",
            "metergate_meter_readings_total{bus=\"plant\",meter=\"main\",quality=\"good\"} 5",

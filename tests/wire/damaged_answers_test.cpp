@@ -89,7 +89,7 @@ INSTANTIATE_TEST_SUITE_P(
     Frames, DamageTest,
     ::testing::Values(
         Case{"a value bit flipped", Wire::kPty, [](Bytes right) { return flipped(right, 4); }, Errc::kCrc},
-        Case{"unit flipped", Wire::kPty, [](Bytes right) { return flipped(right, 0); }, Errc::kGarbled},
+        Case{"unit flipped", Wire::kPty, [](Bytes right) { return flipped(right, 0); }, Errc::kCrc},
         Case{"function flipped", Wire::kPty, [](Bytes right) { return flipped(right, 1); }, Errc::kCrc},
         Case{"byte count too big", Wire::kPty, [](Bytes right) { return flipped(right, 2); }, Errc::kGarbled},
         Case{"end missing", Wire::kPty, [](Bytes right) { return without_end(right); }, Errc::kGarbled},
