@@ -17,6 +17,7 @@ constexpr int kWrapStep = 10;    // one that wrapped: it went at most one part i
 MeterSense::MeterSense(Parts parts)
     : p_(parts),
       serial_point_(setup().profile->find("serial_number")),
+      ratios_(*setup().profile),
       refused_(*setup().profile),
       memory_(p_.memory, "meter." + id()),
       refused_memory_(p_.memory, "refused." + id()) {
@@ -36,13 +37,15 @@ MeterSense::MeterSense(Parts parts)
 void MeterSense::begin(PollJob& job, MonoTime now) {
   round_ = {};
   refused_.forget_old(now);
-  if (sure_ && now - shown_ >= kSerialKept) due_ = true;
-  if (due_) ask_serial(job, now);
+  if (!due_ && now - shown_ >= kSerialKept) due_ = true;
+  if (due_) ask_identity(job, now);
 }
 
-bool MeterSense::ask_serial(PollJob& job, MonoTime now) {
-  if (serial_point_ == nullptr || now < not_before_ || std::exchange(round_.serial, true)) return false;
-  job.ask({serial_point_});
+bool MeterSense::ask_identity(PollJob& job, MonoTime now) {
+  std::vector<const Point*> points = ratios_.points();
+  if (serial_point_ != nullptr) points.push_back(serial_point_);
+  if (points.empty() || now < not_before_ || std::exchange(round_.identity, true)) return false;
+  job.ask(points);
   return job.next().has_value();
 }
 
@@ -56,7 +59,7 @@ bool MeterSense::look(PollJob& job, MonoTime now) {
   }
   if (!fallen.empty() && !found) {
     due_ = true;
-    if (ask_serial(job, now)) return true;
+    if (ask_identity(job, now)) return true;
   }
   if (other && !std::exchange(round_.counters, true)) {
     std::vector<const Point*> points;
@@ -64,13 +67,14 @@ bool MeterSense::look(PollJob& job, MonoTime now) {
     job.ask(points);
     if (job.next()) return true;
   }
-  if (found) {
-    take_serial(*found, job, now);
-    not_before_ = fallen.empty() ? MonoTime{} : now + kSerialPause;
-  } else if (round_.serial && job.saw_frame()) {
+  if (found) take_serial(*found, job);
+  if (found || (serial_point_ == nullptr && ratios_.answered_in(job))) {
+    identified(now, !fallen.empty());
+  } else if (round_.identity && job.saw_frame()) {
     not_before_ = now + pause_;
     pause_ = std::min(pause_ * 4, kSerialKept);
   }
+  take_ratios(job);
   take_counters(job);
   return false;
 }
@@ -92,11 +96,15 @@ std::optional<std::string> MeterSense::serial_in(const PollJob& job) const {
   return std::string(trim(value->text));
 }
 
-void MeterSense::take_serial(const std::string& found, const PollJob& job, MonoTime now) {
+void MeterSense::identified(MonoTime now, bool by_doubt) {
   due_ = false;
-  sure_ = true;
   shown_ = now;
   pause_ = kUnansweredPause;
+  not_before_ = by_doubt ? now + kSerialPause : MonoTime{};
+}
+
+void MeterSense::take_serial(const std::string& found, const PollJob& job) {
+  sure_ = true;
   if (found != own_) {
     if (!own_.empty()) tell_exchange(found, job);
     own_ = found;
@@ -135,6 +143,19 @@ void MeterSense::tell_mismatch(const std::string& found) {
   if (differs) json.member("expected", flag);
   if (!known_as.empty()) json.member("known_as", known_as);
   p_.events.tell("meter_mismatch", id(), json.take());
+}
+
+void MeterSense::take_ratios(const PollJob& job) {
+  for (const RatioWatch::Change& change : ratios_.take(job)) {
+    memory_.changed(true);
+    if (change.from.empty()) continue;
+    p_.log.warn("transformer ratio of the meter changed",
+                {{"meter", id()}, {"point", change.point}, {"from", change.from}, {"to", change.to}});
+    JsonWriter json;
+    json.member("meter", id()).member("point", change.point).key("old").raw_number(change.from);
+    json.key("new").raw_number(change.to);
+    p_.events.tell("ratio_changed", id() + "/" + change.point, json.take());
+  }
 }
 
 void MeterSense::take_counters(const PollJob& job) {
@@ -225,7 +246,7 @@ std::string MeterSense::text() const {
   for (const Counter& counter : counters_) {
     if (counter.last) out += " " + counter.point->name + "=" + counter.last->text();
   }
-  return out + ";" + own_;
+  return out + ratios_.text() + ";" + own_;
 }
 
 void MeterSense::restore(const std::string& text) {
@@ -237,9 +258,11 @@ void MeterSense::restore(const std::string& text) {
   for (const std::string& word : words) {
     const auto equals = word.find('=');
     if (equals == std::string::npos) continue;
+    const std::string name = word.substr(0, equals), value = word.substr(equals + 1);
     for (Counter& counter : counters_) {
-      if (counter.point->name == word.substr(0, equals)) counter.last = Decimal::parse(word.substr(equals + 1));
+      if (counter.point->name == name) counter.last = Decimal::parse(value);
     }
+    ratios_.restore(name, value);
   }
 }
 

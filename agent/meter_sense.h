@@ -8,6 +8,7 @@
 #include "agent/base/log.h"
 #include "agent/events.h"
 #include "agent/poll_job.h"
+#include "agent/ratio_watch.h"
 #include "agent/refused_points.h"
 #include "agent/serial_book.h"
 #include "agent/setup.h"
@@ -15,9 +16,9 @@
 
 namespace metergate {
 
-/// What the answers of one meter tell of the meter itself: a counter that fell, another meter in its place, points that
-/// it refuses. Nothing is repaired: values go up as they were read. Kept in the store's memory, so that what happened
-/// while the agent was off is noticed. Owned by the bus's thread.
+/// What the answers of one meter tell of the meter itself: a counter that fell, another meter in its place, transformer
+/// ratios that were set anew, points that it refuses. Nothing is repaired: values go up as they were read. Kept in the
+/// store's memory, so that what happened while the agent was off is noticed. Owned by the bus's thread.
 class MeterSense {
  public:
   struct Parts {
@@ -41,7 +42,7 @@ class MeterSense {
   /// The meter's own number, if it showed it since it was last out of sight; else that of --meter.
   std::string serial() const { return sure_ ? own_ : setup().spec.serial; }
 
-  /// Another round of a job begins: the serial number is read along when that is due.
+  /// Another round of a job begins: the serial number and the ratios are read along when that is due.
   void begin(PollJob& job, MonoTime now);
   /// A round is over. True: the job was given more to ask before its readings may be final.
   bool look(PollJob& job, MonoTime now);
@@ -70,8 +71,10 @@ class MeterSense {
   const std::string& id() const { return setup().spec.id; }
   std::vector<std::size_t> fallen_in(const PollJob& job) const;
   std::optional<std::string> serial_in(const PollJob& job) const;
-  bool ask_serial(PollJob& job, MonoTime now);
-  void take_serial(const std::string& found, const PollJob& job, MonoTime now);
+  bool ask_identity(PollJob& job, MonoTime now);
+  void identified(MonoTime now, bool by_doubt);
+  void take_serial(const std::string& found, const PollJob& job);
+  void take_ratios(const PollJob& job);
   void tell_exchange(const std::string& found, const PollJob& job);
   void tell_mismatch(const std::string& found);
   void take_counters(const PollJob& job);
@@ -84,18 +87,19 @@ class MeterSense {
   Parts p_;
   const Point* serial_point_;
   std::vector<Counter> counters_;  // those that are polled
+  RatioWatch ratios_;
   RefusedPoints refused_;
   SlowMemory memory_, refused_memory_;
   std::string own_;        // the last serial number that it showed
   bool sure_ = false;      // it showed it since it was last out of sight
-  bool due_ = true;        // its number is to be read
+  bool due_ = true;        // its number and its ratios are to be read
   MonoTime not_before_{};  // but not sooner
   Millis pause_ = kUnansweredPause;
   MonoTime shown_{};
   std::string told_;  // the number that was last compared with what is known
   std::vector<Owed> owed_;
   struct {
-    bool second_read = false, serial = false, counters = false;
+    bool second_read = false, identity = false, counters = false;
   } round_;  // what was asked more in it
 };
 

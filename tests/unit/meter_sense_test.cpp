@@ -288,5 +288,49 @@ TEST_F(MeterSenseTest, ForgetsWhatAnExchangedMeterRefused) {
   EXPECT_EQ(text(last(), "quality"), "good");
 }
 
+/// A meter that shows its ratio and no serial number.
+class RatioTest : public OneMeterTest {
+ protected:
+  RatioTest() : OneMeterTest("active_power = holding 10 u16\nct_ratio = holding 500 u16 kind=state\n") {
+    line_.registers = {{500, 40}};
+  }
+  std::ptrdiff_t reads_of_ratio() const {
+    return std::count_if(line_.blocks.begin(), line_.blocks.end(), [](const Block& b) { return b.address == 500; });
+  }
+};
+
+TEST_F(RatioTest, IsReadAtStartAndDaily) {
+  start(seconds(10), {"active_power"});
+  run(minutes(5));
+  EXPECT_EQ(reads_of_ratio(), 1);
+  run(hours(24));
+  EXPECT_EQ(reads_of_ratio(), 2);
+  EXPECT_THAT(events("ratio_changed"), IsEmpty());
+}
+
+TEST_F(RatioTest, ToldWhenItIsAnotherAfterASilence) {
+  start(seconds(10), {"active_power"});
+  run(seconds(5));
+  line_.silent.insert("1");
+  run(minutes(2));
+  line_.silent.clear();
+  line_.registers[500] = 20;
+  run(minutes(10));
+  ASSERT_EQ(events("ratio_changed").size(), 1u);
+  const Json told = events("ratio_changed")[0];
+  EXPECT_EQ(text(told, "point"), "ct_ratio");
+  EXPECT_EQ(told.find("old")->text, "40");
+  EXPECT_EQ(told.find("new")->text, "20");
+}
+
+TEST_F(RatioTest, ToldWhenItChangedWhileTheAgentWasOff) {
+  start(seconds(10), {"active_power"});
+  run(minutes(20));
+  line_.registers[500] = 20;
+  restart();
+  run(minutes(1));
+  EXPECT_EQ(events("ratio_changed").size(), 1u);
+}
+
 }  // namespace
 }  // namespace metergate
