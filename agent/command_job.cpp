@@ -32,7 +32,7 @@ bool is_frame(const Error& error) { return error.code == Errc::kException; }
 }  // namespace
 
 CommandJob::CommandJob(Parts parts, OpenCommand task, bool one_try)
-    : parts_(std::move(parts)), task_(std::move(task)), one_try_(one_try) {
+    : parts_(std::move(parts)), task_(std::move(task)), one_try_(one_try), reading_(meter(), task_.plan) {
   result_ = result_for(task_.command, task_.stored.received);
 }
 
@@ -100,42 +100,29 @@ CommandJob::Step CommandJob::step(MonoTime now) {
 }
 
 CommandJob::Step CommandJob::read(MonoTime now) {
-  const Block& block = task_.plan.blocks[next_block_];
   const MonoTime began = parts_.clock.mono();
-  const Result<Words> words = parts_.bus.read(target(), block);
+  const Result<Words> words = parts_.bus.read(target(), *reading_.next());
   result_.took += std::chrono::duration_cast<Micros>(parts_.clock.mono() - began);
   Step step;
   step.again = now;
-  if (!words) {
+  if (words) {
+    step.frame = true;
+    reading_.answered(*words);
+  } else {
     const Error& error = words.error();
     if (error.code == Errc::kBusDown) step.bus_error = error;
     step.frame = is_frame(error);
     if (retriable(error) && ++attempt_ < tries()) return step;
-    Step last = end("failed", failure_of(error), step.frame);
-    last.bus_error = step.bus_error;
-    return last;
-  }
-  image_.put(block, *words);
-  words_ = *words;
-  attempt_ = 0;
-  step.frame = true;
-  if (++next_block_ < task_.plan.blocks.size()) return step;
-  if (task_.command.route) {
-    result_.registers = words_;
-    return end("done", std::nullopt, true);
-  }
-  const MeterSetup& meter = parts_.setup.meters[*task_.plan.meter];
-  for (const Point* point : task_.plan.points) {
-    const Result<Decoded> decoded = decode(*meter.profile, *point, image_, meter.ratios);
-    if (decoded) {
-      result_.values.emplace_back(point->name, decoded->value);
-    } else {
-      result_.errors.emplace_back(point->name, failure_of(decoded.error()));
+    if (!reading_.failed(error)) {
+      Step last = end("failed", failure_of(error), step.frame);
+      last.bus_error = step.bus_error;
+      return last;
     }
   }
-  if (!result_.values.empty()) return end("done", std::nullopt, true);
-  const Failure first = result_.errors.front().second;
-  return end("failed", first, true);
+  attempt_ = 0;
+  if (reading_.next()) return step;
+  const std::optional<Failure> failure = reading_.conclude(result_);
+  return end(failure ? "failed" : "done", failure, step.frame);
 }
 
 CommandJob::Step CommandJob::write() {

@@ -3,7 +3,7 @@
 #include <functional>
 #include <optional>
 
-#include "agent/command_plan.h"
+#include "agent/command_reading.h"
 #include "store/inbox.h"
 
 namespace metergate {
@@ -65,6 +65,7 @@ class CommandJob {
   Step verify(MonoTime now);
   Step end(std::string status, std::optional<Failure> failure, std::optional<bool> frame = std::nullopt);
   bool expired() const;
+  const MeterSetup* meter() const { return task_.plan.meter ? &parts_.setup.meters[*task_.plan.meter] : nullptr; }
   Target target() const;
   int tries() const;
 
@@ -72,9 +73,9 @@ class CommandJob {
   OpenCommand task_;
   bool one_try_;
   CommandResult result_;
-  RegisterImage image_;
-  Words words_;
-  std::size_t next_block_ = 0;
+  CommandReading reading_;
+  RegisterImage image_;         // of the read-back
+  std::size_t next_block_ = 0;  // likewise
   int attempt_ = 0;
   enum class Phase { kStart, kReading, kVerifying } phase_ = Phase::kStart;
   std::optional<Failure> echo_failure_;  // of a write without a valid answer

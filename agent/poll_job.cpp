@@ -10,15 +10,11 @@ namespace {
 
 constexpr int kAcknowledge = 5;  // exceptions that pass
 constexpr int kBusy = 6;
-constexpr int kIllegalAddress = 2;  // exceptions that a part of the block may be at fault for
+constexpr int kIllegalAddress = 2;
 constexpr int kIllegalValue = 3;
 constexpr std::size_t kAloneInVain = 2;
 constexpr Millis kFirstPause{250};
 constexpr Millis kLongestPause{16'000};
-
-bool refusal(const Error& error) {
-  return error.code == Errc::kException && (error.exception == kIllegalAddress || error.exception == kIllegalValue);
-}
 
 template <class T>
 bool contains(const std::vector<T>& all, const T& one) {
@@ -30,6 +26,10 @@ bool contains(const std::vector<T>& all, const T& one) {
 bool passing(const Error& error) {
   return error.code == Errc::kTimeout || error.code == Errc::kCrc || error.code == Errc::kGarbled ||
          (error.code == Errc::kException && (error.exception == kAcknowledge || error.exception == kBusy));
+}
+
+bool refusal(const Error& error) {
+  return error.code == Errc::kException && (error.exception == kIllegalAddress || error.exception == kIllegalValue);
 }
 
 PollJob::PollJob(const BusSetup& bus, std::size_t meter, const std::vector<Schedule::Due>& due, RefusedPoints& refused,

@@ -95,5 +95,7 @@ class PollJob {
 
 /// Worth another try: timeout, crc, garbled, and the exceptions 5 and 6 (busy).
 bool passing(const Error& error);
+/// Exception 2 or 3: a part of the block may be at fault for it.
+bool refusal(const Error& error);
 
 }  // namespace metergate

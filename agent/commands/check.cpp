@@ -121,6 +121,14 @@ int check_uplink(const Options& options, std::ostream& out, std::ostream& err) {
   return 0;
 }
 
+int check_http(const Options& options, std::ostream& err) {
+  if (options.http_token_file.empty()) return 0;
+  const auto token = read_secret("--http-token-file", options.http_token_file);
+  if (token) return 0;
+  err << "metergate: " << token.error().detail << "\n";
+  return kWrongFile;
+}
+
 std::string how_long(double days) {
   if (days >= 10) return with_commas(static_cast<std::int64_t>(days)) + " days";
   const auto tenths = static_cast<std::int64_t>(days * 10);
@@ -156,6 +164,7 @@ int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err
 
   int status = check_uplink(options, out, err);
   const auto worse = [&status](int next) { status = status == 0 ? next : status; };
+  worse(check_http(options, err));
   for (const BusSetup& bus : setup.buses) worse(check_bus(bus, out, err));
   if (!setup.buses.empty()) {
     out << "Times are those on the wire plus a turnaround of " << assumed_turnaround({SerialSettings{}, {}, {}}).count()

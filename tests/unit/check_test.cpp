@@ -118,6 +118,11 @@ TEST_F(CheckTest, TellsFilesThatCannotBeRead) {
   EXPECT_THAT(err_.str(), HasSubstr("/nowhere"));
 }
 
+TEST_F(CheckTest, RefusesATokenFileThatCannotBeRead) {
+  EXPECT_EQ(check({"--http", "0.0.0.0:9464", "--http-token-file", "/nowhere"}), 78);
+  EXPECT_THAT(err_.str(), HasSubstr("--http-token-file"));
+}
+
 TEST_F(CheckTest, TellsSetupFaultsAndWarnings) {
   EXPECT_EQ(check({"--meter", "id=m,bus=b,unit=1,profile=p"}), 64);
   EXPECT_THAT(err_.str(), HasSubstr("meter 'm' is on bus 'b', which no --bus defines"));
