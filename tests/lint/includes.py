@@ -8,7 +8,8 @@
 import pathlib
 import re
 import sys
-import tempfile
+
+import rule
 
 SOURCES = {".h", ".cpp"}
 TEXTS = SOURCES | {".py", ".cmake", ".txt", ".md", ".ini", ".sh"}
@@ -211,34 +212,5 @@ PLANTED = {
 }
 
 
-def selftest():
-    with tempfile.TemporaryDirectory() as folder:
-        root = pathlib.Path(folder)
-        expected = {}
-        for path, text in PLANTED.items():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(text, encoding="utf-8")
-            for number, line in enumerate(text.splitlines(), 1):
-                if "!!" in line:
-                    expected[path, number] = line.split("!! ")[1]
-        found = list(check_tree(root))
-        wrong = [f"not expected: {f}" for f in found if expected.get(f[:2], "\0") not in f[2]]
-        wrong += [f"not found: {e}" for e in expected.items() if sum(f[:2] == e[0] for f in found) != 1]
-        print("\n".join(wrong) or f"{len(found)} planted violations found, nothing else")
-        return 1 if wrong else 0
-
-
-def main(arguments):
-    if arguments == ["--selftest"]:
-        return selftest()
-    if len(arguments) != 1 or not (pathlib.Path(arguments[0]) / "agent").is_dir():
-        print(__doc__, file=sys.stderr)
-        return 64
-    findings = list(check_tree(pathlib.Path(arguments[0])))
-    for path, number, problem in findings:
-        print(f"{path}:{number}: {problem}")
-    return 1 if findings else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(rule.main(__doc__, check_tree, PLANTED))

@@ -10,7 +10,8 @@ import collections
 import pathlib
 import re
 import sys
-import tempfile
+
+import rule
 
 FOLDERS = ("agent", "drivers", "store", "tests")
 NO_CODE = re.compile(
@@ -65,31 +66,5 @@ PLANTED = {
 }
 
 
-def selftest():
-    with tempfile.TemporaryDirectory() as folder:
-        root, expected = pathlib.Path(folder), {}
-        for path, text in PLANTED.items():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(text, encoding="utf-8")
-            expected.update({(path, n): line.split("!! ")[1] for n, line in enumerate(text.splitlines(), 1) if "!!" in line})
-        found = {(path, line): problem for path, line, problem in check_tree(root)}
-        wrong = [f"not expected: {place} {problem}" for place, problem in found.items() if expected.get(place, "\0") not in problem]
-        wrong += [f"not found: {place}" for place in expected if place not in found]
-        print("\n".join(wrong) or f"{len(found)} planted violations found, nothing else")
-        return 1 if wrong else 0
-
-
-def main(arguments):
-    if arguments == ["--selftest"]:
-        return selftest()
-    if len(arguments) != 1 or not (pathlib.Path(arguments[0]) / "agent").is_dir():
-        print(__doc__, file=sys.stderr)
-        return 64
-    findings = list(check_tree(pathlib.Path(arguments[0])))
-    for path, line, problem in findings:
-        print(f"{path}:{line}: {problem}")
-    return 1 if findings else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(rule.main(__doc__, check_tree, PLANTED))
