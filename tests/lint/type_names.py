@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Finds two types of one name in one namespace: each compiles in its own source, and the linker merges their functions silently.
 
-    types.py ROOT        checks the tree: agent, drivers, store and tests are linked together in some program
-    types.py --selftest  plants violations and looks whether each is found, and nothing else
+    type_names.py ROOT        checks the tree: agent, drivers, store and tests are linked together in some program
+    type_names.py --selftest  plants violations and looks whether each is found, and nothing else
 
 Types in an unnamed namespace, in a function or in another type belong to one source alone and may be named as they please.
 """
