@@ -43,8 +43,8 @@ def topic_of(publish):
 class _Way:
     """One direction of a connection."""
 
-    def __init__(self, source, sink):
-        self.source, self.sink = source, sink
+    def __init__(self, source, sink, to_broker):
+        self.source, self.sink, self.to_broker = source, sink, to_broker
         self.incoming, self.queue, self.queued = bytearray(), collections.deque(), 0
 
     def push(self, due, data):
@@ -120,10 +120,10 @@ class FaultProxy:
             client.close()
             return
         self.connections += 1
-        for source, sink in ((client, server), (server, client)):
+        for source, sink, to_broker in ((client, server, True), (server, client, False)):
             source.setblocking(False)
             source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._ways[source] = _Way(source, sink)
+            self._ways[source] = _Way(source, sink, to_broker)
             self._selector.register(source, selectors.EVENT_READ)
 
     def _read(self, way):
@@ -146,11 +146,11 @@ class FaultProxy:
     def _pass(self, way, packet):
         """False when the connection was ended for it."""
         kind, due = packet[0] >> 4, time.monotonic() + self.delay
-        if kind == PUBACK and self.drop_pubacks > 0 and way.source.getpeername()[1] == self.target:
+        if kind == PUBACK and self.drop_pubacks > 0 and not way.to_broker:
             self.drop_pubacks -= 1
             self.dropped += 1
             return True
-        if kind == PUBLISH and way.sink.getpeername()[1] == self.target:
+        if kind == PUBLISH and way.to_broker:
             if self.refused is not None and self.refused(topic_of(packet)):
                 self.refusals += 1
                 self._end_pair(way, True)
