@@ -17,6 +17,7 @@ struct MeterState {
   UtcTime last_good{};  ///< 1970: never
   std::int64_t good = 0, partial = 0, bad = 0;
   std::int64_t slots_missed = 0;
+  std::optional<Turnaround> turnaround;
   std::string serial;                                ///< its own, else that of --meter
   std::vector<std::pair<std::string, int>> refused;  ///< points that are left out, with the exception
 };

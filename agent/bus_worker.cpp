@@ -55,6 +55,9 @@ void BusWorker::publish_state() {
   if (wish_.paused) state.paused_until = wish_.until;
   state.commands_done = commands_done_;
   state.meters = meters_.states();
+  for (std::size_t m = 0; m < state.meters.size(); ++m) {
+    state.meters[m].turnaround = p_.bus.turnaround(p_.setup.meters[m].target);
+  }
   const std::lock_guard<std::mutex> hold(mutex_);
   state_ = std::move(state);
 }

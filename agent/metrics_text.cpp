@@ -129,6 +129,17 @@ void write_meters(Text& text, const Snapshot& s) {
   each_meter(s, [&](const std::string& bus, const MeterState& meter) {
     if (meter.last_good != UtcTime{}) text.sample({{"bus", bus}, {"meter", meter.id}}, seconds(meter.last_good));
   });
+  const auto each_time = [&](const auto& value) {
+    each_meter(s, [&](const std::string& bus, const MeterState& meter) {
+      if (meter.turnaround) text.sample({{"bus", bus}, {"meter", meter.id}}, value(*meter.turnaround));
+    });
+  };
+  text.gauge("meter_turnaround_seconds", "From a request's end to its answer's begin, a running mean.");
+  each_time([](const Turnaround& t) { return seconds_of_us(t.usual.count()); });
+  text.gauge("meter_slowest_answer_seconds", "The longest of these in the last 24 hours.");
+  each_time([](const Turnaround& t) { return seconds_of_us(t.slowest.count()); });
+  text.gauge("meter_answer_deadline_seconds", "How long the first try of a poll's request waits for its answer.");
+  each_time([](const Turnaround& t) { return seconds_of_us(Micros(t.deadline).count()); });
   text.counter("meter_readings_total", "Readings of the meter's polls, by quality.");
   each_meter(s, [&](const std::string& bus, const MeterState& meter) {
     text.sample({{"bus", bus}, {"meter", meter.id}, {"quality", "good"}}, meter.good);

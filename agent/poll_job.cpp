@@ -33,14 +33,14 @@ bool refusal(const Error& error) {
 }
 
 PollJob::PollJob(const BusSetup& bus, std::size_t meter, const std::vector<Schedule::Due>& due, RefusedPoints& refused,
-                 MonoTime now)
-    : bus_(bus), meter_(meter), refused_(refused), began_(now) {
+                 const PlanCost& cost, MonoTime now)
+    : bus_(bus), meter_(meter), refused_(refused), cost_(cost), began_(now) {
   for (const Schedule::Due& d : due) polls_.push_back({d.poll, d.slot, now + retry_window(bus.polls[d.poll].every)});
   const std::vector<const Point*> points = wanted();
   ask(points);
   if (!todo_.empty()) return;
   asked_ = with_dependencies(*setup().profile, {points.front()});
-  todo_ = plan_blocks(*setup().profile, {points.front()}, setup().cost, refused_.learned());
+  todo_ = plan_blocks(*setup().profile, {points.front()}, cost_, refused_.learned());
 }
 
 std::vector<const Point*> PollJob::wanted() const {
@@ -66,7 +66,7 @@ void PollJob::ask(const std::vector<const Point*>& points) {
   for (const Point* point : with_dependencies(*setup().profile, needed)) {
     if (!contains(asked_, point)) asked_.push_back(point);
   }
-  for (const Block& block : plan_blocks(*setup().profile, needed, setup().cost, refused_.learned())) {
+  for (const Block& block : plan_blocks(*setup().profile, needed, cost_, refused_.learned())) {
     if (!contains(todo_, block)) todo_.push_back(block);
   }
 }

@@ -21,7 +21,7 @@ class PollJob {
   /// `refused` is what the meter is known to refuse, and learns more; it outlives the job. Where nothing is left to
   /// ask, the first point is asked all the same, to see whether the meter lives.
   PollJob(const BusSetup& bus, std::size_t meter, const std::vector<Schedule::Due>& due, RefusedPoints& refused,
-          MonoTime now);
+          const PlanCost& cost, MonoTime now);
 
   std::size_t meter() const { return meter_; }
   MonoTime began() const { return began_; }
@@ -70,6 +70,7 @@ class PollJob {
   const BusSetup& bus_;
   std::size_t meter_;
   RefusedPoints& refused_;
+  PlanCost cost_;
   MonoTime began_;
   std::vector<Waiting> polls_;
   std::vector<std::pair<const Point*, int>> left_out_;  // by what is known to be refused, with the exception

@@ -33,6 +33,7 @@ PollRunner::PollRunner(Parts parts)
       identified_(p_.setup.meters.size(), false) {
   senses_.reserve(p_.setup.meters.size());
   for (std::size_t m = 0; m < p_.setup.meters.size(); ++m) {
+    costs_.emplace_back(p_.setup, m);
     senses_.emplace_back(MeterSense::Parts{p_.setup, m, p_.memory, p_.serials, p_.events, p_.log, p_.clock});
     show(m);
   }
@@ -58,6 +59,11 @@ bool PollRunner::step(MonoTime now) {
   return true;
 }
 
+std::unique_ptr<PollJob> PollRunner::job_for(std::size_t m, const std::vector<Schedule::Due>& due, MonoTime now) {
+  costs_[m].take(p_.bus.turnaround(p_.setup.meters[m].target));
+  return std::make_unique<PollJob>(p_.setup, m, due, senses_[m].refused(), costs_[m].cost(), now);
+}
+
 void PollRunner::begin(std::unique_ptr<PollJob> job, MonoTime now) {
   current_ = std::move(job);
   senses_[current_->meter()].begin(*current_, now);
@@ -81,7 +87,7 @@ bool PollRunner::choose(MonoTime now, UtcTime utc) {
   }
   if (!meter) return false;
   const auto due = schedule_.take(*meter, now, utc);
-  begin(std::make_unique<PollJob>(p_.setup, *meter, due, senses_[*meter].refused(), now), now);
+  begin(job_for(*meter, due, now), now);
   return true;
 }
 
@@ -99,7 +105,7 @@ bool PollRunner::choose_probe(MonoTime now, UtcTime utc) {
   for (std::size_t i = 0; i < p_.setup.polls.size() && due.empty(); ++i) {
     if (p_.setup.polls[i].meter == *first) due.push_back({i, std::nullopt});
   }
-  begin(std::make_unique<PollJob>(p_.setup, *first, due, senses_[*first].refused(), now), now);
+  begin(job_for(*first, due, now), now);
   return true;
 }
 
@@ -109,7 +115,9 @@ void PollRunner::transact(MonoTime now) {
   const Health& health = p_.meters.health(m);
   const bool one_try = health.doubtful();
   const bool probe = health.silent();
-  const Result<Words> words = p_.bus.read(p_.setup.meters[m].target, *job.next());
+  Target target = p_.setup.meters[m].target;
+  target.asked_again = !one_try && attempt_ < p_.setup.meters[m].retries;
+  const Result<Words> words = p_.bus.read(target, *job.next());
   const MonoTime after = p_.clock.mono();
   if (probe) probe_allowed_ = after + (after - now) * (kSilentShare - 1);
   if (words) {
@@ -119,7 +127,10 @@ void PollRunner::transact(MonoTime now) {
     const Error& error = words.error();
     if (error.code == Errc::kBusDown) return p_.port.lost(error);
     if (error.code == Errc::kException) p_.meters.frame(m, after);
-    if (worth_a_retry_at_once(error) && !one_try && attempt_++ < p_.setup.meters[m].retries) return;
+    if (worth_a_retry_at_once(error) && target.asked_again) {
+      ++attempt_;
+      return;
+    }
     if (error.code == Errc::kTimeout) {
       job.abandon(error);
     } else {
@@ -207,7 +218,7 @@ void PollRunner::end_unreachable(MonoTime now) {
   for (std::size_t m = 0; m < p_.meters.size(); ++m) {
     if (told_down_[m] || !schedule_.due(m)) continue;
     const auto due = schedule_.take(m, now, p_.clock.utc());
-    jobs.push_back(std::make_unique<PollJob>(p_.setup, m, due, senses_[m].refused(), now));
+    jobs.push_back(job_for(m, due, now));
   }
   for (const auto& job : jobs) {
     job->abandon(p_.port.why_down());

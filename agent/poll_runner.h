@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/bus_port.h"
+#include "agent/measured_cost.h"
 #include "agent/meter_sense.h"
 #include "agent/meter_watch.h"
 #include "agent/poll_job.h"
@@ -52,6 +53,7 @@ class PollRunner {
  private:
   bool choose(MonoTime now, UtcTime utc);
   bool choose_probe(MonoTime now, UtcTime utc);
+  std::unique_ptr<PollJob> job_for(std::size_t meter, const std::vector<Schedule::Due>& due, MonoTime now);
   void begin(std::unique_ptr<PollJob> job, MonoTime now);
   void transact(MonoTime now);
   void identify(std::size_t meter);
@@ -64,7 +66,8 @@ class PollRunner {
 
   Parts p_;
   Schedule schedule_;
-  std::vector<MeterSense> senses_;  // by meter
+  std::vector<MeterSense> senses_;   // by meter
+  std::vector<MeasuredCost> costs_;  // by meter
   std::unique_ptr<PollJob> current_;
   int attempt_ = 0;                             // of the current block
   std::list<std::unique_ptr<PollJob>> parked_;  // wait for another try within their slots

@@ -16,29 +16,11 @@ using Refusal = std::optional<UsageError>;
 
 constexpr int kFirstSerialUnit = 1;
 constexpr int kLastSerialUnit = 247;
-constexpr Millis kSerialTurnaround{20};
-constexpr Millis kTcpTurnaround{5};
-constexpr double kFrameCharacters = 13;     // of a request and of the answer to it, registers apart
-constexpr double kLongestSilenceMs = 1.75;  // t3.5 above 19200 baud; Modbus over serial line V1.02, section 2.5.1.1
-constexpr int kSlowBaud = 19200;
 
 UsageError wrong(const Place& place, const std::string& detail) {
   return UsageError{place + ": " + detail, status_of(place)};
 }
 std::string quoted(const std::string& text) { return "'" + text + "'"; }
-
-const SerialSettings* serial_of(const BusSettings& settings) { return std::get_if<SerialSettings>(&settings.port); }
-
-/// What one more request costs, in the time that a register takes on the wire. On a socket a register takes none.
-double request_registers(const BusSettings& settings, Millis gap, int most) {
-  const SerialSettings* serial = serial_of(settings);
-  if (!serial) return most;
-  const int bits = 1 + 8 + (serial->parity == 'N' ? 0 : 1) + serial->stop_bits;
-  const double character_ms = 1000.0 * bits / serial->baud;
-  const double silence_ms = serial->baud > kSlowBaud ? kLongestSilenceMs : 3.5 * character_ms;
-  const Millis waits = kSerialTurnaround + std::max(gap, settings.gap);
-  return (kFrameCharacters * character_ms + static_cast<double>(waits.count()) + silence_ms) / (2 * character_ms);
-}
 
 std::variant<std::vector<const Point*>, UsageError> select_points(const Profile& profile,
                                                                   const std::vector<std::string>& patterns,
@@ -183,8 +165,8 @@ class SetupMaker {
     meter.target.max_registers =
         std::min(spec.max_registers.value_or(meter.profile->max_registers), meter.profile->max_registers);
     meter.retries = spec.retries.value_or(bus.spec.retries);
-    meter.cost.max_registers = meter.target.max_registers;
-    meter.cost.request_registers = request_registers(bus.spec.settings, meter.target.gap, meter.target.max_registers);
+    meter.cost = plan_cost(bus.spec.settings, meter.target.gap, meter.target.max_registers,
+                           assumed_turnaround(bus.spec.settings));
     for (const Point& point : meter.profile->points) {
       const bool bits = point.table == Table::kCoil || point.table == Table::kDiscrete;
       if (bits || point.registers <= meter.target.max_registers) continue;
@@ -227,11 +209,6 @@ std::vector<const Point*> matching_points(const Profile& profile, const std::vec
     if (patterns.empty() || std::any_of(patterns.begin(), patterns.end(), matches)) points.push_back(&point);
   }
   return points;
-}
-
-Millis assumed_turnaround(const BusSettings& settings) {
-  if (serial_of(settings)) return kSerialTurnaround;
-  return std::get<TcpSettings>(settings.port).rtu ? kSerialTurnaround + kTcpTurnaround : kTcpTurnaround;
 }
 
 std::variant<Setup, UsageError> make_setup(const Options& options) {

@@ -8,7 +8,7 @@
 #include "agent/options.h"
 #include "drivers/bus.h"
 #include "drivers/decode.h"
-#include "drivers/plan.h"
+#include "drivers/plan_cost.h"
 #include "drivers/profile.h"
 
 namespace metergate {
@@ -49,9 +49,6 @@ struct Setup {
   std::vector<BusSetup> buses;  ///< in the order of the flags; one may have no meters
   std::vector<std::string> warnings;
 };
-
-/// Delay assumed between a request and the first byte of its answer, where nothing was measured yet.
-Millis assumed_turnaround(const BusSettings& settings);
 
 /// The points that names and patterns stand for, in the order of the profile; all for no pattern.
 std::vector<const Point*> matching_points(const Profile& profile, const std::vector<std::string>& patterns);

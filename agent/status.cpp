@@ -25,6 +25,10 @@ void write_bus(JsonWriter& json, const BusState& bus) {
     if (meter.last_good != UtcTime{}) json.member("last_good", rfc3339(meter.last_good));
     json.member("good", meter.good).member("partial", meter.partial).member("bad", meter.bad);
     json.member("slots_missed", meter.slots_missed);
+    if (const auto& times = meter.turnaround) {
+      json.member("turnaround_us", times->usual.count()).member("slowest_us", times->slowest.count());
+      json.member("deadline_ms", times->deadline.count());
+    }
     if (!meter.serial.empty()) json.member("serial", meter.serial);
     if (!meter.refused.empty()) {
       json.key("refused").begin_object();

@@ -65,12 +65,23 @@ struct Target {
   std::optional<Millis> timeout;  ///< instead of the bus's
   Millis gap{0};                  ///< at least so long after the last byte on the bus, beyond t3.5
   int max_registers = 125;        ///< never asked for more, not even by a guard read
+  /// The read is made once more with the full timeout if this one is not answered: it may be given up after what was
+  /// learned of this meter (Turnaround::deadline).
+  bool asked_again = false;
 };
 
 /// `sent` tells a write that certainly never left from one whose fate the meter alone knows.
 struct WriteOutcome {
   Status status;      ///< ok: the echo is the request's
   bool sent = false;  ///< at least one byte may have reached the wire
+};
+
+/// From the end of a meter's request to the begin of its answer, of reads: what the wire takes is taken off, on a
+/// socket nothing.
+struct Turnaround {
+  Micros usual{0};
+  Micros slowest{0};   ///< of the last 24 h
+  Millis deadline{0};  ///< what is waited for an answer to a request that is asked again
 };
 
 /// `requests` were sent, guards and writes included; each also counts once in one of the six that follow it.
@@ -114,6 +125,9 @@ class Bus {
 
   /// Between requests: closes a connection that was not used for idle_close. When to be called again; max: no need.
   virtual MonoTime idle() { return MonoTime::max(); }
+
+  /// What was learned of a meter, once it has answered.
+  virtual std::optional<Turnaround> turnaround(const Target&) const { return std::nullopt; }
 
   /// From any thread.
   virtual BusCounters counters() const = 0;

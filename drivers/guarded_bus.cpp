@@ -16,14 +16,17 @@ constexpr Nanos kSlack = std::chrono::milliseconds(20);  // drivers, USB adapter
 constexpr std::uint8_t kFirstWrite = 5;                  // function
 constexpr int kBroadcast = 0, kLowestOwnUnit = 1, kHighestUnit = 247, kHighestTcpUnit = 255;
 
-std::size_t chars(std::size_t request_pdu, const Shape& shape) {
-  return kRtuOverhead + request_pdu + kRtuOverhead + shape.answer_size;
+/// What a request and its answer take on the wire.
+Nanos chars(const BusSettings& settings, const Request& request, std::size_t answer_pdu) {
+  const auto* const serial = std::get_if<SerialSettings>(&settings.port);
+  if (serial == nullptr) return Nanos{0};
+  return char_time(*serial) * (kRtuOverhead + request.pdu.size() + kRtuOverhead + answer_pdu);
 }
 
 Nanos on_wire(const BusSettings& settings, const Request& request) {
   const auto* const serial = std::get_if<SerialSettings>(&settings.port);
   if (serial == nullptr) return Nanos{0};
-  return char_time(*serial) * chars(request.pdu.size(), request.shape) + frame_gap(*serial);
+  return chars(settings, request, request.shape.answer_size) + frame_gap(*serial);
 }
 
 constexpr const char* kNotAsked = "not asked, the answer to another request may still come";
@@ -115,6 +118,7 @@ Status GuardedBus::settle(Nanos gap) {
 /// shape is returned.
 std::optional<Shape> GuardedBus::hear(const ModbusLink::Frame& frame) {
   const Unanswered::Of whose = unanswered_[frame.unit].heard(frame.pdu);
+  if (whose == Unanswered::Of::kOwn) times_[frame.unit].late(clock_.mono());
   ++(whose == Unanswered::Of::kOwn ? counters_.late_frames : counters_.foreign_frames);
   return whose == Unanswered::Of::kNone ? asked_by(frame.pdu) : std::nullopt;
 }
@@ -132,6 +136,15 @@ Result<GuardedBus::Peer> GuardedBus::peer(const Target& target, int lowest_unit)
   const Result<std::int64_t> unit = parse_integer(target.address, lowest_unit, highest);
   if (!unit) return Error{Errc::kInvalid, link_->name() + ": unit '" + target.address + "': " + unit.error().detail};
   return Peer{static_cast<int>(*unit), target.timeout.value_or(settings_.timeout), std::max(settings_.gap, target.gap)};
+}
+
+std::optional<Turnaround> GuardedBus::turnaround(const Target& target) const {
+  const Result<Peer> peer = this->peer(target, kBroadcast);
+  const auto times = peer ? times_.find(peer->unit) : times_.end();
+  if (times == times_.end() || !times->second.usual()) return std::nullopt;
+  const MonoTime now = clock_.mono();
+  return Turnaround{*times->second.usual(), times->second.slowest(now),
+                    std::chrono::duration_cast<Millis>(times->second.deadline(peer->timeout, now))};
 }
 
 std::string GuardedBus::where(const Peer& peer, const Request& request) const {
@@ -152,8 +165,9 @@ Result<Words> GuardedBus::read(const Target& target, const Block& block) {
   if (!is_bits(block.table) && block.count > target.max_registers) {
     return Error{Errc::kInvalid, request->text + ": the meter gives at most " + std::to_string(target.max_registers)};
   }
-  const Result<Peer> peer = this->peer(target, is_rtu(settings_) ? kLowestOwnUnit : kBroadcast);
+  Result<Peer> peer = this->peer(target, is_rtu(settings_) ? kLowestOwnUnit : kBroadcast);
   if (!peer) return peer.error();
+  if (target.asked_again) peer->timeout = times_[peer->unit].deadline(peer->timeout, clock_.mono());
 
   const Exchange exchange = ask_past_others(*peer, *request, block, target.max_registers);
   if (!exchange.answer) return exchange.answer.error();
@@ -208,10 +222,11 @@ GuardedBus::Exchange GuardedBus::ask(const Peer& peer, const Request& request, b
   } else if (!is_guard && is_hidden(peer, request)) {
     exchange.answer = Error{Errc::kGarbled, where(peer, request) + kNotAsked};
     return exchange;
-  } else if (ModbusLink::Sent sent = link_->send(peer.unit, request.pdu); !sent.status) {
-    exchange = {sent.status.error(), sent.any};
   } else {
-    exchange = {await(peer, request, is_guard), true};
+    asked_ = clock_.mono();
+    const ModbusLink::Sent sent = link_->send(peer.unit, request.pdu);
+    exchange.sent = sent.any;
+    exchange.answer = sent.status ? await(peer, request, is_guard) : Result<Bytes>(sent.status.error());
   }
   count(exchange);
   last_use_ = clock_.mono();
@@ -226,6 +241,14 @@ GuardedBus::Exchange GuardedBus::ask(const Peer& peer, const Request& request, b
   return exchange;
 }
 
+/// Writes may take a meter far longer, and are waited for as long as `timeout` says.
+void GuardedBus::learn(const Peer& peer, const Request& request, std::size_t answer) {
+  if (is_write(request)) return;
+  const MonoTime now = clock_.mono();
+  const Nanos took = std::max(Nanos{0}, now - asked_ - chars(settings_, request, answer));
+  times_[peer.unit].answered(std::chrono::duration_cast<Micros>(took), now);
+}
+
 Result<Bytes> GuardedBus::await(const Peer& peer, const Request& request, bool is_guard) {
   const Nanos slack = is_serial(settings_) ? kSlack : Nanos{0};
   const MonoTime deadline = clock_.mono() + peer.timeout + on_wire(settings_, request) + slack;
@@ -237,6 +260,7 @@ Result<Bytes> GuardedBus::await(const Peer& peer, const Request& request, bool i
       Error error = frame.error();
       if (error.code == Errc::kTimeout && !strangers.empty()) error = {Errc::kGarbled, strangers};
       if (error.code != Errc::kBusDown) error.detail = where(peer, request) + error.detail;
+      if (!disturbed && clock_.mono() >= deadline) times_[peer.unit].unanswered(asked_);
       return error;
     }
     const Bytes& pdu = frame->pdu;
@@ -247,6 +271,7 @@ Result<Bytes> GuardedBus::await(const Peer& peer, const Request& request, bool i
     const bool certain = how != Fit::kNone && open.take(request.shape, how);
     if (how != Fit::kNone && is_guard && !certain) open.add(request.shape);
     if (how != Fit::kNone && (certain || is_guard)) {
+      learn(peer, request, pdu.size());
       if (how == Fit::kAnswer) return pdu;
       return Error{Errc::kException, where(peer, request) + "exception " + std::to_string(pdu[1]), pdu[1]};
     }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "drivers/answer_times.h"
 #include "drivers/bus.h"
 #include "drivers/modbus_link.h"
 #include "drivers/pdu.h"
@@ -29,6 +30,7 @@ class GuardedBus : public Bus {
   Result<Words> read(const Target& target, const Block& block) override;
   WriteOutcome write(const Target& target, const Write& write) override;
   MonoTime idle() override;
+  std::optional<Turnaround> turnaround(const Target& target) const override;
   BusCounters counters() const override;
 
  private:
@@ -59,6 +61,7 @@ class GuardedBus : public Bus {
   Exchange ask_past_others(const Peer& peer, const Request& request, const Block& near, int max_registers);
   Status pass_late_answers(const Peer& peer, const Block& near, int max_registers);
   Exchange ask(const Peer& peer, const Request& request, bool is_guard);
+  void learn(const Peer& peer, const Request& request, std::size_t answer);
   Result<Bytes> await(const Peer& peer, const Request& request, bool is_guard);
   void count(const Exchange& exchange);
   Error behind_guard(const Peer& peer, const Request& request, Error error) const;
@@ -70,7 +73,9 @@ class GuardedBus : public Bus {
   bool open_ = false;
   bool echoes_ = false;  // what is sent is heard too
   MonoTime last_use_{};
+  MonoTime asked_{};                      // when the last request was sent
   std::map<int, Unanswered> unanswered_;  // by unit
+  std::map<int, AnswerTimes> times_;      // by unit
   Counters counters_;
 };
 

@@ -29,7 +29,7 @@ MeterReading read_meter(ReadLine& line, const ReadTarget& target, std::size_t me
   MeterReading result;
   result.symptoms.serial = std::holds_alternative<SerialSettings>(target.setup.spec.settings.port);
   RefusedPoints refused(*setup.profile);
-  PollJob job(target.setup, meter, {{meter, std::nullopt}}, refused, clock.mono());
+  PollJob job(target.setup, meter, {{meter, std::nullopt}}, refused, setup.cost, clock.mono());
   while (const auto block = job.next()) {
     const ReadLine::Answer answer = request(line, setup.target, *block, setup.retries + 1, result.symptoms);
     result.took += answer.took;

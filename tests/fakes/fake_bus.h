@@ -27,6 +27,7 @@ class FakeBus : public Bus {
 
   Result<Words> read(const Target& target, const Block& block) override {
     asked.push_back(target.address);
+    asked_again.push_back(target.asked_again);
     blocks.push_back(block);
     if (on_read) on_read(target.address);
     if (unplugged) return Error{Errc::kBusDown, "unplugged", 0};
@@ -57,6 +58,7 @@ class FakeBus : public Bus {
     return {write_status, write_sent};
   }
   BusCounters counters() const override { return counted; }
+  std::optional<Turnaround> turnaround(const Target&) const override { return measured; }
 
   Millis transaction{50};
   Millis timeout{1000};
@@ -66,12 +68,14 @@ class FakeBus : public Bus {
   std::map<std::uint16_t, std::uint16_t> registers;
   bool unplugged = false;
   BusCounters counted;
+  std::optional<Turnaround> measured;
   Status write_status;
   bool write_sent = true;
   std::function<void(const std::string&)> on_read;
   std::function<void(const Write&)> on_write;
   std::vector<std::string> asked, writes;
   std::vector<Block> blocks;
+  std::vector<bool> asked_again;
 
  private:
   const FakeClock& clock_;

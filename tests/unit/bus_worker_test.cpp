@@ -587,5 +587,66 @@ TEST_F(BusWorkerTest, TakesTheFramesOfALongPauseForNoSecondMasterOfAMinute) {
   EXPECT_THAT(store_.names_of_events(), Not(Contains("second_master")));
 }
 
+TEST_F(BusWorkerTest, GivesUpEarlyOnlyARequestThatItAsksAgain) {
+  site_.poll(site_.meter("m1", 1, 2), seconds(40), {"power"});
+  line_.silent = {"1"};
+  start();
+  run(Millis{3100});
+
+  EXPECT_THAT(line_.asked_again, ::testing::ElementsAre(true, true, false));
+}
+
+TEST_F(BusWorkerTest, NeverGivesUpACommandsRequestEarly) {
+  site_.meter("m1", 1);
+  start();
+  give_read("c1", "m1");
+  run(seconds(1));
+
+  EXPECT_THAT(line_.asked_again, ::testing::ElementsAre(false));
+}
+
+/// On a line of 9600 8N1 a hole of 88 registers is worth reading over from a turnaround of some 165 ms on.
+TEST(MeasuredPlanTest, ReadsOverAHoleOnceTheMeterProvesSlowAndDoesNotMindJitter) {
+  OneBus site;
+  SerialSettings line;
+  line.baud = 9600;
+  line.parity = 'N';
+  site.bus.spec.settings.port = line;
+  site.meter("m1", 1);
+  site.bus.meters[0].cost =
+      plan_cost(site.bus.spec.settings, Millis{0}, 125, assumed_turnaround(site.bus.spec.settings));
+  MeasuredCost cost(site.bus, 0);
+  const auto measured = [&](Millis turnaround) {
+    cost.take(Turnaround{turnaround, turnaround, Millis{1000}});
+    return cost.cost().request_registers;
+  };
+  const double assumed = cost.cost().request_registers;
+
+  EXPECT_EQ(measured(Millis{24}), assumed);
+  EXPECT_EQ(measured(Millis{16}), assumed);
+  EXPECT_GT(measured(Millis{170}), 88);
+  EXPECT_GT(measured(Millis{100}), 88);  // by less than a half
+  EXPECT_LT(measured(Millis{5}), assumed);
+}
+
+TEST_F(BusWorkerTest, PlansAgainWhenTheMeterProvesSlow) {
+  OneBus holes("", "1000");
+  SerialSettings line;
+  line.baud = 9600;
+  holes.bus.spec.settings.port = line;
+  const auto m = holes.meter("m1", 1);
+  holes.bus.meters[m].cost = plan_cost(holes.bus.spec.settings, Millis{0}, 125, Millis{20});
+  holes.poll(m, seconds(10), {"power", "energy"});
+  site_.bus = holes.bus;
+  start();
+  run(seconds(5));
+  EXPECT_EQ(line_.blocks.size(), 2u);
+
+  line_.measured = Turnaround{Millis{250}, Millis{300}, Millis{600}};
+  line_.blocks.clear();
+  run(seconds(9));
+  EXPECT_EQ(line_.blocks, (std::vector<Block>{{Table::kHolding, 10, 92}}));
+}
+
 }  // namespace
 }  // namespace metergate

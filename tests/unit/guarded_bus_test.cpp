@@ -284,6 +284,64 @@ TEST_F(GuardedBusTest, CountsEveryRequestByItsEnd) {
   EXPECT_NEAR(static_cast<double>(counters.busy_us), 210'000, 1);
 }
 
+class LearnedDeadlineTest : public GuardedBusTest {
+ protected:
+  LearnedDeadlineTest() {
+    target_.asked_again = true;
+    target_.timeout = Millis{1000};
+    for (int i = 0; i < AnswerTimes::kEnough; ++i) EXPECT_TRUE(bus_->read(target_, holding(10, 4)));
+  }
+  /// How long a request that is not answered is waited for.
+  Nanos wait(const Target& target) {
+    next_answers({std::nullopt});
+    const MonoTime asked = clock_.mono();
+    EXPECT_FALSE(bus_->read(target, holding(10, 4)));
+    return clock_.mono() - asked;
+  }
+  Target target_ = unit_target(1);
+};
+
+TEST_F(LearnedDeadlineTest, WaitsForAMeterThatAlwaysAnsweredAtOnceNotAsLongAsTheTimeout) {
+  EXPECT_EQ(bus_->turnaround(target_)->usual, Millis{5});
+  EXPECT_EQ(bus_->turnaround(target_)->deadline, Millis{200});
+
+  EXPECT_EQ(wait(target_), Millis{200});
+}
+
+TEST_F(LearnedDeadlineTest, WaitsTheWholeTimeoutForTheLastTry) {
+  Target last = target_;
+  last.asked_again = false;
+
+  EXPECT_EQ(wait(last), Millis{1000});
+}
+
+TEST_F(LearnedDeadlineTest, WaitsTheWholeTimeoutForAWrite) {
+  next_answers({std::nullopt});
+  const MonoTime asked = clock_.mono();
+
+  EXPECT_FALSE(bus_->write(target_, {Write::Form::kRegister, 7, {1}}).status);
+
+  EXPECT_EQ(clock_.mono() - asked, Millis{1000});
+}
+
+TEST_F(LearnedDeadlineTest, WaitsTheWholeTimeoutAfterAnUnansweredRequest) {
+  wait(target_);
+
+  EXPECT_EQ(wait(target_), Millis{1000});
+}
+
+TEST_F(LearnedDeadlineTest, LearnsFromAnAnswerThatCameTooLate) {
+  next_answers({Millis{450}});
+  EXPECT_FALSE(bus_->read(target_, holding(10, 4)));
+  EXPECT_TRUE(bus_->read(target_, holding(10, 4)));
+
+  EXPECT_EQ(bus_->turnaround(target_)->slowest, Millis{450});
+  for (int i = 0; i < AnswerTimes::kEnough; ++i) EXPECT_TRUE(bus_->read(target_, holding(10, 4)));
+  EXPECT_EQ(wait(target_), Millis{900});
+}
+
+TEST_F(LearnedDeadlineTest, KnowsNothingOfAnotherMeter) { EXPECT_EQ(bus_->turnaround(unit_target(2)), std::nullopt); }
+
 /// A bad day: one in six answers late by 1.1 to 3.5 timeouts, one in ten lost, several meters in turn, some of which
 /// refuse odd counts or the other table, or do not even answer to it. Then a good one.
 class BadDay {

@@ -33,6 +33,7 @@ Snapshot busy_gateway() {
   meter.id = "main";
   meter.good = 5;
   meter.last_good = from_ms(1'763'805'601'005);
+  meter.turnaround = Turnaround{Micros{21'500}, Micros{180'000}, Millis{360}};
   MeterState never;
   never.id = "never";
   never.silent = true;
@@ -73,6 +74,9 @@ TEST(Metrics, TellWhatIsCounted) {
            "metergate_bus_second_master{bus=\"plant\"} 1",
            "metergate_meter_silent{bus=\"plant\",meter=\"never\"} 1",
            "metergate_meter_last_good_reading_timestamp_seconds{bus=\"plant\",meter=\"main\"} 1763805601.005",
+           "metergate_meter_turnaround_seconds{bus=\"plant\",meter=\"main\"} 0.021500",
+           "metergate_meter_slowest_answer_seconds{bus=\"plant\",meter=\"main\"} 0.180000",
+           "metergate_meter_answer_deadline_seconds{bus=\"plant\",meter=\"main\"} 0.360000",
            "metergate_meter_readings_total{bus=\"plant\",meter=\"main\",quality=\"good\"} 5",
            "metergate_lane_waiting_records{lane=\"readings\"} 3",
            "metergate_lane_oldest_waiting_timestamp_seconds{lane=\"readings\"} 1763805600.000",

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "agent/base/clock.h"
+
+namespace metergate {
+
+/// How long one unit takes until its answer begins, and how long it is worth waiting for it. Pure; one thread.
+class AnswerTimes {
+ public:
+  static constexpr int kEnough = 20;       ///< answers running before a deadline is drawn from them
+  static constexpr Millis kShortest{200};  ///< deadline
+  static constexpr std::chrono::hours kKept{24};
+
+  void answered(Micros took, MonoTime now);
+  /// Nothing came in time for what was asked then.
+  void unanswered(MonoTime asked);
+  /// The answer to that came after all.
+  void late(MonoTime now);
+
+  /// Twice the slowest answer, late ones too, of 24 h (up to 25: by hours), within kShortest and `timeout`; after an
+  /// unanswered request `timeout`, until kEnough answers came again.
+  Nanos deadline(Nanos timeout, MonoTime now) const;
+  Micros slowest(MonoTime now) const;
+  /// A running mean, which one slow answer moves only a little; none before the first answer.
+  std::optional<Micros> usual() const { return usual_; }
+
+ private:
+  static constexpr std::size_t kHours = 25;
+  void note(Micros took, MonoTime now);
+
+  struct Hour {
+    std::int64_t number = -1;  // since the clock's begin
+    Micros slowest{0};
+  };
+  std::array<Hour, kHours> hours_;
+  std::optional<Micros> usual_;
+  int running_ = 0;
+  std::optional<MonoTime> unanswered_;
+};
+
+}  // namespace metergate
