@@ -1,5 +1,7 @@
 #include "agent/meter_watch.h"
 
+#include <algorithm>
+
 #include "agent/json.h"
 
 namespace metergate {
@@ -23,6 +25,8 @@ std::vector<MeterState> MeterWatch::states() const {
 void MeterWatch::frame(std::size_t m, MonoTime now) {
   Meter& meter = meters_[m];
   if (!meter.health.on_frame()) return;
+  const auto silent_or_it = [&meter](const Meter& other) { return &other == &meter || other.health.silent(); };
+  if (std::all_of(meters_.begin(), meters_.end(), silent_or_it)) port_opened(now);  // the line itself was at fault
   if (const std::int64_t changes = meter.logged.due(now); changes > 0) {
     log_.info("meter back",
               {{"bus", setup_.spec.name}, {"meter", meter.state.id}, {"changes", std::to_string(changes)}});

@@ -22,7 +22,7 @@ class MeterWatch {
   MeterState& state(std::size_t meter) { return meters_[meter].state; }
   std::vector<MeterState> states() const;
 
-  /// A valid frame came.
+  /// A valid frame came. The first one after all were silent has the others asked at once.
   void frame(std::size_t meter, MonoTime now);
   /// A poll ended without one. True when the meter is silent from now on.
   bool failed_poll(std::size_t meter, MonoTime began, MonoTime now, const std::string& code);

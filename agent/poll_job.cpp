@@ -194,6 +194,12 @@ std::vector<PollJob::Done> PollJob::finish(const Moment& now, bool synced, const
   return done;
 }
 
+MonoTime PollJob::closes_at() const {
+  MonoTime last = MonoTime::min();
+  for (const Waiting& w : polls_) last = std::max(last, w.until);
+  return last;
+}
+
 /// Nothing: what is needed for it is there, or it is not known why it is not.
 std::optional<Error> PollJob::why_missing(const Point& point) const {
   bool whole = true;

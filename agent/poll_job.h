@@ -52,6 +52,8 @@ class PollJob {
   std::vector<Done> finish(const Moment& now, bool synced, const std::string& catalog, bool give_up);
   bool over() const { return polls_.empty(); }
   MonoTime retry_at() const { return retry_at_; }
+  /// From then on no poll of it waits for another try.
+  MonoTime closes_at() const;
   void retry();
 
  private:

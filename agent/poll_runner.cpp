@@ -54,6 +54,7 @@ void PollRunner::port_opened(MonoTime now) {
 }
 
 bool PollRunner::step(MonoTime now) {
+  if (!current_) end_closed(now);
   if (!current_ && !choose(now, p_.clock.utc())) return false;
   transact(now);
   return true;
@@ -119,7 +120,8 @@ void PollRunner::transact(MonoTime now) {
   target.asked_again = !one_try && attempt_ < p_.setup.meters[m].retries;
   const Result<Words> words = p_.bus.read(target, *job.next());
   const MonoTime after = p_.clock.mono();
-  if (probe) probe_allowed_ = after + (after - now) * (kSilentShare - 1);
+  const bool frame = words || words.error().code == Errc::kException;
+  if (probe && !frame) probe_allowed_ = after + (after - now) * (kSilentShare - 1);
   if (words) {
     job.answered(*words, after);
     p_.meters.frame(m, after);
@@ -197,6 +199,18 @@ void PollRunner::end_round(MonoTime now) {
   show(m);
   if (job->saw_frame() && !identified_[m] && p_.setup.meters[m].profile->identify) identify(m);
   if (!job->over() && !p_.meters.health(m).silent()) parked_.push_back(std::move(job));
+}
+
+/// On a line that is full the time for another try may pass before its turn comes.
+void PollRunner::end_closed(MonoTime now) {
+  const auto closed = [&] {
+    return std::find_if(parked_.begin(), parked_.end(), [now](const auto& j) { return now > j->closes_at(); });
+  };
+  for (auto it = closed(); it != parked_.end(); it = closed()) {
+    current_ = std::move(*it);
+    parked_.erase(it);
+    end_round(now);
+  }
 }
 
 /// What waits for another try of a meter that fell silent: its bad reading has just been sent.

@@ -59,6 +59,7 @@ class PollRunner {
   void identify(std::size_t meter);
   void end_round(MonoTime now);
   std::vector<PollJob::Done> finish(PollJob& job, bool give_up);
+  void end_closed(MonoTime now);
   void drop_parked(std::size_t meter);
   void show(std::size_t meter);
   void publish(const std::vector<PollJob::Done>& done);

@@ -10,13 +10,15 @@ namespace metergate {
 /// A bus with meters of one small profile, put together without flags.
 class OneBus {
  public:
-  explicit OneBus(const std::string& profile_lines = "", const std::string& hole = "0") {
+  explicit OneBus(const std::string& profile_lines = "", const std::string& hole = "0",
+                  const std::string& more_points = "") {
     profile_ = *parse_profile(
         "small", "small.ini",
         "[profile]\nformat = 1\nname = Small\nmaker = None\nmodel = Small\nhole = " + hole + "\n" + profile_lines +
             "[points]\npower = holding 10 u16\nenergy = holding 100 u32 unit=kWh\n"
             "relay = holding 200 u16 enum=0:off|1:on write=register allow=0|1 verify=relay after 500ms\n"
-            "limit = holding 300 u16 write=register\n",
+            "limit = holding 300 u16 write=register\n" +
+            more_points,
         [](const std::string&) { return std::nullopt; });
     bus.spec.name = "rs485-1";
     bus.spec.retries = 1;

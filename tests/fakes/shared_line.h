@@ -13,14 +13,11 @@
 
 namespace metergate {
 
-/// A serial line at 9600 baud 8N1 on virtual time, byte for byte, on which others may talk too. Frames that overlap
+/// A serial line, 8N1, on virtual time, byte for byte, on which others may talk too. Frames that overlap
 /// break each other. A unit answers each request that it heard whole, once, in order, after its turnaround; the value
 /// of a register names unit and address.
 class SharedLine : public ModbusLink {
  public:
-  static constexpr Nanos kChar{1'041'667};
-  static constexpr Nanos kSilence = kChar * 7 / 2;
-
   /// What a unit makes of a request; an empty PDU: nothing.
   struct Said {
     Bytes pdu;
@@ -32,8 +29,10 @@ class SharedLine : public ModbusLink {
     Bytes pdu;
   };
 
-  SharedLine(const FakeClock& clock, unsigned seed)
+  SharedLine(const FakeClock& clock, int baud, unsigned seed)
       : clock_(clock),
+        char_(Nanos{std::chrono::seconds(10)} / baud),
+        silence_(char_ * 7 / 2),
         random_(seed),
         receiver_([this](std::uint8_t* to, std::size_t size, MonoTime until) { return take(to, size, until); }) {}
 
@@ -68,7 +67,7 @@ class SharedLine : public ModbusLink {
   /// As Port::settle.
   Status settle(Nanos gap, Bytes* strays) override {
     *strays = receiver_.take_rest();
-    Nanos silence = kSilence + gap;
+    Nanos silence = silence_ + gap;
     if (!strays->empty()) silence = std::max(silence, kAfterStrays);
     const MonoTime patience = clock_.mono() + kPatience;
     for (;;) {
@@ -101,7 +100,7 @@ class SharedLine : public ModbusLink {
   };
 
   void begin(OnWire frame) {
-    frame.end = frame.begin + kChar * static_cast<Nanos::rep>(frame.bytes.size());
+    frame.end = frame.begin + char_ * static_cast<Nanos::rep>(frame.bytes.size());
     if (shorted && frame.begin < *shorted) frame.broken = true;
     for (OnWire& other : wire_) {
       if (other.end > frame.begin) other.broken = frame.broken = true;
@@ -116,9 +115,9 @@ class SharedLine : public ModbusLink {
     const Said said = meter(unit, Bytes(frame.bytes.begin() + 1, frame.bytes.end() - 2));
     if (said.pdu.empty()) return;
     MonoTime& busy = busy_[unit];
-    const MonoTime at = std::max(frame.end + std::max(said.turnaround, kSilence), busy);
+    const MonoTime at = std::max(frame.end + std::max(said.turnaround, silence_), busy);
     const Bytes bytes = rtu_frame(unit, said.pdu);
-    busy = at + kChar * static_cast<Nanos::rep>(bytes.size()) + kSilence;
+    busy = at + char_ * static_cast<Nanos::rep>(bytes.size()) + silence_;
     planned_.push_back({at, {}, bytes, false, true, said.broken});
   }
   void hear(const Bytes& bytes, MonoTime at) {
@@ -178,6 +177,7 @@ class SharedLine : public ModbusLink {
   }
 
   const FakeClock& clock_;
+  const Nanos char_, silence_;
   std::mt19937 random_;
   RtuReceiver receiver_;
   bool open_ = false;

@@ -28,7 +28,7 @@ Target unit_target(int unit) {
 class SharedLineTest : public ::testing::Test {
  protected:
   SharedLineTest() {
-    auto line = std::make_unique<SharedLine>(clock_, 1);
+    auto line = std::make_unique<SharedLine>(clock_, 9600, 1);
     line_ = line.get();
     BusSettings settings;
     SerialSettings serial;
