@@ -3,7 +3,7 @@
  *   skip-fdatasync     fdatasync returns at once: what a store without sync would do
  *   fail-fdatasync     fdatasync fails with EIO
  *   hang-getaddrinfo   a name lookup hangs while it is there
- *   hang-select        select, which libmodbus waits with, hangs while it is there
+ *   hang-bus           ppoll, which a bus waits with for bytes, hangs while it is there
  *   clock              "OFFSET_MS SYNCED": added to the wall clock; 1 or 0 for what adjtimex says
  * Each fdatasync that returned is one line in the file `syncs`. */
 #define _GNU_SOURCE
@@ -11,10 +11,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/select.h>
 #include <sys/timex.h>
 #include <time.h>
 #include <unistd.h>
@@ -73,11 +73,11 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
   return real(node, service, hints, result);
 }
 
-int select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *t) {
-  static int (*real)(int, fd_set *, fd_set *, fd_set *, struct timeval *);
-  if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, "select");
-  hang_while("hang-select", 60);
-  return real(n, r, w, e, t);
+int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *time, const sigset_t *signals) {
+  static int (*real)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
+  if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, "ppoll");
+  hang_while("hang-bus", 60);
+  return real(fds, n, time, signals);
 }
 
 static int clock_fault(long long *offset_ms, int *synced) {

@@ -85,7 +85,7 @@ class Service(GatewayTest):
         env = {**self.faulty(), "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "1000000"}
         agent = self.lab.agent(*self.flags("mqtt://127.0.0.1:1", bus_more=",timeout=100ms"), env=env)
         wait_for("the watchdog's food", 5, lambda: sum("WATCHDOG=1" in text for _, text in drain()) >= 2)
-        self.fault("hang-select")
+        self.fault("hang-bus")
         time.sleep(11)  # what a step on this bus may take at most, and a little
         fed = sum("WATCHDOG=1" in text for _, text in drain())
         time.sleep(3)
