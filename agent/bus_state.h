@@ -28,8 +28,9 @@ struct BusState {
   bool up = false;
   std::string why_down;
   bool overloaded = false;
-  bool second_master = false;           ///< another master was heard in the last minutes
-  std::optional<UtcTime> paused_until;  ///< set: its port is lent to another program
+  std::int64_t slots_wanted = 0, slots_kept = 0;  ///< while their meters were no silent ones
+  bool second_master = false;                     ///< another master was heard in the last minutes
+  std::optional<UtcTime> paused_until;            ///< set: its port is lent to another program
   BusCounters counters;
   std::int64_t commands_done = 0, commands_waiting = 0;
   std::vector<MeterState> meters;

@@ -50,7 +50,9 @@ void BusWorker::publish_state() {
   state.name = p_.setup.spec.name;
   state.up = port_.up();
   state.why_down = port_.why_down().detail;
-  state.overloaded = polls_.overloaded();
+  state.overloaded = polls_.schedule().behind();
+  state.slots_wanted = polls_.schedule().wanted();
+  state.slots_kept = polls_.schedule().kept();
   state.second_master = foreign_.talks();
   if (wish_.paused) state.paused_until = wish_.until;
   state.commands_done = commands_done_;

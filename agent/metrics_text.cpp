@@ -85,6 +85,10 @@ void write_buses(Text& text, const Snapshot& s) {
   each_bus(text, s, [](const BusState& b) { return b.paused_until ? 1 : 0; });
   text.gauge("bus_overloaded", "Whether slots come faster than the bus can carry them.");
   each_bus(text, s, [](const BusState& b) { return b.overloaded ? 1 : 0; });
+  text.counter("bus_slots_wanted_total", "Slots of the bus's polls that came, but for those of silent meters.");
+  each_bus(text, s, [](const BusState& b) { return b.slots_wanted; });
+  text.counter("bus_slots_kept_total", "Those of them that were not missed.");
+  each_bus(text, s, [](const BusState& b) { return b.slots_kept; });
   text.counter("bus_busy_seconds_total", "Time spent in transactions, silence included; its rate is the utilisation.");
   each_bus(text, s, [](const BusState& b) { return seconds_of_us(b.counters.busy_us); });
   text.counter("bus_transactions_total", "Requests sent, by what came of them.");

@@ -48,7 +48,7 @@ class PollRunner {
   void port_opened(MonoTime now);
 
   MonoTime next_wake(MonoTime now, UtcTime utc) const;
-  bool overloaded() const { return schedule_.behind(); }
+  const Schedule& schedule() const { return schedule_; }
 
  private:
   bool choose(MonoTime now, UtcTime utc);

@@ -46,6 +46,7 @@ bool Schedule::advance(MonoTime now, UtcTime utc, const Allowed& excused, Why wh
     if (utc < state.next_slot) continue;
     const UtcTime newest = slot_at_or_before(utc, every);
     if (!excused(state.poll.meter)) {
+      if (why == Why::kOverload) wanted_ += (newest - state.next_slot) / every + 1;
       if (state.due && state.slot) miss(state, i, *state.slot, *state.slot, why, now);
       if (newest > state.next_slot) miss(state, i, state.next_slot, newest - every, why, now);
     }
@@ -65,6 +66,7 @@ void Schedule::miss(State& state, std::size_t index, UtcTime from, UtcTime to, W
   missed.count += (to - from) / state.poll.every + 1;
   missed.why = why;
   if (why == Why::kPause) return;
+  missed_ += (to - from) / state.poll.every + 1;
   behind_ = true;
   behind_until_ = now + std::max(kBehindFor, state.poll.every * 2);
 }

@@ -56,6 +56,10 @@ class Schedule {
   std::vector<Missed> take_missed();
   /// Slots are being missed now because there are too many.
   bool behind() const { return behind_; }
+  /// Slots that came while their meter could be asked, and those among them that were not missed or not yet. Since the
+  /// start; back to back polls have none.
+  std::int64_t wanted() const { return wanted_; }
+  std::int64_t kept() const { return wanted_ - missed_; }
 
  private:
   struct State {
@@ -71,6 +75,7 @@ class Schedule {
 
   std::vector<State> polls_;
   std::optional<Millis> offset_;  // wall clock less monotonic
+  std::int64_t wanted_ = 0, missed_ = 0;
   bool behind_ = false;
   MonoTime behind_until_{};
 };

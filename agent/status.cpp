@@ -11,6 +11,7 @@ void write_bus(JsonWriter& json, const BusState& bus) {
   json.begin_object().member("name", bus.name).member("port", bus.port).member("up", bus.up);
   if (!bus.up) json.member("why_down", bus.why_down);
   json.member("overloaded", bus.overloaded).member("second_master", bus.second_master);
+  json.member("slots_wanted", bus.slots_wanted).member("slots_kept", bus.slots_kept);
   if (bus.paused_until) json.member("paused_until", rfc3339(*bus.paused_until));
   const BusCounters& c = bus.counters;
   json.member("requests", c.requests).member("answers", c.answers).member("timeouts", c.timeouts).member("crc", c.crc);

@@ -74,7 +74,7 @@ int check_bus(const BusSetup& bus, std::ostream& out, std::ostream& err) {
   const auto fitting = interval_for(bus, kBusy);
   const bool full = load.share > kFull;
   err << (full ? "metergate: bus " : "warning: bus ") << bus.spec.name << " needs " << percent(load.share)
-      << " of its time; "
+      << " of its time" << (full ? ", so that some " + percent(1 / load.share) + " of the slots would be kept; " : "; ")
       << (fitting ? "it would fit with every=" + format_duration(*fitting) + " for each poll that is now more frequent"
                   : std::string("even a poll a day does not fit"))
       << "\n";

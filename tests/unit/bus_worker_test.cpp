@@ -558,6 +558,9 @@ TEST_F(BusWorkerTest, TellsMissedSlotsOnceAMinuteWhenTheLineIsTooSlow) {
   EXPECT_LE(told, 40 * 6);
   for (int unit = 1; unit <= 40; ++unit)
     EXPECT_NEAR(static_cast<double>(readings_of("m" + std::to_string(unit))), 150, 6);
+  const BusState state = worker_->state();
+  EXPECT_NEAR(static_cast<double>(state.slots_wanted), 40 * 300, 40);
+  EXPECT_NEAR(static_cast<double>(state.slots_kept), 40 * 150, 200);
 }
 
 TEST_F(BusWorkerTest, TellsASecondMasterOnceWhenMoreThanTenOfItsFramesAreHeardInAMinute) {

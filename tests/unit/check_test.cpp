@@ -86,7 +86,8 @@ TEST_F(CheckTest, WarnsOfABusThatHasMuchToDo) {
 TEST_F(CheckTest, RefusesABusThatHasMoreToDoThanItCanAndNamesAnInterval) {
   EXPECT_EQ(check({"--meter", "id=m,bus=a,unit=1,profile=p,every=50ms"}), 78);
   EXPECT_EQ(err_.str(),
-            "metergate: bus a needs 165 % of its time; it would fit with every=200ms for each poll that is now more "
+            "metergate: bus a needs 165 % of its time, so that some 61 % of the slots would be kept; it would fit with "
+            "every=200ms for each poll that is now more "
             "frequent\n");
 }
 

@@ -28,6 +28,8 @@ Snapshot busy_gateway() {
   bus.counters.late_frames = 1;
   bus.counters.foreign_frames = 21;
   bus.second_master = true;
+  bus.slots_wanted = 60;
+  bus.slots_kept = 45;
   bus.counters.busy_us = 1'234'567;
   MeterState meter;
   meter.id = "main";
@@ -69,6 +71,8 @@ TEST(Metrics, TellWhatIsCounted) {
            "metergate_bus_transactions_total{bus=\"plant\",outcome=\"answer\"} 7",
            "metergate_bus_transactions_total{bus=\"plant\",outcome=\"timeout\"} 2",
            "metergate_bus_late_bytes_total{bus=\"plant\"} 9",
+           "metergate_bus_slots_wanted_total{bus=\"plant\"} 60",
+           "metergate_bus_slots_kept_total{bus=\"plant\"} 45",
            "metergate_bus_late_frames_total{bus=\"plant\"} 1",
            "metergate_bus_foreign_frames_total{bus=\"plant\"} 21",
            "metergate_bus_second_master{bus=\"plant\"} 1",
