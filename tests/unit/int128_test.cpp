@@ -35,6 +35,7 @@ TEST(WideIntegerTest, DividesWhatIsLargerThan64Bits) {
 
 #ifdef __SIZEOF_INT128__
 __extension__ using Native = __int128;
+__extension__ using Unsigned = unsigned __int128;
 
 bool same(const WideInteger& a, Native b) {
   return static_cast<std::uint64_t>(a) == static_cast<std::uint64_t>(b) &&
@@ -71,9 +72,7 @@ TEST(WideIntegerTest, CalculatesAsTheCompilersOwnIntegers) {
       Native sum = 0;
       const bool sum_fits = !__builtin_add_overflow(x, y, &sum);
       EXPECT_TRUE(!sum_fits || same(a + b, sum));
-      Native product = 0;
-      const bool product_fits = !__builtin_mul_overflow(x, y, &product);
-      EXPECT_TRUE(!product_fits || same(a * b, product));
+      EXPECT_TRUE(same(a * b, static_cast<Native>(static_cast<Unsigned>(x) * static_cast<Unsigned>(y))));
       if (y == 0) continue;
       EXPECT_TRUE(same(a / b, x / y));
       EXPECT_TRUE(same(a % b, x % y));
