@@ -1,5 +1,6 @@
-// publisher PORT WINDOW TIMES < FILE: what Paho alone takes to publish the messages of a file, TIMES over, with so many in
-// flight. FILE: four bytes of length (as this machine has them) before each payload. Prints messages, bytes and seconds.
+// publisher PORT WINDOW TIMES < FILE: what Paho alone takes to publish the messages of a file, TIMES over, with so many
+// in flight. FILE: four bytes of length (as this machine has them) before each payload. Prints messages, bytes and
+// seconds.
 #include <mqtt/async_client.h>
 
 #include <condition_variable>
