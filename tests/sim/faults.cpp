@@ -16,7 +16,7 @@ bool Faults::apply(const std::string& command) {
     if (!off && parts.size() != 2) throw Refused("late='" + value + "' is no EVERY:MS");
     every_[name] = {off ? 0 : number(0, 1000000), 0};
     late_ = off ? 0 : duration(parts[1]);
-  } else if (name == "drop" || name == "corrupt" || name == "noise" || name == "foreign") {
+  } else if (name == "drop" || name == "corrupt" || name == "noise" || name == "foreign" || name == "second") {
     every_[name] = {off ? 0 : number(0, 1000000), 0};
   } else if (name == "bytewise") {
     byte_gap_ = off ? 0 : duration(value);
@@ -45,6 +45,7 @@ Fault Faults::next() {
   fault.corrupt = every_["corrupt"].due();
   fault.noise = every_["noise"].due();
   fault.foreign = every_["foreign"].due();
+  fault.second = every_["second"].due();
   fault.late = every_["late"].due() ? late_ : 0;
   fault.byte_gap = byte_gap_;
   return fault;

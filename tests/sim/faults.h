@@ -14,6 +14,7 @@ namespace metersim {
 struct Fault {
   bool drop = false;  ///< executed, but the answer is lost
   bool corrupt = false, noise = false, foreign = false;
+  bool second = false;  ///< a second master asks in between and is answered
   Nanos late = 0;
   Nanos byte_gap = 0;  ///< silence before each byte
 };
@@ -21,7 +22,7 @@ struct Fault {
 /// The faults in force. Each `EVERY` counts the answers since it was set; 0 and `off` end it.
 class Faults {
  public:
-  /// One command: `late=10:300`, `drop=5`, `corrupt=7`, `noise=7`, `foreign=7`, `bytewise=2`,
+  /// One command: `late=10:300`, `drop=5`, `corrupt=7`, `noise=7`, `foreign=7`, `second=7`, `bytewise=2`,
   /// `exception=UNIT:CODE[:FUNCTION]` (unit 0: all), `silent=UNIT`, any of these `=off`, `hold`, `release`. False: no
   /// such fault. Throws Refused.
   bool apply(const std::string& command);

@@ -35,8 +35,9 @@ what is told
 
 faults (--fault COMMAND at start, or a datagram to --control PATH, a unix socket, answered with `ok` or `error: ...`)
   late=EVERY:MS            each EVERYth answer MS late; the next ones queue behind it, or with --late-drop replace it
-  drop=EVERY corrupt=EVERY noise=EVERY foreign=EVERY
-                           the answer is lost, has a wrong bit (TCP: a wrong transaction), comes after a stray byte, after another unit's
+  drop=EVERY corrupt=EVERY noise=EVERY foreign=EVERY second=EVERY
+                           the answer is lost, has a wrong bit (TCP: a wrong transaction), comes after a stray byte, after another unit's;
+                           on a paced line: after a second master asked the same unit for as many registers elsewhere and was answered
   bytewise=MS              silence before each byte of an answer
   exception=UNIT:CODE[:FUNCTION]   unit 0: all      silent=UNIT   does nothing, says nothing      any of these =off
   hold release             no unit does anything

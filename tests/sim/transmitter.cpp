@@ -91,6 +91,19 @@ void send(Transmitter& transmitter, const Framing& framing, Answer answer, Nanos
     out.bytes = framing.frame(static_cast<std::uint8_t>(unit % 247 + 1), answer.pdu);
     transmitter.queue(out, now);
   }
+  const Served& served = answer.exchange.served;
+  const bool values = answer.pdu[0] < 5 && served.address >= 0 && served.count >= 0;
+  if (answer.fault.second && values && framing.byte_time > 0) {
+    const auto byte = [](int value) { return static_cast<std::uint8_t>(value & 0xFF); };
+    const int address = served.address ^ 0x100;
+    out.bytes = framing.frame(
+        unit, {answer.pdu[0], byte(address >> 8), byte(address), byte(served.count >> 8), byte(served.count)});
+    transmitter.queue(out, now);
+    Bytes others = answer.pdu;
+    for (std::size_t i = 2; i < others.size(); ++i) others[i] ^= 0x55;
+    out.bytes = framing.frame(unit, others);
+    transmitter.queue(out, now);
+  }
   out.bytes = framing.frame(unit, answer.pdu);
   if (answer.fault.corrupt) flip_a_bit(out.bytes, answer.exchange.number);
   if (answer.fault.noise) out.bytes.insert(out.bytes.begin(), 0);
