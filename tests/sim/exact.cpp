@@ -1,7 +1,7 @@
 #include "tests/sim/exact.h"
 
 #include <algorithm>
-#include <cmath>
+#include <cstdlib>
 
 #include "tests/sim/text.h"
 
@@ -19,7 +19,7 @@ Exact stripped(Exact value) {
 
 }  // namespace
 
-double Exact::approximate() const { return static_cast<double>(digits) * std::pow(10.0, exponent); }
+double Exact::approximate() const { return std::strtod(text().c_str(), nullptr); }
 
 std::string Exact::text() const {
   const Exact value = stripped(*this);

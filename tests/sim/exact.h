@@ -1,12 +1,13 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "agent/base/int128.h"
+
 namespace metersim {
 
-__extension__ using Wide = __int128;
+using Wide = metergate::Int128;
 
 /// digits * 10^exponent, so that what a register means can be told to the last digit.
 struct Exact {

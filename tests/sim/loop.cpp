@@ -21,7 +21,7 @@ void sleep_for_events(std::vector<pollfd>& fds, const std::optional<Due>& due) {
   timespec timeout{};
   if (due) {
     const Nanos wait = std::max<Nanos>(0, due->at - (due->exact ? kSpin : 0) - monotonic_now());
-    timeout = {wait / kSecond, wait % kSecond};
+    timeout = {static_cast<time_t>(wait / kSecond), static_cast<long>(wait % kSecond)};
   }
   const int events = ppoll(fds.data(), fds.size(), due ? &timeout : nullptr, nullptr);
   if (events == 0 && due && due->exact)
