@@ -19,7 +19,8 @@ BusWorker::BusWorker(Parts parts)
       meters_(p_.setup, p_.events, p_.log),
       polls_({p_.setup, p_.bus, port_, meters_, p_.outbox, p_.events, p_.clock, p_.log, p_.catalog, p_.memory,
               p_.serials, p_.before_stamp, p_.seen}),
-      commands_({p_.setup, p_.bus, port_, meters_, p_.inbox, p_.clock, p_.rule, p_.writes_allowed, p_.before_stamp}) {
+      commands_(
+          {p_.setup, p_.bus, port_, meters_, p_.inbox, p_.clock, p_.rule, p_.writes_allowed, p_.before_stamp, polls_}) {
   publish_state();
 }
 

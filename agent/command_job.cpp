@@ -32,7 +32,10 @@ bool is_frame(const Error& error) { return error.code == Errc::kException; }
 }  // namespace
 
 CommandJob::CommandJob(Parts parts, OpenCommand task, bool one_try)
-    : parts_(std::move(parts)), task_(std::move(task)), one_try_(one_try), reading_(meter(), task_.plan) {
+    : parts_(std::move(parts)),
+      task_(std::move(task)),
+      one_try_(one_try),
+      reading_(task_.command.route ? nullptr : meter(), task_.plan) {
   result_ = result_for(task_.command, task_.stored.received);
 }
 
@@ -101,12 +104,14 @@ CommandJob::Step CommandJob::step(MonoTime now) {
 
 CommandJob::Step CommandJob::read(MonoTime now) {
   const MonoTime began = parts_.clock.mono();
-  const Result<Words> words = parts_.bus.read(target(), *reading_.next());
+  const Block block = *reading_.next();
+  const Result<Words> words = parts_.bus.read(target(), block);
   result_.took += std::chrono::duration_cast<Micros>(parts_.clock.mono() - began);
   Step step;
   step.again = now;
   if (words) {
     step.frame = true;
+    step.answer.emplace(block, *words);
     reading_.answered(*words);
   } else {
     const Error& error = words.error();
@@ -122,7 +127,9 @@ CommandJob::Step CommandJob::read(MonoTime now) {
   attempt_ = 0;
   if (reading_.next()) return step;
   const std::optional<Failure> failure = reading_.conclude(result_);
-  return end(failure ? "failed" : "done", failure, step.frame);
+  Step last = end(failure ? "failed" : "done", failure, step.frame);
+  last.answer = std::move(step.answer);
+  return last;
 }
 
 CommandJob::Step CommandJob::write() {

@@ -51,9 +51,10 @@ class CommandJob {
 
   struct Step {
     bool done = false;
-    MonoTime again{};                ///< when to come back, if not done
-    std::optional<bool> frame;       ///< a transaction was made; whether a valid frame came
-    std::optional<Error> bus_error;  ///< the port went down
+    MonoTime again{};                               ///< when to come back, if not done
+    std::optional<bool> frame;                      ///< a transaction was made; whether a valid frame came
+    std::optional<Error> bus_error;                 ///< the port went down
+    std::optional<std::pair<Block, Words>> answer;  ///< what a meter answered to a read
   };
   Step step(MonoTime now);
   /// Ends it without a transaction; a write that was sent as `unknown`.

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "agent/base/text.h"
-#include "drivers/plan.h"
 
 namespace metergate {
 
@@ -57,7 +56,6 @@ std::variant<CommandPlan, Failure> plan_read(const MeterSetup& meter, const Comm
     if (std::find(plan.points.begin(), plan.points.end(), point) == plan.points.end()) plan.points.push_back(point);
   }
   if (plan.points.empty()) return Failure{"no_such_point", "profile " + meter.profile->name + " has no points"};
-  plan.blocks = plan_blocks(*meter.profile, plan.points, meter.cost);
   return plan;
 }
 

@@ -19,7 +19,7 @@ struct CommandPlan {
   std::string bus;                   ///< or kReplayDoor; empty: needs none
   std::optional<std::size_t> meter;  ///< index on its bus; none for a route
   std::vector<const Point*> points;  ///< read by meter
-  std::vector<Block> blocks;         ///< read
+  std::vector<Block> blocks;         ///< read; by meter: as they are planned when its turn comes
   const Point* point = nullptr;      ///< write
   Write write;
 };

@@ -13,7 +13,7 @@ namespace metergate {
 /// single values and has answered nothing is not asked further. Pure.
 class CommandReading {
  public:
-  /// `meter`: whose profile the points are of; null for a route. It outlives this.
+  /// `meter`: whose profile the points are of; null for a route, also to a meter that is configured. It outlives this.
   CommandReading(const MeterSetup* meter, const CommandPlan& plan);
 
   /// The block to ask now; none: it is over.

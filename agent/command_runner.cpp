@@ -24,6 +24,7 @@ void CommandRunner::choose(MonoTime now) {
   const bool one_try = meter_ && p_.meters.health(*meter_).silent();
   if (meter_) p_.meters.health(*meter_).on_command(now);
   again_ = now;
+  if (meter_ && !it->plan.points.empty()) it->plan.blocks = p_.polls.plan(*meter_, it->plan.points);
   job_ = std::make_unique<CommandJob>(
       CommandJob::Parts{p_.setup, p_.bus, p_.inbox, p_.clock, p_.rule, p_.writes_allowed, p_.before_stamp},
       std::move(*it), one_try);
@@ -35,6 +36,7 @@ CommandRunner::Did CommandRunner::step(MonoTime now) {
   if (!job_ || now < again_) return Did::kNothing;
   const CommandJob::Step step = p_.port.up() ? job_->step(now) : job_->refuse(failure_of(p_.port.why_down()));
   if (step.frame && *step.frame && meter_) p_.meters.frame(*meter_, now);
+  if (step.answer && meter_) p_.polls.share(*meter_, step.answer->first, step.answer->second);
   if (step.bus_error) p_.port.lost(*step.bus_error);
   again_ = step.again;
   if (!step.done) return Did::kWork;

@@ -7,7 +7,7 @@
 
 #include "agent/bus_port.h"
 #include "agent/command_job.h"
-#include "agent/meter_watch.h"
+#include "agent/poll_runner.h"
 
 namespace metergate {
 
@@ -26,6 +26,7 @@ class CommandRunner {
     ClockRule rule;
     std::function<bool()> writes_allowed;
     std::function<void()> before_stamp;
+    PollRunner& polls;  ///< plan what is read of a meter, and take what it answers
   };
   explicit CommandRunner(Parts parts) : p_(std::move(parts)) {}
 

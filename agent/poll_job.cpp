@@ -125,6 +125,20 @@ void PollJob::answered(const Words& words, MonoTime now) {
   last_ = now;
 }
 
+bool PollJob::take_over(const Block& block, const Words& words, MonoTime now) {
+  if (search_) return false;  // whose halves are counted
+  const auto held = [&](const Block& b) {
+    return b.table == block.table && b.address >= block.address && b.address + b.count <= block.address + block.count;
+  };
+  bool any = false;
+  for (auto it = todo_.begin(); (it = std::find_if(todo_.begin(), todo_.end(), held)) != todo_.end(); any = true) {
+    std::rotate(todo_.begin(), it, it + 1);
+    const auto from = words.begin() + (todo_.front().address - block.address);
+    answered(Words(from, from + todo_.front().count), now);
+  }
+  return any;
+}
+
 void PollJob::failed(const Error& error, MonoTime now) {
   const Block block = todo_.front();
   todo_.erase(todo_.begin());

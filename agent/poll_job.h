@@ -32,6 +32,8 @@ class PollJob {
   std::optional<Block> next() const;
   void answered(const Words& words, MonoTime now);
   void failed(const Error& error, MonoTime now);
+  /// Takes blocks still to be asked from an answer that somebody else got. False: none of them is in it.
+  bool take_over(const Block& block, const Words& words, MonoTime now);
   /// Ends the round without asking the rest, which fails likewise: the meter does not answer at all.
   void abandon(const Error& error);
 

@@ -53,6 +53,16 @@ void PollRunner::port_opened(MonoTime now) {
   for (MeterSense& sense : senses_) sense.out_of_sight();
 }
 
+std::vector<Block> PollRunner::plan(std::size_t m, const std::vector<const Point*>& points) {
+  costs_[m].take(p_.bus.turnaround(p_.setup.meters[m].target));
+  return plan_blocks(*p_.setup.meters[m].profile, points, costs_[m].cost(), senses_[m].refused().learned());
+}
+
+void PollRunner::share(std::size_t m, const Block& block, const Words& words) {
+  if (!current_ || current_->meter() != m || !current_->take_over(block, words, p_.clock.mono())) return;
+  attempt_ = 0;
+}
+
 bool PollRunner::step(MonoTime now) {
   if (!current_) end_closed(now);
   if (!current_ && !choose(now, p_.clock.utc())) return false;
@@ -113,6 +123,7 @@ bool PollRunner::choose_probe(MonoTime now, UtcTime utc) {
 void PollRunner::transact(MonoTime now) {
   PollJob& job = *current_;
   const std::size_t m = job.meter();
+  if (!job.next()) return go_on(now);  // a command's answers had the rest of it
   const Health& health = p_.meters.health(m);
   const bool one_try = health.doubtful();
   const bool probe = health.silent();
@@ -140,8 +151,11 @@ void PollRunner::transact(MonoTime now) {
     }
   }
   attempt_ = 0;
-  if (job.next() || senses_[m].look(job, after)) return;
-  end_round(after);
+  go_on(after);
+}
+
+void PollRunner::go_on(MonoTime now) {
+  if (!current_->next() && !senses_[current_->meter()].look(*current_, now)) end_round(now);
 }
 
 /// Once a run, behind the first poll that was answered: is it the model that the profile describes? The readings go up

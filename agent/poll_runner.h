@@ -47,6 +47,11 @@ class PollRunner {
   void end_begun();
   void port_opened(MonoTime now);
 
+  /// The blocks that a meter is best asked for these points now.
+  std::vector<Block> plan(std::size_t meter, const std::vector<const Point*>& points);
+  /// A command's answer: the poll of the meter that was begun need not ask for it again.
+  void share(std::size_t meter, const Block& block, const Words& words);
+
   MonoTime next_wake(MonoTime now, UtcTime utc) const;
   const Schedule& schedule() const { return schedule_; }
 
@@ -56,6 +61,7 @@ class PollRunner {
   std::unique_ptr<PollJob> job_for(std::size_t meter, const std::vector<Schedule::Due>& due, MonoTime now);
   void begin(std::unique_ptr<PollJob> job, MonoTime now);
   void transact(MonoTime now);
+  void go_on(MonoTime now);
   void identify(std::size_t meter);
   void end_round(MonoTime now);
   std::vector<PollJob::Done> finish(PollJob& job, bool give_up);

@@ -167,6 +167,7 @@ class Backend:
         self.arrived = {}          # id -> monotonic time of the first arrival
         self.order = []            # ids in the order of their first arrival
         self.repeats = 0
+        self.repeated = set()      # ids that came more than once
         self.conflicts = []
         self.results = collections.defaultdict(list)  # command -> [(id, record)]
         self.status, self.catalogs = [], []
@@ -201,6 +202,7 @@ class Backend:
                     self.order.append(record["id"])
                 else:
                     self.repeats += 1
+                    self.repeated.add(record["id"])
                     if known != raw:
                         self.conflicts.append((record["id"], known, raw))
                 if topic == "results":

@@ -59,7 +59,6 @@ class BusWorkerTest : public ::testing::Test {
         open.plan.write = *encode(profile, *open.plan.point, open.command.value, {});
       } else {
         for (const std::string& p : open.command.points) open.plan.points.push_back(profile.find(p));
-        open.plan.blocks = plan_blocks(profile, open.plan.points, {});
       }
     }
     worker_->give({open});
@@ -392,6 +391,38 @@ TEST_F(BusWorkerTest, TakesAnUnansweredWriteAsDoneWhenTheReadBackProvesIt) {
   give_write("w", "relay");
   run(seconds(3));
   EXPECT_EQ(text(store_.results.at(0), "status"), "done");
+}
+
+TEST_F(BusWorkerTest, LetsAPollThatWasBegunHaveWhatACommandReads) {
+  site_.meter("m1", 1);
+  site_.poll(0, seconds(10), {"power", "energy"});
+  line_.registers = {{10, 5}, {100, 0}, {101, 7}};
+  start();
+  worker_->step(clock_.mono());
+  give(R"({"id":"c","op":"read","meter":"m1","points":["energy"]})");
+  run(seconds(1));
+  EXPECT_EQ(std::count(line_.blocks.begin(), line_.blocks.end(), (Block{Table::kHolding, 100, 2})), 1);
+  ASSERT_EQ(store_.readings.size(), 1u);
+  EXPECT_EQ(text(store_.readings[0], "quality"), "good");
+  EXPECT_EQ(store_.readings[0].find("values")->find("energy")->text, "7");
+  EXPECT_EQ(store_.results.at(0).find("values")->find("energy")->text, "7");
+}
+
+TEST_F(BusWorkerTest, GivesRegistersToAQuestionOnTheSpotAlsoOfAConfiguredMeter) {
+  site_.meter("m1", 1);
+  line_.registers = {{10, 5}};
+  start();
+  OpenCommand open;
+  open.command.route = Route{"rs485-1", 1};
+  open.plan.blocks = {Block{Table::kHolding, 10, 1}};
+  open.plan.meter = 0;
+  CommandResult told;
+  open.local = [&told](const CommandResult& result) { told = result; };
+  worker_->give({open});
+  run(seconds(1));
+  EXPECT_EQ(told.status, "done");
+  EXPECT_EQ(told.registers, Words{5});
+  EXPECT_TRUE(store_.results.empty());
 }
 
 TEST_F(BusWorkerTest, FailsAWriteThatTheMeterRefused) {
