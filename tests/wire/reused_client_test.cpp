@@ -2,6 +2,7 @@
 #include <mqtt/async_client.h>
 
 #include <atomic>
+#include <optional>
 
 #include "agent/base/clock.h"
 #include "tests/wire/rst_proxy.h"
@@ -40,7 +41,8 @@ TEST(ReusedClient, PublishesWhatNobodyWrote) {
   const auto consumer = broker.subscriber("#");
   Counted counted;  // outlives the client
   mqtt::create_options create(MQTTVERSION_3_1_1, 600);
-  mqtt::async_client client("tcp://127.0.0.1:" + std::to_string(proxy.port()), "reused", create);
+  std::optional<mqtt::async_client> client;
+  const auto make_client = [&] { client.emplace("tcp://127.0.0.1:" + std::to_string(proxy.port()), "reused", create); };
   mqtt::connect_options connect;
   connect.set_mqtt_version(MQTTVERSION_3_1_1);
   connect.set_clean_session(false);
@@ -50,17 +52,24 @@ TEST(ReusedClient, PublishesWhatNobodyWrote) {
   const MonoTime end = clock.mono() + 90s;
   int resets = 0;
   int malformed = 0;
+  make_client();
   while (got.broken + malformed == 0 && clock.mono() < end) {
+    malformed = broker.logged("due to malformed packet");
     try {
-      if (!client.connect(connect)->wait_for(5s)) continue;
-      client.subscribe("reused/own", 1)->wait_for(1s);  // so that the broker has a session to tell of
+      if (!client->connect(connect)->wait_for(5s)) {
+        proxy.reset();  // this client would hang in its first try for ever
+        make_client();
+        continue;
+      }
+      client->subscribe("reused/own", 1)->wait_for(1s);  // so that the broker has a session to tell of
     } catch (const mqtt::exception&) {
-      continue;  // the broker has closed it for what it was sent
+      if (resets == 0) make_client();  // else the broker has closed it for what it was sent
+      continue;
     }
     const MonoTime reset_at = clock.mono() + 100ms;
     bool resetting = false;
     try {
-      while (client.is_connected() && clock.mono() < reset_at + 2s) {
+      while (client->is_connected() && clock.mono() < reset_at + 2s) {
         if (!resetting && clock.mono() >= reset_at) {
           resetting = true;
           ++resets;
@@ -69,7 +78,7 @@ TEST(ReusedClient, PublishesWhatNobodyWrote) {
         if (counted.in_flight >= 500) continue;
         ++counted.in_flight;
         ++last;
-        client.publish(mqtt::make_message("metergate/g1/readings", whole_payload(last), 1, false), nullptr, counted);
+        client->publish(mqtt::make_message("metergate/g1/readings", whole_payload(last), 1, false), nullptr, counted);
       }
     } catch (const mqtt::exception&) {
       --counted.in_flight;
