@@ -12,8 +12,11 @@ class DuplicateWatch {
  public:
   static constexpr Millis kQuarantine{600'000};
   static constexpr Millis kAnswerEvery{10'000};
+  /// The other believes no status that comes before its own first `online` was acknowledged.
+  static constexpr Millis kAnswerAfter{2'000};
 
-  /// True: the other does not know of this one yet, so a word of our own is due on the status topic. One thread.
+  /// True: the other does not know of this one yet, so a word of our own is due on the status topic,
+  /// kAnswerAfter from now. One thread.
   bool seen(const std::string& epoch, MonoTime now) {
     const bool fresh = epoch != last_ && now >= answer_after_;
     last_ = epoch;

@@ -52,7 +52,7 @@ MonoTime Forwarder::step(MonoTime now) {
 void Forwarder::judge(const std::string& status, MonoTime now) {
   const auto epoch = epoch_of_status(status);
   if (!online_known_ || !epoch || hooks_.knows(*epoch)) return;
-  if (duplicates_.seen(*epoch, now)) next_status_ = now;
+  if (duplicates_.seen(*epoch, now)) next_status_ = std::min(next_status_, now + DuplicateWatch::kAnswerAfter);
   hooks_.duplicate(*epoch);
 }
 
