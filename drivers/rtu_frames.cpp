@@ -78,7 +78,9 @@ ModbusLink::Frame frame_of(const std::uint8_t* at, std::size_t size) { return {a
 }  // namespace
 
 Bytes rtu_frame(int unit, const Bytes& pdu) {
-  Bytes frame{static_cast<std::uint8_t>(unit)};
+  Bytes frame;
+  frame.reserve(pdu.size() + kAround);
+  frame.push_back(static_cast<std::uint8_t>(unit));
   frame.insert(frame.end(), pdu.begin(), pdu.end());
   const std::uint16_t sum = check_sum(frame.data(), frame.size());
   frame.push_back(static_cast<std::uint8_t>(sum & 0xFF));

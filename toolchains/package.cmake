@@ -28,7 +28,7 @@ target_compile_options(metergate_flags INTERFACE $<${program}:-fPIE> $<${shipped
 if(CMAKE_SYSROOT)
   target_compile_options(metergate_flags INTERFACE $<${shipped}:-ffile-prefix-map=${CMAKE_SYSROOT}=sysroot>)
 endif()
-if(NOT METERGATE_SANITIZE)
+if(NOT METERGATE_SANITIZE AND NOT "${CMAKE_CXX_COMPILER_ARG1} ${CMAKE_CXX_FLAGS}" MATCHES "_FORTIFY_SOURCE")
   target_compile_definitions(metergate_flags INTERFACE $<${shipped}:_FORTIFY_SOURCE=2>)
 endif()
 target_link_options(metergate_flags INTERFACE $<${program}:-pie> $<${shipped}:-Wl,-z,relro,-z,now,--gc-sections,--as-needed>)

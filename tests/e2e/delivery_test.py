@@ -22,6 +22,7 @@ class Delivery(GatewayTest):
         stops = []  # (answers up to here had to be kept, the process is gone), monotonic ns
         outage_after = {round((i + 1) * kills / (outages + 1)) for i in range(outages)}
         for n in range(kills):
+            wait_for("a run", 10, lambda: self.epoch_of(agent))
             time.sleep(COMMIT + SLACK + chance.random() * 0.5)
             if n in outage_after:
                 broker.kill(signal.SIGTERM)
@@ -32,6 +33,7 @@ class Delivery(GatewayTest):
             if not broker.running():
                 broker.start()
             agent.start()
+        wait_for("a run", 10, lambda: self.epoch_of(agent))
         time.sleep(COMMIT + SLACK + 0.5)
         begin = time.monotonic_ns()
         self.assertEqual(agent.kill(signal.SIGTERM), 0)
