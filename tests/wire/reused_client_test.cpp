@@ -84,7 +84,8 @@ bool garbles() {
     malformed = broker.logged("due to malformed packet");
   }
   std::cout << got.broken << " garbled, " << malformed << " malformed after " << resets << " resets and " << last
-            << " messages; " << unanswered << " connects unanswered, last trouble: " << trouble << std::endl;
+            << " messages; " << unanswered << " connects unanswered, last trouble: " << trouble
+            << ", connections: " << proxy.connections() << std::endl;
   return got.broken + malformed > 0;
 }
 
