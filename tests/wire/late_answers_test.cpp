@@ -11,7 +11,7 @@
 namespace metergate {
 namespace {
 
-constexpr Millis kTimeout{50};
+constexpr Millis kTimeout{100};
 // What a serial bus waits beyond its timeout: wire time of 125 registers at 115200 baud, and slack.
 constexpr Millis kSerialExtra{50};
 
