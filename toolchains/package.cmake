@@ -1,17 +1,5 @@
 # What is installed, and the Debian packages that CPack makes of it. Included last, when every target is known.
 
-# One date for all that carries one, so that two builds of one commit are the same byte by byte.
-if(DEFINED ENV{SOURCE_DATE_EPOCH})
-  set(METERGATE_EPOCH $ENV{SOURCE_DATE_EPOCH})
-else()
-  execute_process(COMMAND git -c safe.directory=* -C ${CMAKE_SOURCE_DIR} log -1 --format=%ct
-    OUTPUT_VARIABLE METERGATE_EPOCH OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
-  if(NOT METERGATE_EPOCH)
-    string(TIMESTAMP METERGATE_EPOCH %s UTC)
-    message(STATUS "Packages will not be reproducible: neither git nor SOURCE_DATE_EPOCH tells the date of this source")
-  endif()
-  set(ENV{SOURCE_DATE_EPOCH} ${METERGATE_EPOCH})
-endif()
 string(TIMESTAMP METERGATE_DATE %Y-%m-%d UTC)
 string(TIMESTAMP METERGATE_RFC2822_DATE "%a, %d %b %Y %H:%M:%S +0000" UTC)
 set(METERGATE_MAINTAINER "Metergate maintainers <maintainers@metergate.example>" CACHE STRING "Who answers for the packages")
