@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/command_job.h"
+#include "agent/open_command.h"
 #include "agent/setup.h"
 #include "store/inbox.h"
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "agent/bus_pause.h"
-#include "agent/command_job.h"
 #include "agent/control.h"
+#include "agent/open_command.h"
 #include "store/store_view.h"
 
 namespace metergate {

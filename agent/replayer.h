@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/command_job.h"
+#include "agent/open_command.h"
 #include "store/archive.h"
 #include "store/inbox.h"
 
