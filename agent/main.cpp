@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/agent.h"
-#include "agent/commands/commands.h"
+#include "agent/cli/commands.h"
+#include "agent/run/agent.h"
 
 extern char** environ;  // POSIX declares it in no header
 

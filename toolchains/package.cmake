@@ -50,7 +50,7 @@ install(DIRECTORY systemd/broker systemd/monitoring DESTINATION share/doc/meterg
 install(PROGRAMS systemd/broker/rabbitmq/gateway-user DESTINATION share/doc/metergate/examples/broker/rabbitmq COMPONENT gateway)
 install_compressed(gateway systemd/man/metergate.1 share/man/man1 metergate.1)
 install_compressed(gateway systemd/man/metergate-profile.5 share/man/man5 metergate-profile.5)
-install(FILES drivers/profiles/README.md DESTINATION share/doc/metergate RENAME profiles.md COMPONENT gateway)
+install(FILES drivers/profile/README.md DESTINATION share/doc/metergate RENAME profiles.md COMPONENT gateway)
 install_compressed(gateway CHANGELOG.md share/doc/metergate CHANGELOG.md)
 install_common(gateway metergate)
 install(FILES toolchains/debian/metergate.lintian DESTINATION share/lintian/overrides RENAME metergate COMPONENT gateway)

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/uplink.h"
+#include "agent/uplink/uplink.h"
 
 namespace metergate {
 

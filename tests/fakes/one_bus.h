@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "agent/setup.h"
+#include "agent/config/setup.h"
 
 namespace metergate {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/bus_worker.h"
+#include "agent/bus/bus_worker.h"
 #include "tests/fakes/fake_bus.h"
 #include "tests/fakes/fake_outbox.h"
 #include "tests/fakes/recording_store.h"

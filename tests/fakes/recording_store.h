@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/json.h"
+#include "agent/base/json.h"
 #include "store/inbox.h"
 #include "store/outbox.h"
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "drivers/rtu_frames.h"
+#include "drivers/modbus/rtu_frames.h"
 #include "tests/fakes/fake_clock.h"
 
 namespace metergate {

@@ -1,8 +1,8 @@
 #include <deque>
 
-#include "drivers/decode.h"
-#include "drivers/guarded_bus.h"
-#include "drivers/plan.h"
+#include "drivers/modbus/guarded_bus.h"
+#include "drivers/profile/decode.h"
+#include "drivers/profile/plan.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fuzz/fuzz.h"
 

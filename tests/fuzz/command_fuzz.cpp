@@ -1,5 +1,5 @@
-#include "agent/command.h"
-#include "agent/json.h"
+#include "agent/base/json.h"
+#include "agent/protocol/command.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace metergate;

@@ -4,8 +4,8 @@
 #include <array>
 #include <filesystem>
 
-#include "agent/questions.h"
-#include "agent/unix_socket.h"
+#include "agent/admin/questions.h"
+#include "agent/admin/unix_socket.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_outbox.h"
 #include "tests/fakes/one_bus.h"

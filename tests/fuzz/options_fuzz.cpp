@@ -1,6 +1,6 @@
-#include "agent/flag_file.h"
-#include "agent/meter_table.h"
-#include "agent/spec.h"
+#include "agent/config/flag_file.h"
+#include "agent/config/meter_table.h"
+#include "agent/config/spec.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace metergate;

@@ -1,6 +1,6 @@
-#include "drivers/decode.h"
-#include "drivers/plan.h"
-#include "drivers/profile.h"
+#include "drivers/profile/decode.h"
+#include "drivers/profile/plan.h"
+#include "drivers/profile/profile.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace metergate;

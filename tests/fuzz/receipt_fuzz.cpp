@@ -1,4 +1,4 @@
-#include "agent/codec.h"
+#include "agent/protocol/codec.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace metergate;

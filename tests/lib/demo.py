@@ -15,7 +15,7 @@ from broker import Broker
 from child import end, start
 from metersim import MeterSim
 
-PROFILES = "drivers/profiles/%s.ini"
+PROFILES = "drivers/profile/models/%s.ini"
 ON_LINE = {"hall": (1, "sdm630"), "workshop": (2, "abb_b23"), "office": (3, "umg96rm")}
 ON_TCP = {"plant": (4, "em340")}
 SHOWN = ("voltage_l1", "active_power", "active_energy_import")

@@ -2,8 +2,8 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "agent/codec.h"
-#include "store/file_store.h"
+#include "agent/protocol/codec.h"
+#include "store/sqlite/file_store.h"
 
 using namespace metergate;
 

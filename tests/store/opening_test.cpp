@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "store/schema.h"
+#include "store/sqlite/schema.h"
 #include "tests/store/store_fixture.h"
 
 namespace metergate {

@@ -1,7 +1,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "store/schema.h"
+#include "store/sqlite/schema.h"
 #include "tests/store/store_fixture.h"
 
 namespace metergate {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "store/file_store.h"
+#include "store/sqlite/file_store.h"
 #include "tests/fakes/fake_clock.h"
 
 namespace metergate {

@@ -1,4 +1,4 @@
-#include "agent/control.h"
+#include "agent/admin/control.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -6,7 +6,7 @@
 #include <cstdarg>
 
 #include "drivers/bus.h"
-#include "drivers/port.h"
+#include "drivers/port/port.h"
 #include "tests/wire/pty.h"
 
 namespace {

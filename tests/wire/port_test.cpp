@@ -1,4 +1,4 @@
-#include "drivers/port.h"
+#include "drivers/port/port.h"
 
 #include <gmock/gmock.h>
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-#include "agent/runner.h"
+#include "agent/run/runner.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-#include "agent/unix_socket.h"
+#include "agent/admin/unix_socket.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

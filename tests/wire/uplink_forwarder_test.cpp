@@ -2,7 +2,7 @@
 #include <thread>
 
 #include "agent/base/wake.h"
-#include "agent/forwarder.h"
+#include "agent/uplink/forwarder.h"
 #include "tests/fakes/fake_archive.h"
 #include "tests/fakes/fake_outbox.h"
 #include "tests/fakes/recording_store.h"

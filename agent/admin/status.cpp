@@ -1,0 +1,112 @@
+#include "agent/admin/status.h"
+
+#include "agent/base/json.h"
+#include "agent/base/text.h"
+
+namespace metergate {
+
+namespace {
+
+void write_bus(JsonWriter& json, const BusState& bus) {
+  json.begin_object().member("name", bus.name).member("port", bus.port).member("up", bus.up);
+  if (!bus.up) json.member("why_down", bus.why_down);
+  json.member("overloaded", bus.overloaded).member("second_master", bus.second_master);
+  json.member("slots_wanted", bus.slots_wanted).member("slots_kept", bus.slots_kept);
+  if (bus.paused_until) json.member("paused_until", rfc3339(*bus.paused_until));
+  const BusCounters& c = bus.counters;
+  json.member("requests", c.requests).member("answers", c.answers).member("timeouts", c.timeouts).member("crc", c.crc);
+  json.member("garbled", c.garbled).member("exceptions", c.exceptions).member("bus_down", c.bus_down);
+  json.member("guards", c.guards).member("late_bytes", c.late_bytes);
+  json.member("late_frames", c.late_frames).member("foreign_frames", c.foreign_frames).member("opened", c.opened);
+  json.member("busy_ms", c.busy_us / 1000);
+  json.member("commands_done", bus.commands_done).member("commands_waiting", bus.commands_waiting);
+  json.key("meters").begin_array();
+  for (const MeterState& meter : bus.meters) {
+    json.begin_object().member("id", meter.id).member("silent", meter.silent);
+    if (meter.last_good != UtcTime{}) json.member("last_good", rfc3339(meter.last_good));
+    json.member("good", meter.good).member("partial", meter.partial).member("bad", meter.bad);
+    json.member("slots_missed", meter.slots_missed);
+    if (const auto& times = meter.turnaround) {
+      json.member("turnaround_us", times->usual.count()).member("slowest_us", times->slowest.count());
+      json.member("deadline_ms", times->deadline.count());
+    }
+    if (!meter.serial.empty()) json.member("serial", meter.serial);
+    if (!meter.refused.empty()) {
+      json.key("refused").begin_object();
+      for (const auto& [point, exception] : meter.refused) json.member(point, "exception_" + std::to_string(exception));
+      json.end_object();
+    }
+    json.end_object();
+  }
+  json.end_array().end_object();
+}
+
+void write_store(JsonWriter& json, const StoreState& store) {
+  json.key("store").begin_object();
+  for (const Lane lane : kAllLanes) {
+    const LaneState& state = store.lanes[static_cast<std::size_t>(lane)];
+    json.key(lane_name(lane)).begin_object().member("waiting", state.waiting);
+    if (state.waiting > 0) json.member("oldest", rfc3339(from_ms(state.oldest_ms)));
+    json.member("last", state.last_seq).member("appended", state.appended).member("delivered", state.delivered);
+    json.member("dropped", state.dropped).end_object();
+  }
+  json.member("open_commands", store.open_commands).member("known_commands", store.known_commands);
+  json.member("dead_letters", store.dead_letters).member("bytes_used", store.bytes_used);
+  json.member("bytes_max", store.bytes_max)
+      .member("commits", store.commits)
+      .member("commit_us_last", store.commit_us_last);
+  json.member("commit_us_max", store.commit_us_max).member("failed_commits", store.failed_commits);
+  json.member("reopened", store.reopened).member("readings_lost", store.readings_lost);
+  json.member("commands_without_room", store.commands_without_room).member("failing", store.failing).end_object();
+}
+
+void write_uplink(JsonWriter& json, const ForwarderState& uplink, MonoTime now) {
+  const auto ms = [](Nanos d) { return std::chrono::duration_cast<Millis>(d).count(); };
+  json.key("uplink").begin_object().member("connected", uplink.connected);
+  if (uplink.connected) json.member("connected_ms", ms(now - uplink.since));
+  json.member("connects", uplink.link.connects).member("losses", uplink.link.losses);
+  json.member("sessions_lost", uplink.link.sessions_lost).member("in_flight", uplink.in_flight);
+  json.member("oldest_unacked_ms", ms(uplink.oldest_unacked)).member("window_bytes", uplink.window_bytes);
+  json.member("repeats", uplink.repeats)
+      .member("ignored_messages", uplink.ignored_messages)
+      .member("resent", uplink.resent)
+      .key("receipts")
+      .begin_object()
+      .member("counted", uplink.receipts.counted)
+      .member("nothing_new", uplink.receipts.nothing_new)
+      .member("ignored", uplink.receipts.ignored)
+      .member("malformed", uplink.receipts.malformed)
+      .end_object()
+      .key("lanes")
+      .begin_object();
+  for (const Lane lane : kAllLanes) {
+    const SourceState& source = uplink.sources[static_cast<std::size_t>(lane)];
+    json.key(lane_name(lane)).begin_object().member("messages", source.messages).member("records", source.records);
+    json.member("acknowledged", source.acked).member("refused", source.refused).end_object();
+  }
+  json.end_object().end_object();
+}
+
+void write_replay(JsonWriter& json, const std::optional<ReplayState>& replay) {
+  if (!replay) return;
+  json.key("replay").begin_object().member("command", replay->command).member("sent", replay->sent);
+  if (replay->seq > 0) json.member("epoch", replay->epoch).member("seq", replay->seq);
+  json.member("waiting", replay->waiting).end_object();
+}
+
+}  // namespace
+
+std::string snapshot_json(const Snapshot& s) {
+  JsonWriter json;
+  json.member("gateway", s.gateway).member("version", s.version).member("epoch", s.epoch).member("at", rfc3339(s.at));
+  json.member("since", rfc3339(s.since)).member("clock", std::string(s.clock_synced ? "synced" : "unsynced"));
+  json.key("buses").begin_array();
+  for (const BusState& bus : s.buses) write_bus(json, bus);
+  json.end_array();
+  write_store(json, s.store);
+  write_uplink(json, s.uplink, s.now);
+  write_replay(json, s.replay);
+  return json.take();
+}
+
+}  // namespace metergate

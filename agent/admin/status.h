@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/bus/bus_state.h"
+#include "agent/uplink/forwarder.h"
+#include "store/store.h"
+
+namespace metergate {
+
+/// Everything that is counted, at one moment: what `status` answers and metrics print.
+struct Snapshot {
+  std::string gateway, version, epoch;
+  UtcTime at{}, since{};
+  bool clock_synced = false;
+  std::vector<BusState> buses;
+  StoreState store;
+  ForwarderState uplink;
+  std::optional<ReplayState> replay;
+  MonoTime now{};
+};
+
+/// JSON members without braces.
+std::string snapshot_json(const Snapshot& snapshot);
+
+}  // namespace metergate

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "agent/bus/bus_port.h"
+#include "agent/bus/command_job.h"
+#include "agent/bus/poll_runner.h"
+
+namespace metergate {
+
+/// The commands of one bus in the order of their arrival, one transaction a step. Two wait without holding up the
+/// others: a write for a trusted clock, and one to a silent meter that was asked less than 2 s ago. Owned by the bus's
+/// thread.
+class CommandRunner {
+ public:
+  struct Parts {
+    const BusSetup& setup;
+    Bus& bus;
+    BusPort& port;
+    MeterWatch& meters;
+    Inbox& inbox;
+    const Clock& clock;
+    ClockRule rule;
+    std::function<bool()> writes_allowed;
+    std::function<void()> before_stamp;
+    PollRunner& polls;  ///< plan what is read of a meter, and take what it answers
+  };
+  explicit CommandRunner(Parts parts) : p_(std::move(parts)) {}
+
+  void add(OpenCommand command) { waiting_.push_back(std::move(command)); }
+
+  enum class Did { kNothing, kWork, kEnded };
+  Did step(MonoTime now);
+  /// Something could be done now.
+  bool ready(MonoTime now) const;
+  MonoTime next_wake(MonoTime now) const;
+
+ private:
+  bool runnable(const OpenCommand& command, MonoTime now) const;
+  void choose(MonoTime now);
+
+  Parts p_;
+  std::deque<OpenCommand> waiting_;
+  std::unique_ptr<CommandJob> job_;
+  std::optional<std::size_t> meter_;  // of job_
+  MonoTime again_{};                  // when job_ goes on
+};
+
+}  // namespace metergate

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <algorithm>
+
+#include "agent/config/setup.h"
+
+namespace metergate {
+
+/// What one more request to a meter costs, by the turnaround that was measured; before that by the assumed one. Pure;
+/// one thread.
+class MeasuredCost {
+ public:
+  static constexpr Millis kStep{5};  ///< a change by less, or by less than a half, makes no other plan
+
+  MeasuredCost(const BusSetup& bus, std::size_t meter)
+      : bus_(bus.spec.settings), meter_(bus.meters[meter]), turnaround_(assumed_turnaround(bus_)), cost_(meter_.cost) {}
+
+  void take(const std::optional<Turnaround>& measured) {
+    if (!measured) return;
+    const Micros change = std::chrono::abs(measured->usual - turnaround_);
+    if (change < std::max<Micros>(kStep, turnaround_ / 2)) return;
+    turnaround_ = measured->usual;
+    cost_ = plan_cost(bus_, meter_.target.gap, meter_.target.max_registers, turnaround_);
+  }
+  const PlanCost& cost() const { return cost_; }
+
+ private:
+  const BusSettings& bus_;
+  const MeterSetup& meter_;
+  Micros turnaround_;
+  PlanCost cost_;
+};
+
+}  // namespace metergate

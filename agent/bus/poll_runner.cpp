@@ -1,0 +1,333 @@
+#include "agent/bus/poll_runner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/base/json.h"
+#include "agent/base/text.h"
+#include "drivers/profile/plan.h"
+
+namespace metergate {
+
+namespace {
+
+constexpr int kSilentShare = 20;  // one part in so many of the bus's time
+constexpr std::chrono::minutes kMissedPause{1};
+
+std::vector<Schedule::Poll> polls_of(const BusSetup& setup) {
+  std::vector<Schedule::Poll> polls;
+  for (const PollSetup& poll : setup.polls) polls.push_back({poll.meter, poll.every});
+  return polls;
+}
+
+bool worth_a_retry_at_once(const Error& error) {
+  return error.code == Errc::kTimeout || error.code == Errc::kCrc || error.code == Errc::kGarbled;
+}
+
+}  // namespace
+
+PollRunner::PollRunner(Parts parts)
+    : p_(std::move(parts)),
+      schedule_(polls_of(p_.setup)),
+      told_down_(p_.setup.meters.size(), false),
+      identified_(p_.setup.meters.size(), false) {
+  senses_.reserve(p_.setup.meters.size());
+  for (std::size_t m = 0; m < p_.setup.meters.size(); ++m) {
+    costs_.emplace_back(p_.setup, m);
+    senses_.emplace_back(MeterSense::Parts{p_.setup, m, p_.memory, p_.serials, p_.events, p_.log, p_.clock});
+    show(m);
+  }
+}
+
+void PollRunner::advance(MonoTime now, UtcTime utc) {
+  const bool lent = p_.port.lent();
+  schedule_.advance(
+      now, utc, [this, lent](std::size_t m) { return (!p_.port.up() && !lent) || p_.meters.health(m).silent(); },
+      lent ? Schedule::Why::kPause : Schedule::Why::kOverload);
+  tell_missed(now);
+}
+
+void PollRunner::port_opened(MonoTime now) {
+  std::fill(told_down_.begin(), told_down_.end(), false);
+  probe_allowed_ = now;
+  for (MeterSense& sense : senses_) sense.out_of_sight();
+}
+
+std::vector<Block> PollRunner::plan(std::size_t m, const std::vector<const Point*>& points) {
+  costs_[m].take(p_.bus.turnaround(p_.setup.meters[m].target));
+  return plan_blocks(*p_.setup.meters[m].profile, points, costs_[m].cost(), senses_[m].refused().learned());
+}
+
+void PollRunner::share(std::size_t m, const Block& block, const Words& words) {
+  if (!current_ || current_->meter() != m || !current_->take_over(block, words, p_.clock.mono())) return;
+  attempt_ = 0;
+}
+
+bool PollRunner::step(MonoTime now) {
+  if (!current_) end_closed(now);
+  if (!current_ && !choose(now, p_.clock.utc())) return false;
+  transact(now);
+  return true;
+}
+
+std::unique_ptr<PollJob> PollRunner::job_for(std::size_t m, const std::vector<Schedule::Due>& due, MonoTime now) {
+  costs_[m].take(p_.bus.turnaround(p_.setup.meters[m].target));
+  return std::make_unique<PollJob>(p_.setup, m, due, senses_[m].refused(), costs_[m].cost(), now);
+}
+
+void PollRunner::begin(std::unique_ptr<PollJob> job, MonoTime now) {
+  current_ = std::move(job);
+  senses_[current_->meter()].begin(*current_, now);
+  attempt_ = 0;
+}
+
+bool PollRunner::choose(MonoTime now, UtcTime utc) {
+  if (choose_probe(now, utc)) return true;
+  const auto answers = [this](std::size_t m) { return !p_.meters.health(m).silent(); };
+  auto meter = schedule_.pick(false, answers);
+  if (!meter) {
+    const auto waiting =
+        std::find_if(parked_.begin(), parked_.end(), [&](const auto& j) { return now >= j->retry_at(); });
+    if (waiting != parked_.end()) {
+      (*waiting)->retry();
+      begin(std::move(*waiting), now);
+      parked_.erase(waiting);
+      return true;
+    }
+    meter = schedule_.pick(true, answers);
+  }
+  if (!meter) return false;
+  const auto due = schedule_.take(*meter, now, utc);
+  begin(job_for(*meter, due, now), now);
+  return true;
+}
+
+/// The silent meter that waits longest, when the share of all of them allows; whether or not one of its slots is due.
+bool PollRunner::choose_probe(MonoTime now, UtcTime utc) {
+  if (now < probe_allowed_) return false;
+  std::optional<std::size_t> first;
+  for (std::size_t m = 0; m < p_.meters.size(); ++m) {
+    const Health& health = p_.meters.health(m);
+    if (!health.silent() || now < health.next_probe()) continue;
+    if (!first || health.next_probe() < p_.meters.health(*first).next_probe()) first = m;
+  }
+  if (!first) return false;
+  std::vector<Schedule::Due> due = schedule_.take(*first, now, utc);
+  for (std::size_t i = 0; i < p_.setup.polls.size() && due.empty(); ++i) {
+    if (p_.setup.polls[i].meter == *first) due.push_back({i, std::nullopt});
+  }
+  begin(job_for(*first, due, now), now);
+  return true;
+}
+
+void PollRunner::transact(MonoTime now) {
+  PollJob& job = *current_;
+  const std::size_t m = job.meter();
+  if (!job.next()) return go_on(now);  // a command's answers had the rest of it
+  const Health& health = p_.meters.health(m);
+  const bool one_try = health.doubtful();
+  const bool probe = health.silent();
+  Target target = p_.setup.meters[m].target;
+  target.asked_again = !one_try && attempt_ < p_.setup.meters[m].retries;
+  const Result<Words> words = p_.bus.read(target, *job.next());
+  const MonoTime after = p_.clock.mono();
+  const bool frame = words || words.error().code == Errc::kException;
+  if (probe && !frame) probe_allowed_ = after + (after - now) * (kSilentShare - 1);
+  if (words) {
+    job.answered(*words, after);
+    p_.meters.frame(m, after);
+  } else {
+    const Error& error = words.error();
+    if (error.code == Errc::kBusDown) return p_.port.lost(error);
+    if (error.code == Errc::kException) p_.meters.frame(m, after);
+    if (worth_a_retry_at_once(error) && target.asked_again) {
+      ++attempt_;
+      return;
+    }
+    if (error.code == Errc::kTimeout) {
+      job.abandon(error);
+    } else {
+      job.failed(error, after);
+    }
+  }
+  attempt_ = 0;
+  go_on(after);
+}
+
+void PollRunner::go_on(MonoTime now) {
+  if (!current_->next() && !senses_[current_->meter()].look(*current_, now)) end_round(now);
+}
+
+/// Once a run, behind the first poll that was answered: is it the model that the profile describes? The readings go up
+/// whatever comes of it.
+void PollRunner::identify(std::size_t m) {
+  const MeterSetup& setup = p_.setup.meters[m];
+  const Identify& expected = *setup.profile->identify;
+  RegisterImage image;
+  for (const Block& block : registers_of(expected.point)) {
+    const Result<Words> words = p_.bus.read(setup.target, block);
+    if (words) {
+      image.put(block, *words);
+    } else if (words.error().code == Errc::kBusDown) {
+      return p_.port.lost(words.error());
+    } else if (words.error().code != Errc::kException) {
+      return;  // no answer is no mismatch; asked again behind the next poll
+    }
+  }
+  identified_[m] = true;
+  const Result<Decoded> found = decode(*setup.profile, expected.point, image, setup.ratios);
+  const std::string text = found ? found->value.text : "nothing";
+  if (text == expected.text) return;
+  const std::string& id = setup.spec.id;
+  p_.log.warn("meter is not what its profile describes", {{"meter", id}, {"expected", expected.text}, {"found", text}});
+  JsonWriter json;
+  json.member("meter", id).member("profile", setup.profile->name);
+  json.member("expected", expected.text).member("found", text);
+  p_.events.tell("profile_mismatch", id, json.take());
+}
+
+std::vector<PollJob::Done> PollRunner::finish(PollJob& job, bool give_up) {
+  p_.before_stamp();
+  auto done = job.finish(moment_of(p_.clock), p_.clock.synced(), p_.catalog, give_up);
+  for (PollJob::Done& d : done) {
+    schedule_.done(d.poll);
+    senses_[job.meter()].mark(d.reading, d.poll);
+  }
+  return done;
+}
+
+void PollRunner::end_round(MonoTime now) {
+  std::unique_ptr<PollJob> job = std::move(current_);
+  const std::size_t m = job->meter();
+  const bool was_silent = p_.meters.health(m).silent();
+  const auto done = finish(*job, was_silent);
+  if (!was_silent) publish(done);  // one bad reading when it falls silent, none for each try after
+  if (!done.empty() && !job->saw_frame()) {
+    const std::string code = done.front().reading.error ? done.front().reading.error->code : "timeout";
+    if (p_.meters.failed_poll(m, job->began(), now, code)) {
+      drop_parked(m);
+      senses_[m].silent();
+    }
+  }
+  senses_[m].keep(now);
+  show(m);
+  if (job->saw_frame() && !identified_[m] && p_.setup.meters[m].profile->identify) identify(m);
+  if (!job->over() && !p_.meters.health(m).silent()) parked_.push_back(std::move(job));
+}
+
+/// On a line that is full the time for another try may pass before its turn comes.
+void PollRunner::end_closed(MonoTime now) {
+  const auto closed = [&] {
+    return std::find_if(parked_.begin(), parked_.end(), [now](const auto& j) { return now > j->closes_at(); });
+  };
+  for (auto it = closed(); it != parked_.end(); it = closed()) {
+    current_ = std::move(*it);
+    parked_.erase(it);
+    end_round(now);
+  }
+}
+
+/// What waits for another try of a meter that fell silent: its bad reading has just been sent.
+void PollRunner::drop_parked(std::size_t meter) {
+  for (auto it = parked_.begin(); it != parked_.end();) {
+    if ((*it)->meter() != meter) {
+      ++it;
+      continue;
+    }
+    finish(**it, true);
+    it = parked_.erase(it);
+  }
+}
+
+void PollRunner::end_unreachable(MonoTime now) {
+  std::list<std::unique_ptr<PollJob>> jobs = std::move(parked_);
+  parked_.clear();
+  if (current_) jobs.push_front(std::move(current_));
+  for (std::size_t m = 0; m < p_.meters.size(); ++m) {
+    if (told_down_[m] || !schedule_.due(m)) continue;
+    const auto due = schedule_.take(m, now, p_.clock.utc());
+    jobs.push_back(job_for(m, due, now));
+  }
+  for (const auto& job : jobs) {
+    job->abandon(p_.port.why_down());
+    const auto done = finish(*job, true);
+    if (!told_down_[job->meter()]) publish(done);
+    told_down_[job->meter()] = true;
+  }
+}
+
+void PollRunner::end_begun() {
+  std::list<std::unique_ptr<PollJob>> jobs = std::move(parked_);
+  parked_.clear();
+  if (current_) jobs.push_front(std::move(current_));
+  for (const auto& job : jobs) {
+    job->abandon(p_.port.why_down());
+    const auto done = finish(*job, true);
+    if (!p_.meters.health(job->meter()).silent()) publish(done);
+  }
+}
+
+void PollRunner::show(std::size_t m) {
+  MeterState& state = p_.meters.state(m);
+  state.serial = senses_[m].serial();
+  state.refused = senses_[m].refused().points();
+}
+
+void PollRunner::publish(const std::vector<PollJob::Done>& done) {
+  std::vector<Draft> drafts;
+  for (const PollJob::Done& d : done) {
+    const PollSetup& poll = p_.setup.polls[d.poll];
+    MeterState& state = p_.meters.state(poll.meter);
+    if (d.reading.error) {
+      ++state.bad;
+    } else if (d.reading.errors.empty()) {
+      ++state.good;
+      state.last_good = d.reading.stamp.at;
+    } else {
+      ++state.partial;
+    }
+    p_.seen(d.reading);
+    drafts.push_back(reading_draft(d.reading, poll.keep_high));
+  }
+  if (!drafts.empty()) p_.outbox.append(std::move(drafts));
+}
+
+void PollRunner::tell_missed(MonoTime now) {
+  if (!schedule_.behind()) overload_told_ = false;
+  if (now - missed_told_ < kMissedPause) return;
+  const std::vector<Schedule::Missed> all = schedule_.take_missed();
+  if (all.empty()) return;
+  missed_told_ = now;
+  bool overload = false;
+  for (const Schedule::Missed& missed : all) {
+    const PollSetup& poll = p_.setup.polls[missed.poll];
+    MeterState& state = p_.meters.state(poll.meter);
+    const std::string reason = missed.why == Schedule::Why::kPause ? "pause" : "overload";
+    overload = overload || missed.why == Schedule::Why::kOverload;
+    state.slots_missed += missed.count;
+    JsonWriter json;
+    json.member("meter", state.id).member("poll", poll.name).member("from", rfc3339(missed.from));
+    json.member("to", rfc3339(missed.to)).member("count", missed.count).member("reason", reason);
+    p_.events.tell("slots_missed", state.id + "/" + poll.name + "/" + reason, json.take());
+  }
+  if (!overload || std::exchange(overload_told_, true)) return;
+  const std::string& bus = p_.setup.spec.name;
+  p_.log.warn("bus overloaded", {{"bus", bus}, {"polls", std::to_string(all.size())}});
+  JsonWriter json;
+  json.member("bus", bus)
+      .member("polls", all.size())
+      .member("why", std::string("slots come faster than the line carries them"));
+  p_.events.tell("bus_overloaded", bus, json.take());
+}
+
+MonoTime PollRunner::next_wake(MonoTime now, UtcTime utc) const {
+  MonoTime next = schedule_.next(now, utc);
+  for (const auto& job : parked_) next = std::min(next, job->retry_at());
+  for (std::size_t m = 0; m < p_.meters.size(); ++m) {
+    const Health& health = p_.meters.health(m);
+    if (health.silent()) next = std::min(next, std::max(health.next_probe(), probe_allowed_));
+  }
+  return next;
+}
+
+}  // namespace metergate

@@ -1,0 +1,29 @@
+#include "agent/base/json.h"
+#include "agent/base/text.h"
+#include "agent/cli/agent_socket.h"
+#include "agent/cli/commands.h"
+
+namespace metergate {
+
+int run_pause(const Invocation& invocation, std::ostream& out, std::ostream& err, const AskAgent& ask) {
+  const bool pausing = invocation.command == Invocation::Command::kPause;
+  const std::string& bus = invocation.text;
+  JsonWriter question;
+  question.begin_object().member("ask", std::string(pausing ? "pause" : "resume")).member("bus", bus);
+  if (pausing) question.member("for", format_duration(invocation.pause));
+  const auto answer = ask_for(ask, question.end_object().take());
+  if (!answer) {
+    err << "metergate: " << answer.error().detail << "\n";
+    return answer.error().code == Errc::kInvalid ? kWrongFlags : kUnreachable;
+  }
+  if (pausing) {
+    out << "bus " << bus << " is paused until " << answer->find("until")->text
+        << " and its port is free; 'metergate resume " << bus << "' gives it back sooner\n";
+  } else {
+    out << "bus " << bus << (answer->find("was_paused")->boolean ? " is resumed\n" : " was not paused\n");
+  }
+  out << std::flush;
+  return 0;
+}
+
+}  // namespace metergate

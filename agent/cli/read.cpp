@@ -1,0 +1,113 @@
+#include <algorithm>
+
+#include "agent/base/text.h"
+#include "agent/cli/commands.h"
+#include "agent/cli/read_all.h"
+#include "agent/cli/read_meter.h"
+#include "agent/cli/read_print.h"
+
+namespace metergate {
+
+namespace {
+
+/// The bus and its one meter that `read` names, or the reason why there is none.
+std::variant<Setup, UsageError> setup_of(const Invocation& invocation) {
+  Options options = invocation.options;
+  options.polls.clear();
+  if (invocation.bus) {
+    MeterSpec meter;
+    meter.id = "unit-" + std::to_string(invocation.unit);
+    meter.bus = invocation.bus->name;
+    meter.unit = invocation.unit;
+    meter.profile = invocation.table ? "raw" : invocation.profile;
+    meter.place = "--unit " + std::to_string(invocation.unit);
+    options.buses = {*invocation.bus};
+    options.meters = {meter};
+  } else if (!invocation.all) {
+    const auto named = std::find_if(options.meters.begin(), options.meters.end(),
+                                    [&](const MeterSpec& meter) { return meter.id == invocation.meter; });
+    if (named == options.meters.end()) {
+      std::vector<std::string> ids;
+      for (const MeterSpec& meter : options.meters) ids.push_back(meter.id);
+      return UsageError{"no --meter defines '" + invocation.meter + "'" + hint(invocation.meter, ids), kWrongFlags};
+    }
+    options.meters = {*named};
+  }
+  return make_setup(options);
+}
+
+/// One reading, opened first where that is needed. The exit status.
+int read_once(const Invocation& invocation, const ReadTarget& target, ReadLine& line, const Clock& clock,
+              std::ostream& out, std::ostream& err) {
+  const BusSpec& spec = target.setup.spec;
+  const MeterSetup& meter = target.setup.meters.front();
+  if (!line.is_open()) {
+    if (const Status opened = line.open(); !opened) {
+      err << "metergate: " << explain_port(spec, opened.error()) << "\n";
+      return kUnreachable;
+    }
+  }
+  if (invocation.table) {
+    const Block block{*invocation.table, invocation.address, invocation.count};
+    Symptoms symptoms;
+    symptoms.serial = std::holds_alternative<SerialSettings>(spec.settings.port);
+    const ReadLine::Answer answer = request(line, meter.target, block, meter.retries + 1, symptoms);
+    print_registers({spec, meter, block, stamp_of(clock), answer.took}, answer.words, invocation.json, out);
+    if (answer.words) return 0;
+    err << "metergate: " << explain_silence(spec, meter, answer.words.error(), symptoms) << "\n";
+    return kUnreachable;
+  }
+  const MeterReading read = read_meter(line, target, 0, clock);
+  print_reading(read, spec, meter, invocation.json, out);
+  if (!read.reading.error) {
+    for (const std::string& hint : hints_for(read.symptoms)) err << "hint: " << hint << "\n";
+    return 0;
+  }
+  const Error& why = read.last ? *read.last : Error{Errc::kInvalid, read.reading.error->message};
+  err << "metergate: " << explain_silence(spec, meter, why, read.symptoms) << "\n";
+  return kUnreachable;
+}
+
+}  // namespace
+
+int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err, const ReadTools& tools) {
+  const auto made = setup_of(invocation);
+  if (const auto* error = std::get_if<UsageError>(&made)) {
+    err << "metergate: " << error->message << "\n";
+    return error->status;
+  }
+  const auto& setup = std::get<Setup>(made);
+  for (const std::string& warning : setup.warnings) err << "warning: " << warning << "\n";
+  if (invocation.all) return read_all(setup, invocation.repeat, invocation.json, out, err, tools);
+
+  const auto bus_setup =
+      std::find_if(setup.buses.begin(), setup.buses.end(), [](const BusSetup& b) { return !b.meters.empty(); });
+  const ReadTarget target(*bus_setup);
+  if (!invocation.table && target.setup.polls.front().points.empty()) {
+    err << "metergate: profile '" << target.setup.meters.front().profile->name
+        << "' has no points; read registers with --table holding --address A --count C\n";
+    return kWrongFlags;
+  }
+  const auto line = line_to(target.setup.spec, tools, err);
+  if (!line) {
+    err << "metergate: " << explain_port(target.setup.spec, line.error()) << "\n";
+    return kUnreachable;
+  }
+  MonoTime next = tools.clock.mono();
+  int status = read_once(invocation, target, **line, tools.clock, out, err);
+  while (invocation.watch && out) {
+    next = std::max(next + *invocation.watch, tools.clock.mono());
+    tools.clock.sleep_until(next);
+    status = read_once(invocation, target, **line, tools.clock, out, err);
+  }
+  return status;
+}
+
+int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err) {
+  const SystemClock clock;
+  return run_read(invocation, out, err,
+                  {clock, [&clock](const BusSettings& settings) { return make_modbus_bus(settings, clock); },
+                   agent_at(invocation.options.control)});
+}
+
+}  // namespace metergate

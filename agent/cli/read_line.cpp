@@ -1,0 +1,108 @@
+#include "agent/cli/read_line.h"
+
+#include <cstdlib>
+
+#include "agent/config/bus_text.h"
+
+namespace metergate {
+
+namespace {
+
+class PortLine final : public ReadLine {
+ public:
+  PortLine(std::unique_ptr<Bus> bus, const Clock& clock) : bus_(std::move(bus)), clock_(clock) {}
+
+  Status open() override { return bus_->open(); }
+  bool is_open() const override { return bus_->is_open(); }
+  Answer read(const Target& target, const Block& block) override {
+    const MonoTime began = clock_.mono();
+    Result<Words> words = bus_->read(target, block);
+    return {std::move(words), std::chrono::duration_cast<Micros>(clock_.mono() - began)};
+  }
+
+ private:
+  std::unique_ptr<Bus> bus_;
+  const Clock& clock_;
+};
+
+Error error_of(const std::string& code, const std::string& message) {
+  constexpr std::string_view prefix = "exception_";
+  if (code.compare(0, prefix.size(), prefix) == 0) {
+    return {Errc::kException, message, std::atoi(code.c_str() + prefix.size())};
+  }
+  if (code == "timeout") return {Errc::kTimeout, message};
+  if (code == "crc") return {Errc::kCrc, message};
+  if (code == "garbled") return {Errc::kGarbled, message};
+  if (code == "bus_paused") return {Errc::kPaused, message};
+  return {code == "bus_down" ? Errc::kBusDown : Errc::kInvalid, message};
+}
+
+class AgentLine final : public ReadLine {
+ public:
+  AgentLine(AskAgent ask, std::string bus) : ask_(std::move(ask)), bus_(std::move(bus)) {}
+
+  Status open() override { return {}; }
+  bool is_open() const override { return true; }
+
+  Answer read(const Target& target, const Block& block) override {
+    JsonWriter question;
+    question.begin_object().member("ask", std::string("read")).member("bus", bus_);
+    question.key("unit").raw_number(target.address).member("table", std::string(table_name(block.table)));
+    question.member("address", block.address).member("count", block.count).end_object();
+    const auto answer = ask_for(ask_, question.take());
+    if (!answer) return {Error{Errc::kBusDown, answer.error().detail}};
+    const Json* took = answer->find("took_us");
+    const Micros time{took ? took->as_integer(0, INT64_MAX).value_or(0) : 0};
+    if (const Json* failure = answer->find("failure")) {
+      const Json *code = failure->find("code"), *message = failure->find("message");
+      return {error_of(code ? code->text : "", message ? message->text : ""), time};
+    }
+    const Json* registers = answer->find("registers");
+    Words words;
+    for (std::size_t i = 0; registers && i < registers->items.size(); ++i) {
+      words.push_back(static_cast<std::uint16_t>(registers->items[i].as_integer(0, UINT16_MAX).value_or(0)));
+    }
+    if (words.size() != block.count) return {Error{Errc::kBusDown, "the agent's answer is not what was asked for"}};
+    return {std::move(words), time};
+  }
+
+ private:
+  AskAgent ask_;
+  std::string bus_;
+};
+
+std::string text_of(const Json& json, const char* name) {
+  const Json* member = json.find(name);
+  return member ? member->as_text().value_or("") : "";
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ReadLine>> line_to(const BusSpec& bus, const ReadTools& tools, std::ostream& err) {
+  const auto to_port = [&]() -> std::unique_ptr<ReadLine> {
+    return std::make_unique<PortLine>(tools.make_bus(bus.settings), tools.clock);
+  };
+  const auto answer = ask_for(tools.ask, R"({"ask":"buses"})");
+  if (!answer && answer.error().code == Errc::kOffline) return to_port();
+  if (!answer && answer.error().code == Errc::kInvalid) {
+    err << "warning: a running agent could not be asked: " << answer.error().detail << "\n";
+    return to_port();
+  }
+  if (!answer) return answer.error();
+  const Json* buses = answer->find("buses");
+  for (std::size_t i = 0; buses && i < buses->items.size(); ++i) {
+    const Json& theirs = buses->items[i];
+    if (text_of(theirs, "key") != port_key(bus.settings) || theirs.find("paused_until")) continue;
+    const std::string name = text_of(theirs, "name"), port = text_of(theirs, "port");
+    if (port == describe_port(bus.settings)) {
+      return std::unique_ptr<ReadLine>(std::make_unique<AgentLine>(tools.ask, name));
+    }
+    std::string why = "the running agent has the port as " + port;
+    why.append(", here it is ").append(describe_port(bus.settings));
+    why.append("; 'metergate pause ").append(name).append("' frees it");
+    return Error{Errc::kLocked, std::move(why)};
+  }
+  return to_port();
+}
+
+}  // namespace metergate

@@ -1,0 +1,75 @@
+#include "agent/cli/read_meter.h"
+
+#include "agent/base/text.h"
+#include "agent/bus/poll_job.h"
+#include "agent/config/bus_text.h"
+
+namespace metergate {
+
+ReadTarget::ReadTarget(const BusSetup& bus) : setup(bus) {
+  setup.polls.clear();
+  for (std::size_t i = 0; i < setup.meters.size(); ++i) {
+    const MeterSetup& meter = setup.meters[i];
+    setup.polls.push_back({i, "read", Millis{0}, matching_points(*meter.profile, meter.spec.points), false});
+  }
+}
+
+ReadLine::Answer request(ReadLine& line, const Target& target, const Block& block, int tries, Symptoms& symptoms) {
+  Micros took{0};
+  for (int i = 1;; ++i) {
+    ReadLine::Answer answer = line.read(target, block);
+    symptoms.count(answer.words);
+    took = answer.took += took;
+    if (answer.words || i >= tries || !passing(answer.words.error())) return answer;
+  }
+}
+
+MeterReading read_meter(ReadLine& line, const ReadTarget& target, std::size_t meter, const Clock& clock) {
+  const MeterSetup& setup = target.setup.meters[meter];
+  MeterReading result;
+  result.symptoms.serial = std::holds_alternative<SerialSettings>(target.setup.spec.settings.port);
+  RefusedPoints refused(*setup.profile);
+  PollJob job(target.setup, meter, {{meter, std::nullopt}}, refused, setup.cost, clock.mono());
+  while (const auto block = job.next()) {
+    const ReadLine::Answer answer = request(line, setup.target, *block, setup.retries + 1, result.symptoms);
+    result.took += answer.took;
+    if (answer.words) {
+      job.answered(*answer.words, clock.mono());
+      result.image.put(*block, *answer.words);
+      continue;
+    }
+    const Error& error = answer.words.error();
+    result.last = error;
+    const bool lost = error.code == Errc::kBusDown || error.code == Errc::kPaused;
+    if (lost || (!job.saw_frame() && error.code != Errc::kException)) {
+      job.abandon(error);
+    } else {
+      job.failed(error, clock.mono());
+    }
+  }
+  result.reading = std::move(job.finish(moment_of(clock), clock.synced(), "", true).front().reading);
+  result.symptoms.order = better_order(setup, target.setup.polls[meter].points, result.image);
+  return result;
+}
+
+std::string explain_port(const BusSpec& bus, const Error& error) {
+  std::string text = "bus " + bus.name + " (" + describe_port(bus.settings) + "): " + error.detail;
+  if (error.code == Errc::kLocked)
+    return text + "\n  usual cause: the agent runs and has the port; stop it for the while";
+  if (std::holds_alternative<SerialSettings>(bus.settings.port)) {
+    return text +
+           "\n  usual causes: another device name (see /dev/serial/by-path), a user who is not in the group dialout";
+  }
+  return text + "\n  usual causes: another address or port, no power, a firewall, too many connections to the device";
+}
+
+std::string explain_silence(const BusSpec& bus, const MeterSetup& meter, const Error& error, const Symptoms& symptoms) {
+  const Millis timeout = meter.target.timeout.value_or(bus.settings.timeout);
+  std::string text = "meter " + meter.spec.id + ": no reading from unit " + meter.target.address + " on " +
+                     describe_port(bus.settings) + " (timeout " + format_duration(timeout) + ", " +
+                     std::to_string(meter.retries + 1) + " tries): " + error.detail;
+  for (const std::string& hint : hints_for(symptoms)) text += "\n  usual cause: " + hint;
+  return text;
+}
+
+}  // namespace metergate

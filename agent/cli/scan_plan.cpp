@@ -1,0 +1,85 @@
+#include "agent/cli/scan_plan.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "agent/config/bus_text.h"
+#include "agent/config/scan_values.h"
+
+namespace metergate {
+
+namespace {
+
+constexpr int kLikelyUnits = 32;
+
+/// `own` first, where --bus gives it, then the usual ones; each once.
+template <class T>
+std::vector<T> usual(const std::optional<T>& own, std::vector<T> others) {
+  if (!own) return others;
+  others.erase(std::remove(others.begin(), others.end(), *own), others.end());
+  others.insert(others.begin(), *own);
+  return others;
+}
+
+std::string mode_of(const SerialSettings& serial) {
+  return std::string("8") + serial.parity + std::to_string(serial.stop_bits);
+}
+
+std::vector<BusSettings> settings_of(const BusSpec& bus, std::vector<int> bauds, std::vector<std::string> modes) {
+  const auto* own = std::get_if<SerialSettings>(&bus.settings.port);
+  if (own == nullptr) return {bus.settings};
+  const auto baud = own->baud == 0 ? std::nullopt : std::optional<int>(own->baud);
+  const auto mode = own->stop_bits == 0 ? std::nullopt : std::optional<std::string>(mode_of(*own));
+  if (bauds.empty()) bauds = usual(baud, {9600, 19200});
+  if (modes.empty()) modes = usual<std::string>(mode, {"8N1", "8E1"});
+  std::vector<BusSettings> all;
+  for (const int each_baud : bauds) {
+    for (const std::string& each_mode : modes) {
+      SerialSettings serial = *own;
+      serial.baud = each_baud;
+      set_mode(each_mode, &serial);
+      all.push_back(bus.settings);
+      all.back().port = serial;
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+std::vector<ScanPass> scan_passes(const BusSpec& bus, const std::vector<int>& units, const std::vector<int>& bauds,
+                                  const std::vector<std::string>& modes) {
+  const auto split = std::partition_point(units.begin(), units.end(), [](int unit) { return unit <= kLikelyUnits; });
+  const std::vector<BusSettings> settings = settings_of(bus, bauds, modes);
+  std::vector<ScanPass> passes;
+  for (const auto& [first, last] : {std::pair{units.begin(), split}, std::pair{split, units.end()}}) {
+    if (first == last) continue;
+    for (const BusSettings& line : settings) passes.push_back({line, {first, last}});
+  }
+  return passes;
+}
+
+Nanos silent_time(const ScanPass& pass) {
+  const Nanos each = pass.settings.timeout + wire_time(pass.settings, kScanQuestion) + pass.settings.gap;
+  return each * static_cast<Nanos::rep>(pass.units.size());
+}
+
+std::string describe_line(const BusSettings& settings) {
+  const auto* serial = std::get_if<SerialSettings>(&settings.port);
+  if (serial == nullptr) return describe_port(settings);
+  return std::to_string(serial->baud) + " " + mode_of(*serial);
+}
+
+std::string describe_units(const ScanPass& pass) {
+  if (pass.units.size() == 1) return "unit " + std::to_string(pass.units.front());
+  return "units " + std::to_string(pass.units.front()) + " to " + std::to_string(pass.units.back());
+}
+
+std::string describe_time(Nanos time) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(time).count();
+  if (seconds < 60) return std::to_string(seconds) + " s";
+  const std::string minutes = std::to_string(seconds / 60) + " min";
+  return seconds % 60 == 0 ? minutes : minutes + " " + std::to_string(seconds % 60) + " s";
+}
+
+}  // namespace metergate

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agent/config/options.h"
+
+namespace metergate {
+
+/// What is asked of each unit; an exception answers it as well as registers do.
+constexpr Block kScanQuestion{Table::kHolding, 0, 2};
+
+/// Units that are asked one after the other at one setting of the line.
+struct ScanPass {
+  BusSettings settings;
+  std::vector<int> units;
+};
+
+/// Units 1 to 32 at each setting first, then the others. Settings: each of `bauds` with each of `modes`; an empty list
+/// is that of the bus, if it says it, and then 9600 and 19200, 8N1 and 8E1. One setting where the bus is no serial
+/// line.
+std::vector<ScanPass> scan_passes(const BusSpec& bus, const std::vector<int>& units, const std::vector<int>& bauds,
+                                  const std::vector<std::string>& modes);
+
+/// How long it takes when nobody answers: what a unit that is there needs is less, and its recognition comes on top.
+Nanos silent_time(const ScanPass& pass);
+
+std::string describe_line(const BusSettings& settings);  ///< `9600 8N1`, `10.0.0.7:502`
+std::string describe_units(const ScanPass& pass);        ///< `unit 7`, `units 1 to 32`
+std::string describe_time(Nanos time);                   ///< `45 s`, `5 min 40 s`
+
+}  // namespace metergate

@@ -1,0 +1,99 @@
+#include "agent/command/command_plan.h"
+
+#include <algorithm>
+
+#include "agent/base/text.h"
+
+namespace metergate {
+
+namespace {
+
+const BusSetup* find_bus(const Setup& setup, const std::string& name) {
+  for (const BusSetup& bus : setup.buses) {
+    if (bus.spec.name == name) return &bus;
+  }
+  return nullptr;
+}
+
+std::variant<CommandPlan, Failure> plan_route(const Setup& setup, const Command& command) {
+  if (find_bus(setup, command.route->bus) == nullptr) {
+    return Failure{"no_such_bus", "no bus '" + command.route->bus + "' is configured on this gateway"};
+  }
+  CommandPlan plan;
+  plan.bus = command.route->bus;
+  plan.blocks = {*command.registers};
+  return plan;
+}
+
+std::variant<CommandPlan, Failure> plan_write(const MeterSetup& meter, const Command& command, CommandPlan plan) {
+  plan.point = meter.profile->find(command.point);
+  if (plan.point == nullptr) {
+    return Failure{"no_such_point", "profile " + meter.profile->name + " has no point '" + command.point + "'" +
+                                        hint(command.point, meter.profile->point_names())};
+  }
+  if (!meter.spec.writable || !plan.point->write) {
+    return Failure{"not_writable",
+                   meter.spec.writable
+                       ? "profile " + meter.profile->name + " does not let '" + command.point + "' be written"
+                       : "meter " + meter.spec.id + " is not configured with writable=yes"};
+  }
+  Result<Write> write = encode(*meter.profile, *plan.point, command.value, meter.ratios);
+  if (!write) return Failure{"bad_value", write.error().detail};
+  plan.write = *write;
+  return plan;
+}
+
+std::variant<CommandPlan, Failure> plan_read(const MeterSetup& meter, const Command& command, CommandPlan plan) {
+  if (command.all_points) {
+    for (const Point& point : meter.profile->points) plan.points.push_back(&point);
+  }
+  for (const std::string& name : command.points) {
+    const Point* point = meter.profile->find(name);
+    if (point == nullptr) {
+      return Failure{"no_such_point", "profile " + meter.profile->name + " has no point '" + name + "'" +
+                                          hint(name, meter.profile->point_names())};
+    }
+    if (std::find(plan.points.begin(), plan.points.end(), point) == plan.points.end()) plan.points.push_back(point);
+  }
+  if (plan.points.empty()) return Failure{"no_such_point", "profile " + meter.profile->name + " has no points"};
+  return plan;
+}
+
+}  // namespace
+
+std::variant<CommandPlan, Failure> plan_command(const Setup& setup, const Command& command) {
+  if (command.op == Command::Op::kStatus || command.op == Command::Op::kCatalog) return CommandPlan{};
+  if (command.op == Command::Op::kPause || command.op == Command::Op::kResume) {
+    if (find_bus(setup, command.bus) != nullptr) return CommandPlan{};  // at once, whatever its bus has to do
+    return Failure{"no_such_bus", "no bus '" + command.bus + "' is configured on this gateway"};
+  }
+  if (command.op == Command::Op::kReplay) {
+    CommandPlan plan;
+    plan.bus = kReplayDoor;
+    return plan;
+  }
+  if (command.route) return plan_route(setup, command);
+  for (const BusSetup& bus : setup.buses) {
+    for (std::size_t i = 0; i < bus.meters.size(); ++i) {
+      if (bus.meters[i].spec.id != command.meter) continue;
+      CommandPlan plan;
+      plan.bus = bus.spec.name;
+      plan.meter = i;
+      return command.op == Command::Op::kWrite ? plan_write(bus.meters[i], command, std::move(plan))
+                                               : plan_read(bus.meters[i], command, std::move(plan));
+    }
+  }
+  return Failure{"no_such_meter", "no meter '" + command.meter + "' is configured on this gateway"};
+}
+
+CommandResult result_for(const Command& command, UtcTime received) {
+  CommandResult result;
+  result.command = command.id;
+  result.op = op_name(command.op);
+  result.meter = command.meter;
+  if (command.route) result.route = {command.route->bus, command.route->unit};
+  result.received = received;
+  return result;
+}
+
+}  // namespace metergate

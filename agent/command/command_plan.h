@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "agent/config/setup.h"
+#include "agent/protocol/codec.h"
+#include "agent/protocol/command.h"
+
+namespace metergate {
+
+/// Where replays wait, among the buses; no bus has such a name.
+constexpr const char* kReplayDoor = "*replay";
+
+/// A command matched with this gateway's buses and meters: everything that its bus thread needs.
+struct CommandPlan {
+  std::string bus;                   ///< or kReplayDoor; empty: needs none
+  std::optional<std::size_t> meter;  ///< index on its bus; none for a route
+  std::vector<const Point*> points;  ///< read by meter
+  std::vector<Block> blocks;         ///< read; by meter: as they are planned when its turn comes
+  const Point* point = nullptr;      ///< write
+  Write write;
+};
+
+/// What can never be done is told at once: no_such_meter, no_such_bus, no_such_point, not_writable, bad_value,
+/// bad_command.
+std::variant<CommandPlan, Failure> plan_command(const Setup& setup, const Command& command);
+
+/// A result with everything that repeats the command: id, op, meter or route.
+CommandResult result_for(const Command& command, UtcTime received);
+
+}  // namespace metergate

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "agent/command/command_plan.h"
+#include "agent/config/setup.h"
+#include "agent/protocol/events.h"
+#include "store/inbox.h"
+
+namespace metergate {
+
+/// A message on the commands topic, from its bytes to a durable row. Called on the connection's thread; blocks for the
+/// commit.
+class Intake {
+ public:
+  struct Parts {
+    const Setup& setup;
+    Inbox& inbox;
+    Events& events;
+    const Clock& clock;
+    std::function<void()> admitted;                 ///< a new open command; must not block
+    std::function<void(const Row& result)> repeat;  ///< a known command came again: its result is wanted again
+  };
+  explicit Intake(Parts parts) : p_(std::move(parts)) {}
+
+  /// True when the broker may forget the message: it is durable, or it can never be stored and was told. False: unknown
+  /// whether it is durable, it must come again.
+  bool take(const std::string& topic, const std::string& payload);
+
+ private:
+  bool unreadable(const std::string& topic, const std::string& payload, const BadCommand& bad);
+  bool admit(const StoredCommand& stored, std::optional<Draft> verdict);
+  Parts p_;
+};
+
+}  // namespace metergate

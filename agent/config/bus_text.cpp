@@ -1,0 +1,39 @@
+#include "agent/config/bus_text.h"
+
+namespace metergate {
+
+std::string port_key(const BusSettings& settings) {
+  if (const auto* serial = std::get_if<SerialSettings>(&settings.port)) return serial->device;
+  const auto& tcp = std::get<TcpSettings>(settings.port);
+  const bool ipv6 = tcp.host.find(':') != std::string::npos;
+  return (ipv6 ? "[" + tcp.host + "]" : tcp.host) + ":" + std::to_string(tcp.port);
+}
+
+std::string describe_port(const BusSettings& settings) {
+  if (const auto* serial = std::get_if<SerialSettings>(&settings.port)) {
+    return serial->device + " " + std::to_string(serial->baud) + " 8" + serial->parity +
+           std::to_string(serial->stop_bits);
+  }
+  return port_key(settings) + (std::get<TcpSettings>(settings.port).rtu ? " (RTU over TCP)" : "");
+}
+
+const char* table_name(Table table) {
+  switch (table) {
+    case Table::kCoil:
+      return "coil";
+    case Table::kDiscrete:
+      return "discrete";
+    case Table::kInput:
+      return "input";
+    case Table::kHolding:
+      break;
+  }
+  return "holding";
+}
+
+std::string describe_block(const Block& block) {
+  const std::string first = std::string(table_name(block.table)) + " " + std::to_string(block.address);
+  return block.count == 1 ? first : first + " to " + std::to_string(block.address + block.count - 1);
+}
+
+}  // namespace metergate

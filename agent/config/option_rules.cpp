@@ -1,0 +1,222 @@
+#include "agent/config/option_rules.h"
+
+#include <algorithm>
+#include <map>
+
+#include "agent/config/field_reader.h"
+#include "agent/config/spec.h"
+
+namespace metergate {
+
+namespace {
+
+using Refusal = std::optional<UsageError>;
+using Command = Invocation::Command;
+
+constexpr std::size_t kMostBuses = 256;
+constexpr int kMostRegisters = 125;
+constexpr int kMostBits = 2000;
+constexpr int kAddresses = 65536;
+
+UsageError wrong(const std::string& message) { return UsageError{message, kWrongFlags}; }
+
+/// The status of a fault that lies in a SPEC at `place`.
+UsageError wrong_at(const Place& place, const std::string& message) { return UsageError{message, status_of(place)}; }
+
+/// Refuses a key that is there twice, with both places.
+class Unique {
+ public:
+  explicit Unique(std::string what) : what_(std::move(what)) {}
+  Refusal add(const std::string& key, const Place& place, const std::string& way_out) {
+    const auto [found, fresh] = places_.emplace(key, place);
+    if (fresh) return std::nullopt;
+    return wrong_at(place, what_ + " '" + key + "' is there twice: " + found->second + " and " + place + way_out);
+  }
+
+ private:
+  std::string what_;
+  std::map<std::string, Place> places_;
+};
+
+Refusal check_names(const Options& options) {
+  Unique buses("bus"), meters("meter");
+  for (const BusSpec& bus : options.buses) {
+    if (auto refusal = buses.add(bus.name, bus.place, "")) return refusal;
+  }
+  for (const MeterSpec& meter : options.meters) {
+    if (auto refusal = meters.add(meter.id, meter.place, "")) return refusal;
+  }
+  std::map<std::string, Unique> polls;
+  for (const PollSpec& poll : options.polls) {
+    Unique& of_meter = polls.emplace(poll.meter, Unique("meter '" + poll.meter + "': poll")).first->second;
+    if (auto refusal = of_meter.add(poll.name, poll.place, "; name=NAME tells them apart")) return refusal;
+  }
+  if (options.buses.size() > kMostBuses) {
+    return wrong_at(options.buses[kMostBuses].place, std::to_string(options.buses.size()) + " buses; at most " +
+                                                         std::to_string(kMostBuses) + " are possible");
+  }
+  return std::nullopt;
+}
+
+Refusal check_uplink(OptionSources& sources) {
+  Options& options = sources.invocation().options;
+  UplinkOptions& uplink = options.uplink;
+  if (!sources.given("upstream")) {
+    return wrong(
+        "--upstream is missing; such as --upstream mqtts://broker.example.com, or --upstream stdout: to try things "
+        "out");
+  }
+  if (options.gateway.empty() && !uplink.to_stdout) {
+    return wrong("--gateway-id is missing: 1 to 64 letters, digits, '_' or '-'; such as --gateway-id site-12");
+  }
+  if (uplink.client_id.empty() && !options.gateway.empty()) uplink.client_id = "metergate-" + options.gateway;
+  if (uplink.to_stdout && uplink.receipts) {
+    return wrong("--delivery receipt needs a broker: with stdout: a record is delivered when it is written");
+  }
+  if (uplink.backoff_max < uplink.backoff_min) return wrong("--backoff-max is shorter than --backoff-min");
+  if (uplink.cert_file.empty() != uplink.key_file.empty())
+    return wrong("--cert-file and --key-file go together; one is missing");
+  if (!uplink.password_file.empty() && uplink.username.empty()) {
+    return wrong("--password-file needs --username: MQTT 3.1.1 has no password without a user name");
+  }
+  for (const char* option : {"ca-file", "cert-file", "key-file"}) {
+    if (!uplink.to_stdout && !uplink.tls && sources.given(option)) {
+      return wrong("--" + std::string(option) + " needs mqtts://; over mqtt:// nothing is encrypted");
+    }
+  }
+  return std::nullopt;
+}
+
+Refusal check_http(const Options& options) {
+  if (!options.http) {
+    if (options.http_token_file.empty()) return std::nullopt;
+    return wrong("--http-token-file needs --http; such as --http 0.0.0.0:9464");
+  }
+  if (is_loopback(*options.http) || !options.http_token_file.empty()) return std::nullopt;
+  return wrong("--http: beyond this machine '" + options.http->host +
+               "' is for those who have a token: give --http-token-file F, or --http 127.0.0.1:" +
+               std::to_string(options.http->port));
+}
+
+Refusal check_table(OptionSources& sources) {
+  Invocation& invocation = sources.invocation();
+  if (!invocation.table) {
+    for (const char* option : {"address", "count"}) {
+      if (sources.given(option))
+        return wrong("--" + std::string(option) + " needs --table" + (option[0] == 'c' ? " or --all" : ""));
+    }
+    return std::nullopt;
+  }
+  if (sources.given("profile"))
+    return wrong("--profile and --table do not go together: one reads points, the other raw registers");
+  if (!sources.given("address")) return wrong("--table needs --address; such as --table holding --address 0 --count 2");
+  const bool bits = *invocation.table == Table::kCoil || *invocation.table == Table::kDiscrete;
+  const int most = bits ? kMostBits : kMostRegisters;
+  if (invocation.repeat > most || invocation.address + invocation.repeat > kAddresses) {
+    return wrong("--count: '" + std::to_string(invocation.repeat) + "' is not from 1 to " +
+                 std::to_string(std::min(most, kAddresses - invocation.address)) +
+                 ", all that one request can read at that address");
+  }
+  invocation.count = static_cast<std::uint16_t>(invocation.repeat);
+  invocation.repeat = 1;
+  return std::nullopt;
+}
+
+Refusal check_read(OptionSources& sources) {
+  Invocation& invocation = sources.invocation();
+  if (sources.words().size() == 1) invocation.meter = sources.words()[0];
+  const bool by_unit = sources.given("unit");
+  if (invocation.all + by_unit + !invocation.meter.empty() != 1) {
+    return wrong("read wants one of: a METER's id, --bus SPEC with --unit N, or --all");
+  }
+  if (invocation.all) {
+    for (const char* option : {"profile", "table", "address", "watch"}) {
+      if (sources.given(option)) return wrong("--all and --" + std::string(option) + " do not go together");
+    }
+    return std::nullopt;
+  }
+  if (!by_unit && sources.given("profile"))
+    return wrong("--profile goes with --bus and --unit; a METER has its own profile");
+  if (by_unit && invocation.options.buses.empty()) return wrong("--unit needs the --bus that the meter is on");
+  if (by_unit && !sources.given("profile") && !invocation.table) {
+    return wrong("say what to read: --profile P, or --table holding --address A --count C");
+  }
+  if (by_unit) invocation.bus = invocation.options.buses.back();
+  return check_table(sources);
+}
+
+Refusal check_scan(OptionSources& sources) {
+  Invocation& invocation = sources.invocation();
+  if (invocation.options.buses.empty()) {
+    return wrong("scan needs a --bus, such as --bus name=line,device=/dev/ttyS1 (baud and mode may be left out)");
+  }
+  const bool serial = std::holds_alternative<SerialSettings>(invocation.options.buses.back().settings.port);
+  for (const char* option : {"bauds", "modes"}) {
+    if (!serial && sources.given(option)) return wrong("--" + std::string(option) + " has no meaning without device=");
+  }
+  for (int unit = 1; unit <= 247 && !sources.given("units"); ++unit) invocation.units.push_back(unit);
+  const auto bad =
+      std::find_if(invocation.units.begin(), invocation.units.end(), [](int unit) { return unit < 1 || unit > 247; });
+  if (serial && bad != invocation.units.end()) {
+    return wrong("--units: '" + std::to_string(*bad) + "' is not a unit: " + kUnitRange);
+  }
+  return std::nullopt;
+}
+
+Refusal check_store_words(OptionSources& sources) {
+  Invocation& invocation = sources.invocation();
+  invocation.text = sources.words().empty() ? "waiting" : sources.words()[0];
+  const std::vector<std::string> known{"waiting", "drops", "dead", "commands", "export"};
+  if (std::find(known.begin(), known.end(), invocation.text) == known.end()) {
+    return wrong("store: " + not_one_of(invocation.text, known));
+  }
+  for (const char* option : {"from", "to", "format", "lane"}) {
+    if (sources.given(option) && invocation.text != "export") {
+      return wrong("--" + std::string(option) + " goes with 'store export' only");
+    }
+  }
+  if (invocation.csv && invocation.lane != Lane::kReadings) {
+    return wrong("--format csv is for readings; other lanes are written as jsonl");
+  }
+  return std::nullopt;
+}
+
+Refusal check_words(const OptionSources& sources, Command command) {
+  const std::size_t most = command == Command::kRun || command == Command::kCheck || command == Command::kScan ? 0 : 1;
+  if (sources.words().size() <= most) return std::nullopt;
+  return wrong("'" + sources.words()[most] +
+               "' is one word too many; options start with '--', files of options with '@'");
+}
+
+}  // namespace
+
+int status_of(const Place& place) {
+  const bool flag = place.compare(0, 2, "--") == 0 || place.compare(0, 10, "METERGATE_") == 0;
+  return flag ? kWrongFlags : kWrongFile;
+}
+
+std::optional<UsageError> complete(OptionSources& sources) {
+  const Command command = sources.invocation().command;
+  if (auto refusal = check_words(sources, command)) return refusal;
+  if (command == Command::kPause || command == Command::kResume) {
+    if (sources.words().empty()) {
+      return wrong("which bus? write metergate " + std::string(command == Command::kPause ? "pause" : "resume") +
+                   " and the bus's name");
+    }
+    sources.invocation().text = sources.words()[0];
+    return std::nullopt;
+  }
+  if (command == Command::kStore) return check_store_words(sources);
+  if (command == Command::kProfiles) {
+    if (!sources.words().empty()) sources.invocation().text = sources.words()[0];
+    return std::nullopt;
+  }
+  if (command == Command::kScan) return check_scan(sources);
+  if (auto refusal = check_names(sources.invocation().options)) return refusal;
+  sources.invocation().options.store.gateway = sources.invocation().options.gateway;
+  if (command == Command::kRead) return check_read(sources);
+  if (auto refusal = check_uplink(sources)) return refusal;
+  return check_http(sources.invocation().options);
+}
+
+}  // namespace metergate

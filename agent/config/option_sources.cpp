@@ -1,0 +1,97 @@
+#include "agent/config/option_sources.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "agent/base/text.h"
+#include "agent/config/flag_file.h"
+
+namespace metergate {
+
+namespace {
+
+std::string site_of(const OptionInfo& option, const std::string& value) {
+  return "--" + option.name + (option.repeatable ? " '" + value + "'" : "");
+}
+
+std::vector<std::string> agent_names() {
+  std::vector<std::string> names = option_names(kForRun);
+  names.erase(
+      std::remove_if(names.begin(), names.end(), [](const std::string& n) { return !find_option(n)->of_agent(); }),
+      names.end());
+  return names;
+}
+
+}  // namespace
+
+std::string variable_name(const std::string& option) {
+  std::string name = "METERGATE_";
+  for (const char c : option) name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+OptionSources::Refusal OptionSources::apply(const OptionInfo& option, const Setting& setting) {
+  if (setting.value.empty())
+    return refused(setting, "has no value" + (option.value.empty() ? "" : "; such a value is " + option.value));
+  given_.insert(option.name);
+  return option.apply(invocation_, setting);
+}
+
+OptionSources::Refusal OptionSources::add(const Setting& setting) {
+  if (setting.option.empty() && setting.value.size() > 1 && setting.value[0] == '@')
+    return add_file(setting.value.substr(1));
+  if (setting.option.empty()) {
+    words_.push_back(setting.value);
+    return std::nullopt;
+  }
+  const OptionInfo* option = find_option(setting.option);
+  if (!option || !option->apply) return std::nullopt;  // --config and the like are done before
+  Setting placed = setting;
+  placed.place = site_of(*option, setting.value);
+  return apply(*option, placed);
+}
+
+OptionSources::Refusal OptionSources::add_file(const std::string& path) {
+  auto lines = read_flag_file(path);
+  if (auto* error = std::get_if<UsageError>(&lines)) return *error;
+  for (FlagLine& line : std::get<0>(lines)) {
+    const Setting setting{line.name, line.value, line.place, true};
+    const OptionInfo* option = find_option(line.name);
+    const std::string special = special_refusal(line.name);
+    if (!special.empty()) return refused(setting, special);
+    if (!option) {
+      return UsageError{line.place + ": unknown option '" + line.name + "'" + hint(line.name, agent_names()),
+                        kWrongFile};
+    }
+    if (!option->of_agent()) return refused(setting, "stands on the command line only");
+    if (auto refusal = apply(*option, setting)) return refusal;
+  }
+  return std::nullopt;
+}
+
+OptionSources::Refusal OptionSources::add_environment(const std::map<std::string, std::string>& environment) {
+  std::map<std::string, const OptionInfo*> known;
+  for (const OptionInfo& option : option_table()) known[variable_name(option.name)] = &option;
+  for (const auto& [name, value] : environment) {
+    if (name == "METERGATE_PASSWORD") return UsageError{name + ": " + special_refusal("password"), kWrongFlags};
+    const auto found = known.find(name);
+    if (found == known.end()) {
+      std::vector<std::string> names;
+      for (const std::string& option : agent_names()) names.push_back(variable_name(option));
+      invocation_.warnings.push_back(name + " is no option and was ignored" + hint(name, names));
+      continue;
+    }
+    const OptionInfo& option = *found->second;
+    if (value.empty() || !option.of_agent()) continue;
+    const std::vector<std::string> values = option.repeatable ? split(value, '\n') : std::vector<std::string>{value};
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::string one(trim(values[i]));
+      if (one.empty()) continue;
+      const Place place = name + (option.repeatable ? " line " + std::to_string(i + 1) : "");
+      if (auto refusal = apply(option, Setting{option.name, one, place})) return refusal;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace metergate

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/config/option_table.h"
+
+namespace metergate {
+
+/// Brings settings of all sources into one Invocation, in the order in which they are given: later ones win.
+class OptionSources {
+ public:
+  using Refusal = std::optional<UsageError>;
+
+  /// A setting that may be `@FILE` or a stray word (both without an option name).
+  Refusal add(const Setting& setting);
+  Refusal add_file(const std::string& path);
+  /// The METERGATE_ variables. Empty ones count as not set, those that are no option are told as warnings.
+  Refusal add_environment(const std::map<std::string, std::string>& environment);
+
+  Invocation& invocation() { return invocation_; }
+  const std::vector<std::string>& words() const { return words_; }
+  bool given(const std::string& option) const { return given_.count(option) != 0; }
+
+ private:
+  Refusal apply(const OptionInfo& option, const Setting& setting);
+
+  Invocation invocation_;
+  std::vector<std::string> words_;
+  std::set<std::string> given_;
+};
+
+/// `METERGATE_GATEWAY_ID` for `gateway-id`.
+std::string variable_name(const std::string& option);
+
+}  // namespace metergate

@@ -1,0 +1,63 @@
+#include "agent/config/option_values.h"
+
+#include <algorithm>
+
+#include "agent/base/text.h"
+#include "agent/base/utf8.h"
+
+namespace metergate {
+
+namespace {
+
+constexpr std::size_t kLongestPrefix = 200;
+
+bool only(std::string_view text, std::size_t longest, bool (*good)(char)) {
+  return !text.empty() && text.size() <= longest && std::all_of(text.begin(), text.end(), good);
+}
+
+}  // namespace
+
+Result<std::string> parse_gateway_id(const std::string& value) {
+  const bool good = only(value, 64, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+  if (good) return value;
+  return Error{Errc::kInvalid, "'" + value + "' is not 1 to 64 letters, digits, '_' or '-'"};
+}
+
+Result<std::string> parse_client_id(const std::string& value) {
+  if (only(value, 128, [](char c) { return c > ' ' && c <= '~'; })) return value;
+  return Error{Errc::kInvalid, "'" + value + "' is not 1 to 128 printable ASCII characters without blanks"};
+}
+
+Result<std::string> parse_topic_prefix(const std::string& value) {
+  const auto wrong = [&value](const std::string& why) { return Error{Errc::kInvalid, "'" + value + "' " + why}; };
+  const bool control =
+      std::any_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+  if (value.size() > kLongestPrefix || control || !is_utf8(value)) return wrong("is not up to 200 bytes of UTF-8 text");
+  if (value.find_first_of("+#") != std::string::npos) return wrong("has a wildcard; '+' and '#' are for subscribers");
+  if (value[0] == '$') return wrong("starts with '$', which is the broker's own");
+  const std::vector<std::string> levels = split(value, '/');
+  if (std::find(levels.begin(), levels.end(), "") != levels.end()) {
+    return wrong("has an empty level; no '/' stands at an end or beside another");
+  }
+  return value;
+}
+
+Result<Millis> parse_keep_alive(const std::string& value) {
+  auto time = parse_duration(value, std::chrono::seconds(1), std::chrono::seconds(65535));
+  if (time && *time % std::chrono::seconds(1) != Millis{0})
+    return Error{Errc::kInvalid, "'" + value + "' is not in whole seconds"};
+  return time;
+}
+
+Result<std::int64_t> parse_register_address(const std::string& value) {
+  const bool hex = value.compare(0, 2, "0x") == 0 && value.size() > 2 && value.size() <= 6 &&
+                   value.find_first_not_of("0123456789abcdefABCDEF", 2) == std::string::npos;
+  if (hex) return std::int64_t{std::stoi(value.substr(2), nullptr, 16)};
+  auto number = parse_integer(value, 0, 65535);
+  if (number) return number;
+  return Error{Errc::kInvalid, "'" + value + "' is not a zero-based address from 0 to 65535 or 0x0 to 0xFFFF"};
+}
+
+}  // namespace metergate

@@ -1,0 +1,168 @@
+#include "agent/config/options.h"
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <sstream>
+
+#include "agent/base/text.h"
+#include "agent/config/help.h"
+#include "agent/config/option_rules.h"
+#include "agent/config/option_sources.h"
+#include "agent/config/option_table.h"
+
+namespace metergate {
+
+namespace {
+
+namespace po = boost::program_options;
+using Command = Invocation::Command;
+
+constexpr unsigned kHelpWidth = 120;
+constexpr unsigned kHelpText = 70;
+
+void describe(po::options_description& to, const OptionInfo& option) {
+  const std::string name = option.name == "help" ? "help,h" : option.name;
+  const std::string text = option.help + (option.repeatable ? " *" : "");
+  if (option.value.empty()) {
+    to.add_options()(name.c_str(), text.c_str());
+    return;
+  }
+  auto* value = po::value<std::string>()->value_name(option.value);
+  if (!option.preset.empty()) value->default_value("", option.preset);
+  to.add_options()(name.c_str(), value, text.c_str());
+}
+
+std::string describe_options(Commands command) {
+  std::ostringstream out;
+  std::vector<std::string> groups;
+  for (const OptionInfo& option : option_table()) {
+    const bool shown = (option.commands & command) != 0 && !option.group.empty();
+    if (shown && std::find(groups.begin(), groups.end(), option.group) == groups.end()) groups.push_back(option.group);
+  }
+  for (const std::string& group : groups) {
+    po::options_description options(group, kHelpWidth, kHelpText);
+    for (const OptionInfo& option : option_table()) {
+      if ((option.commands & command) != 0 && option.group == group) describe(options, option);
+    }
+    out << "\n" << options;
+  }
+  return out.str();
+}
+
+std::string owner_of(const OptionInfo& option) {
+  for (const CommandInfo& command : command_table()) {
+    if ((option.commands & command.bit) != 0) return command.name;
+  }
+  return "";
+}
+
+UsageError unknown_option(const std::string& name, const CommandInfo& command) {
+  const std::string special = special_refusal(name);
+  if (!special.empty()) return UsageError{"--" + name + ": " + special};
+  if (const OptionInfo* option = find_option(name)) {
+    return UsageError{"--" + name + " is an option of '" + owner_of(*option) + "', not of '" + command.name + "'"};
+  }
+  const auto meant = nearest(name, option_names(command.bit));
+  const std::string written = (name[0] == '-' ? "" : "--") + name;  // a short one keeps its dash
+  return UsageError{"unknown option '" + written + "'" + (meant ? " (did you mean '--" + *meant + "'?)" : "") +
+                    "; 'metergate " + command.name + " --help' lists them"};
+}
+
+bool looks_like_a_flag(const std::string& value) { return value.compare(0, 2, "--") == 0 || value == "-h"; }
+
+/// The words behind the command, options as they were written and other words under an empty name. Names are checked,
+/// values only for being there.
+std::variant<std::vector<Setting>, UsageError> split_words(const CommandInfo& command,
+                                                           const std::vector<std::string>& words) {
+  po::options_description options;
+  for (const OptionInfo& option : option_table()) {
+    if ((option.commands & command.bit) != 0) describe(options, option);
+  }
+  std::vector<Setting> settings;
+  try {
+    const auto parsed = po::command_line_parser(words)
+                            .options(options)
+                            .allow_unregistered()
+                            .style(po::command_line_style::unix_style & ~po::command_line_style::allow_guessing)
+                            .run();
+    for (const auto& option : parsed.options) {
+      if (option.position_key >= 0) {
+        for (const std::string& word : option.value) settings.push_back({"", word, "", false});
+        continue;
+      }
+      if (option.unregistered) return unknown_option(option.string_key, command);
+      const std::string value = option.value.empty() ? "yes" : option.value.back();
+      if (looks_like_a_flag(value)) {
+        return UsageError{"--" + option.string_key + " has no value: '" + value + "' behind it looks like a flag"};
+      }
+      settings.push_back({option.string_key, value, "", false});
+    }
+  } catch (const po::error_with_option_name& e) {
+    const OptionInfo* option = find_option(e.get_option_name().substr(2));
+    if (option && option->value.empty()) return UsageError{e.get_option_name() + " takes no value"};
+    return UsageError{e.get_option_name() + " has no value" +
+                      (option ? "; write " + e.get_option_name() + " " + option->value : "")};
+  } catch (const po::error& e) {
+    return UsageError{e.what()};
+  }
+  return settings;
+}
+
+std::optional<UsageError> collect(OptionSources& sources, const std::vector<Setting>& settings,
+                                  const std::map<std::string, std::string>& environment) {
+  const auto named = environment.find(variable_name("config"));
+  std::string config = named == environment.end() ? "" : named->second;
+  for (const Setting& setting : settings) {
+    if (setting.option == "config") config = setting.value;
+  }
+  if (!config.empty()) {
+    if (auto refusal = sources.add_file(config)) return refusal;
+  }
+  if (auto refusal = sources.add_environment(environment)) return refusal;
+  for (const Setting& setting : settings) {
+    if (auto refusal = sources.add(setting)) return refusal;
+  }
+  return std::nullopt;
+}
+
+Invocation only_text(Command command, std::string text) {
+  Invocation invocation;
+  invocation.command = command;
+  invocation.text = std::move(text);
+  return invocation;
+}
+
+std::string version_text() { return std::string("metergate ") + METERGATE_VERSION + "\n"; }
+
+}  // namespace
+
+std::variant<Invocation, UsageError> parse_command_line(const std::vector<std::string>& arguments,
+                                                        const std::map<std::string, std::string>& environment) {
+  if (arguments.empty()) return UsageError{"there is no command\n" + overview()};
+  const std::string& word = arguments[0];
+  if (word == "--help" || word == "-h" || word == "help") return only_text(Command::kHelp, overview());
+  if (word == "--version") return only_text(Command::kVersion, version_text());
+  const CommandInfo* command = find_command(word);
+  if (!command)
+    return UsageError{"unknown command '" + word + "'" + hint(word, command_names()) +
+                      "; 'metergate --help' lists them"};
+
+  const auto split = split_words(*command, {arguments.begin() + 1, arguments.end()});
+  if (const auto* error = std::get_if<UsageError>(&split)) return *error;
+  const auto& settings = std::get<0>(split);
+  for (const Setting& setting : settings) {
+    if (setting.option == "version") return only_text(Command::kVersion, version_text());
+    if (setting.option == "help") {
+      return only_text(Command::kHelp, usage_of(*command) + describe_options(command->bit) + forms_of(*command));
+    }
+  }
+
+  OptionSources sources;
+  sources.invocation().command = command->command;
+  sources.invocation().options.store.path = kDefaultStore;
+  if (auto refusal = collect(sources, settings, environment)) return *refusal;
+  if (auto refusal = complete(sources)) return *refusal;
+  return std::move(sources.invocation());
+}
+
+}  // namespace metergate

@@ -1,0 +1,139 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "agent/base/log.h"
+#include "agent/base/result.h"
+#include "agent/config/endpoint.h"
+#include "drivers/bus.h"
+#include "store/store.h"
+
+namespace metergate {
+
+/// Where a value was written, for messages: `--batch`, `--bus 'name=plant,...'`, `METERGATE_BUS line 2`,
+/// `site.conf:12`, `meters.csv:3`.
+using Place = std::string;
+int status_of(const Place& place);  ///< exit status of a fault there: 64 for flags and environment, 78 for files
+
+struct BusSpec {
+  std::string name;
+  BusSettings settings;
+  int retries = 1;
+  Place place;
+};
+
+struct MeterSpec {
+  std::string id;
+  std::string bus;
+  int unit = 0;
+  std::string profile;
+  std::string label;
+  std::string serial;
+  std::vector<std::string> points;  ///< names or patterns; empty: all
+  std::string ct, pt;               ///< as written, `200/5`; empty if not given
+  bool writable = false;
+  std::optional<Millis> timeout;
+  std::optional<int> retries;
+  Millis gap{0};
+  std::optional<int> max_registers;
+  Place place;
+};
+
+/// One schedule of a meter. `every` of --meter makes the poll named "main".
+struct PollSpec {
+  std::string meter;
+  std::string name;
+  Millis every{0};                  ///< 0: back to back
+  std::vector<std::string> points;  ///< names or patterns; empty: all
+  bool keep_high = true;
+  Place place;
+};
+
+struct UplinkOptions {
+  bool to_stdout = false;
+  bool tls = false;
+  std::string host;
+  int port = 1883;
+  std::string topic_prefix = "metergate";
+  std::string client_id;
+  std::string username;
+  std::string password_file, ca_file, cert_file, key_file;
+  Millis keep_alive{20000};
+  Millis backoff_min{1000};
+  Millis backoff_max{60000};
+  int max_inflight = 16;
+  int batch = 50;
+  /// What makes a record delivered: the broker's PUBACK, or a consumer's receipt.
+  bool receipts = false;
+  Millis receipt_timeout{60000};  ///< with receipts: then what the broker acknowledged goes out again
+};
+
+struct Options {
+  std::string gateway;  ///< may be empty with stdout only
+  std::vector<BusSpec> buses;
+  std::vector<MeterSpec> meters;
+  std::vector<PollSpec> polls;
+  std::vector<std::string> profile_dirs;
+  UplinkOptions uplink;
+  StoreSettings store;
+  std::string control = "/run/metergate/control";
+  std::optional<Endpoint> http;  ///< a numeric address; beyond loopback only with a token
+  std::string http_token_file;
+  bool trust_clock = false;
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+};
+
+/// What the command line asks for.
+struct Invocation {
+  enum class Command { kRun, kCheck, kRead, kProfiles, kScan, kStore, kPause, kResume, kHelp, kVersion };
+  Command command = Command::kHelp;
+  Options options;
+  std::string text;                   ///< help or version text; the name for `profiles NAME`, the bus for `pause BUS`
+  std::vector<std::string> warnings;  ///< what was ignored, to be logged
+
+  Millis pause = std::chrono::minutes(30);  ///< how long `pause` lends the bus's port
+
+  // store: `text` is waiting, drops, dead, commands or export
+  Lane lane = Lane::kReadings;
+  std::optional<UtcTime> from, to;
+  bool csv = false;
+
+  // read: `meter` or `bus` and `unit`; then `table` (raw) or its points
+  std::string meter;
+  std::optional<BusSpec> bus;
+  int unit = 0;
+  std::string profile;
+  std::optional<Table> table;
+  std::uint16_t address = 0, count = 1;
+  std::optional<Millis> watch;
+  bool all = false;
+  int repeat = 1;  ///< rounds with `all`
+  bool json = false;
+
+  // scan, of the last bus of `options`
+  std::vector<int> units;
+  std::vector<int> bauds;          ///< empty: the bus's own, then the usual ones
+  std::vector<std::string> modes;  ///< likewise
+};
+
+constexpr int kWrongFlags = 64;  // EX_USAGE of sysexits.h
+constexpr int kWrongFile = 78;   // EX_CONFIG
+
+/// A refused command line or file: the message and the exit status.
+struct UsageError {
+  std::string message;
+  int status = kWrongFlags;
+};
+
+/// `environment` holds the METERGATE_ variables only. Reads the files that the flags name, nothing else.
+/// Sources in growing precedence: --config, environment, then @FILE and flags as written; the later value of an option
+/// wins, repeatable options add up.
+std::variant<Invocation, UsageError> parse_command_line(const std::vector<std::string>& arguments,
+                                                        const std::map<std::string, std::string>& environment);
+
+}  // namespace metergate

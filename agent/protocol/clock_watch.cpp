@@ -1,0 +1,41 @@
+#include "agent/protocol/clock_watch.h"
+
+#include "agent/base/json.h"
+
+namespace metergate {
+
+namespace {
+constexpr Millis kStep{1000};
+constexpr Millis kLook{500};
+}  // namespace
+
+void ClockWatch::look() {
+  const Moment moment = moment_of(clock_);
+  const Millis offset =
+      moment.utc.time_since_epoch() - std::chrono::duration_cast<Millis>(moment.mono.time_since_epoch());
+  std::int64_t delta = 0;
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    if (offset_ && std::chrono::abs(offset - *offset_) > kStep) delta = (offset - *offset_).count();
+    offset_ = offset;
+  }
+  if (delta == 0) return;
+  const Stamp stamp{moment.utc, clock_.synced()};
+  Draft draft = event_draft(stamp, "clock_stepped", "{}");
+  draft.late_body = [stamp, delta](const std::array<std::int64_t, kLanes>& last) {
+    JsonWriter json;
+    json.begin_object().member("delta_ms", delta).key("last").begin_object();
+    for (const Lane lane : kAllLanes) json.member(lane_name(lane), last[static_cast<std::size_t>(lane)]);
+    json.end_object().end_object();
+    return event_draft(stamp, "clock_stepped", json.take()).body;
+  };
+  outbox_.append({std::move(draft)});
+  log_.warn("clock stepped", {{"delta_ms", std::to_string(delta)}});
+}
+
+MonoTime ClockWatch::step(MonoTime now) {
+  look();
+  return now + kLook;
+}
+
+}  // namespace metergate

@@ -1,0 +1,248 @@
+#include "agent/protocol/codec.h"
+
+#include <limits>
+
+#include "agent/base/json.h"
+#include "agent/base/text.h"
+
+namespace metergate {
+
+namespace {
+
+void write_stamp(JsonWriter& json, const Stamp& stamp) {
+  json.member("at", rfc3339(stamp.at)).member("clock", std::string(stamp.synced ? "synced" : "unsynced"));
+}
+
+void write_failure(JsonWriter& json, std::string_view name, const Failure& failure) {
+  json.key(name).begin_object().member("code", failure.code).member("message", failure.message).end_object();
+}
+
+void write_values(JsonWriter& json, const std::vector<std::pair<std::string, Value>>& values) {
+  json.key("values").begin_object();
+  for (const auto& [point, value] : values) json.raw_member(point, value_json(value));
+  json.end_object();
+}
+
+void write_errors(JsonWriter& json, const std::vector<std::pair<std::string, Failure>>& errors) {
+  if (errors.empty()) return;
+  json.key("errors").begin_object();
+  for (const auto& [point, failure] : errors) write_failure(json, point, failure);
+  json.end_object();
+}
+
+void write_numbers(JsonWriter& json, std::string_view name,
+                   const std::array<std::optional<std::int64_t>, kLanes>& last) {
+  json.key(name).begin_object();
+  for (const Lane lane : kAllLanes) json.member(lane_name(lane), last[static_cast<std::size_t>(lane)]);
+  json.end_object();
+}
+
+Draft draft_of(Lane lane, UtcTime at, std::string body) {
+  Draft draft;
+  draft.lane = lane;
+  draft.at = at;
+  draft.body = std::move(body);
+  return draft;
+}
+
+const char* quality_of(const Reading& reading) {
+  if (reading.error) return "bad";
+  return reading.errors.empty() ? "good" : "partial";
+}
+
+}  // namespace
+
+std::string value_json(const Value& value) {
+  JsonWriter json;
+  switch (value.form) {
+    case Value::Form::kNull:
+      json.null();
+      break;
+    case Value::Form::kNumber:
+      json.raw_number(value.text);
+      break;
+    case Value::Form::kText:
+      json.text(value.text);
+      break;
+  }
+  return json.take();
+}
+
+Failure failure_of(const Error& error) {
+  switch (error.code) {
+    case Errc::kTimeout:
+      return {"timeout", error.detail};
+    case Errc::kCrc:
+      return {"crc", error.detail};
+    case Errc::kGarbled:
+      return {"garbled", error.detail};
+    case Errc::kException:
+      return {"exception_" + std::to_string(error.exception), error.detail};
+    case Errc::kBusDown:
+    case Errc::kLocked:
+      return {"bus_down", error.detail};
+    case Errc::kPaused:
+      return {"bus_paused", error.detail};
+    default:
+      break;
+  }
+  // A value that could not be made of its registers: the detail begins with its code.
+  return {error.detail.substr(0, error.detail.find_first_of(" :")), error.detail};
+}
+
+Draft reading_draft(const Reading& r, bool keep_high) {
+  JsonWriter json;
+  write_stamp(json, r.stamp);
+  json.member("meter", r.meter).member("poll", r.poll);
+  if (r.slot) json.member("slot", rfc3339(*r.slot));
+  json.member("span_ms", r.span.count()).member("catalog", r.catalog);
+  if (!r.serial.empty()) json.member("serial", r.serial);
+  json.member("quality", std::string(quality_of(r)));
+  write_values(json, r.values);
+  if (r.error) write_failure(json, "error", *r.error);
+  write_errors(json, r.errors);
+  if (!r.flags.empty()) {
+    json.key("flags").begin_object();
+    for (const auto& [point, flags] : r.flags) {
+      json.key(point).begin_array();
+      for (const std::string& flag : flags) json.text(flag);
+      json.end_array();
+    }
+    json.end_object();
+  }
+  Draft draft = draft_of(Lane::kReadings, r.stamp.at, json.take());
+  draft.meter = r.meter;
+  draft.keep_high = keep_high;
+  return draft;
+}
+
+Draft result_draft(const CommandResult& r) {
+  JsonWriter json;
+  write_stamp(json, r.stamp);
+  json.member("command", r.command).member("op", r.op);
+  if (!r.meter.empty()) json.member("meter", r.meter);
+  if (r.route) {
+    json.key("route").begin_object().member("bus", r.route->first).member("unit", r.route->second).end_object();
+  }
+  json.member("status", r.status);
+  if (r.error) write_failure(json, "error", *r.error);
+  if (!r.values.empty()) write_values(json, r.values);
+  write_errors(json, r.errors);
+  if (r.registers) {
+    json.key("registers").begin_array();
+    for (const std::uint16_t word : *r.registers) json.number(word);
+    json.end_array();
+  }
+  json.raw(r.more);
+  json.member("received_at", rfc3339(r.received));
+  if (r.started) json.member("started_at", rfc3339(*r.started));
+  if (r.finished) json.member("finished_at", rfc3339(*r.finished));
+  Draft draft = draft_of(Lane::kResults, r.stamp.at, json.take());
+  draft.meter = r.meter;
+  return draft;
+}
+
+Draft event_draft(Stamp stamp, std::string_view name, const std::string& detail) {
+  JsonWriter json;
+  write_stamp(json, stamp);
+  json.member("event", name).raw_member("detail", detail);
+  return draft_of(Lane::kEvents, stamp.at, json.take());
+}
+
+std::string record_bytes(const std::string& gateway, const std::string& epoch, Lane lane, std::int64_t seq,
+                         const std::string& body) {
+  const std::string number = std::to_string(seq);
+  return "{\"id\":\"" + gateway + "/" + epoch + "/" + lane_name(lane) + "/" + number + "\",\"seq\":" + number + "," +
+         body + "}";
+}
+
+RecordFormat record_format(const std::string& gateway, const Clock& clock) {
+  RecordFormat format;
+  format.finish = [gateway](const std::string& epoch, Lane lane, std::int64_t seq, const std::string& body) {
+    return record_bytes(gateway, epoch, lane, seq, body);
+  };
+  format.dropped = [&clock](const std::string& epoch, Lane lane, std::int64_t from_seq, std::int64_t to_seq,
+                            std::int64_t count, UtcTime now) {
+    JsonWriter json;
+    json.begin_object().member("epoch", epoch).member("lane", std::string(lane_name(lane)));
+    json.member("from_seq", from_seq).member("to_seq", to_seq).member("count", count).end_object();
+    return event_draft(Stamp{now, clock.synced()}, "records_dropped", json.take());
+  };
+  format.lost = [&clock](std::int64_t count, const std::vector<std::string>& meters, UtcTime from, UtcTime to,
+                         const std::string& why, UtcTime now) {
+    JsonWriter json;
+    json.begin_object().member("count", count).key("meters").begin_array();
+    for (const std::string& meter : meters) json.text(meter);
+    json.end_array().member("from", rfc3339(from)).member("to", rfc3339(to)).member("why", why).end_object();
+    return event_draft(Stamp{now, clock.synced()}, "readings_lost", json.take());
+  };
+  return format;
+}
+
+std::string started_detail(const Opened& opened, const std::string& version) {
+  JsonWriter json;
+  json.begin_object().member("version", version).key("previous");
+  if (opened.previous) {
+    json.begin_object().member("epoch", opened.previous->epoch);
+    write_numbers(json, "last", opened.previous->numbers.last);
+    json.end_object();
+  } else {
+    json.null();
+  }
+  switch (opened.origin) {
+    case StoreOrigin::kKept:
+      json.member("store", std::string("kept"));
+      break;
+    case StoreOrigin::kNew:
+      json.member("store", std::string("new"));
+      break;
+    case StoreOrigin::kReplaced:
+      json.member("store", std::string("replaced")).member("aside", opened.aside).key("saved").begin_object();
+      for (const Lane lane : kAllLanes) json.member(lane_name(lane), opened.saved[static_cast<std::size_t>(lane)]);
+      json.end_object().member("commands", std::string(opened.commands_saved ? "saved" : "lost"));
+      break;
+  }
+  return json.end_object().take();
+}
+
+Topics topics_of(const std::string& prefix, const std::string& gateway) {
+  const std::string base = prefix + "/" + gateway + "/";
+  Topics topics{base + "status", base + "catalog", base + "commands", base + "receipts", {}};
+  for (const Lane lane : kAllLanes) topics.lanes[static_cast<std::size_t>(lane)] = base + lane_name(lane);
+  return topics;
+}
+
+std::string status_payload(const StatusMessage& status) {
+  JsonWriter json;
+  json.begin_object()
+      .member("gateway", status.gateway)
+      .member("state", std::string(status.online ? "online" : "offline"));
+  json.member("at", rfc3339(status.at)).member("since", rfc3339(status.since));
+  json.member("version", status.version).member("epoch", status.epoch);
+  if (status.last) {
+    json.key("last").begin_object();
+    for (const Lane lane : kAllLanes) json.member(lane_name(lane), (*status.last)[static_cast<std::size_t>(lane)]);
+    json.end_object();
+  }
+  return json.end_object().take();
+}
+
+std::optional<std::string> epoch_of_status(std::string_view payload) {
+  const Result<Json> json = parse_json(payload);
+  const Json* epoch = json ? json->find("epoch") : nullptr;
+  return epoch != nullptr ? epoch->as_text() : std::nullopt;
+}
+
+std::optional<Receipt> parse_receipt(std::string_view payload) {
+  const Result<Json> json = parse_json(payload);
+  const Json* epoch = json ? json->find("epoch") : nullptr;
+  const Json* name = json ? json->find("lane") : nullptr;
+  const Json* number = json ? json->find("upto") : nullptr;
+  if (epoch == nullptr || name == nullptr || number == nullptr || !epoch->as_text()) return std::nullopt;
+  const auto lane = lane_of(name->as_text().value_or(""));
+  const auto upto = number->as_integer(0, std::numeric_limits<std::int64_t>::max());
+  if (!lane || !upto) return std::nullopt;
+  return Receipt{*epoch->as_text(), *lane, *upto};
+}
+
+}  // namespace metergate

@@ -1,0 +1,314 @@
+#include "agent/protocol/command.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "agent/base/json.h"
+#include "agent/base/text.h"
+
+namespace metergate {
+namespace {
+
+constexpr std::size_t kMaxName = 128;
+constexpr std::int64_t kMostSeq = 1LL << 53;  // what every JSON reader takes
+constexpr std::array<std::pair<const char*, Command::Op>, 7> kOps{{{"read", Command::Op::kRead},
+                                                                   {"write", Command::Op::kWrite},
+                                                                   {"status", Command::Op::kStatus},
+                                                                   {"catalog", Command::Op::kCatalog},
+                                                                   {"pause", Command::Op::kPause},
+                                                                   {"resume", Command::Op::kResume},
+                                                                   {"replay", Command::Op::kReplay}}};
+constexpr std::array<std::pair<const char*, Table>, 4> kTables{
+    {{"coil", Table::kCoil}, {"discrete", Table::kDiscrete}, {"input", Table::kInput}, {"holding", Table::kHolding}}};
+
+struct Refusal {
+  std::string code;
+  std::string message;
+};
+using Verdict = std::optional<Refusal>;
+Refusal bad_command(std::string message) { return Refusal{"bad_command", std::move(message)}; }
+Refusal bad_value(std::string message) { return Refusal{"bad_value", std::move(message)}; }
+Error invalid(std::string message) { return Error{Errc::kInvalid, std::move(message)}; }
+
+/// What a person sees of a hostile text: bounded, the escaping is done where it is written.
+std::string shown(const std::string& text) {
+  return "'" + (text.size() > 40 ? text.substr(0, 40) + "..." : text) + "'";
+}
+
+const Json* given(const Json& object, std::string_view name) {
+  const Json* member = object.find(name);
+  return member && !member->is(Json::Kind::kNull) ? member : nullptr;
+}
+
+bool is_id(const std::string& text) {
+  return !text.empty() && text.size() <= 128 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '!' && c <= '~'; });
+}
+
+Result<std::string> read_name(const Json& json, const std::string& what) {
+  if (json.is(Json::Kind::kText) && !json.text.empty() && json.text.size() <= kMaxName) return json.text;
+  return invalid(what + " must be a text of 1 to " + std::to_string(kMaxName) + " bytes");
+}
+
+Result<Route> read_route(const Json& json) {
+  const Json* bus = given(json, "bus");
+  const Json* unit = given(json, "unit");
+  if (!bus || !unit) return invalid(R"(route must be an object like {"bus":"rs485-1","unit":7})");
+  auto name = read_name(*bus, "bus of route");
+  if (!name) return name.error();
+  const auto number = unit->as_integer(0, 255);
+  if (!number) return invalid("unit of route must be a whole number from 0 to 255");
+  return Route{*name, static_cast<int>(*number)};
+}
+
+Result<Block> read_registers(const Json& json) {
+  const Json* name = given(json, "table");
+  const Json* address = given(json, "address");
+  const Json* count = given(json, "count");
+  if (!name || !address || !count) {
+    return invalid(R"(registers must be an object like {"table":"holding","address":0,"count":10})");
+  }
+  const auto* const table =
+      std::find_if(kTables.begin(), kTables.end(), [&](const auto& t) { return name->as_text() == t.first; });
+  if (table == kTables.end()) return invalid("table of registers must be coil, discrete, input or holding");
+  const bool bits = table->second == Table::kCoil || table->second == Table::kDiscrete;
+  const auto first = address->as_integer(0, 65'535);
+  if (!first) return invalid("address of registers must be a whole number from 0 to 65535");
+  // Modbus Application Protocol V1.1b3, 6.1 to 6.4: what fits the answer to one request.
+  const auto many = count->as_integer(1, bits ? 2000 : 125);
+  if (!many) {
+    return invalid(std::string("count of registers must be a whole number from 1 to ") +
+                   (bits ? "2000 for " : "125 for ") + table->first);
+  }
+  if (*first + *many > 65'536)
+    return invalid("registers must end at 65535 or before: address + count is at most 65536");
+  return Block{table->second, static_cast<std::uint16_t>(*first), static_cast<std::uint16_t>(*many)};
+}
+
+Verdict fill_points(const Json& object, Command& command) {
+  const Json* points = given(object, "points");
+  command.all_points = points == nullptr;
+  if (!points) return std::nullopt;
+  if (!points->is(Json::Kind::kArray) || points->items.empty()) {
+    return bad_command("points must be an array of at least one name; leave it out for all points");
+  }
+  for (const Json& item : points->items) {
+    auto name = read_name(item, "each of points");
+    if (!name) return bad_command(name.error().detail);
+    command.points.push_back(std::move(*name));
+  }
+  return std::nullopt;
+}
+
+Verdict fill_read(const Json& object, Command& command) {
+  const Json* meter = given(object, "meter");
+  const Json* route = given(object, "route");
+  const Json* registers = given(object, "registers");
+  if ((meter != nullptr) == (route != nullptr) || (route != nullptr) != (registers != nullptr)) {
+    return bad_command("a read needs either meter, or route and registers together");
+  }
+  if (meter) {
+    auto name = read_name(*meter, "meter");
+    if (!name) return bad_command(name.error().detail);
+    command.meter = std::move(*name);
+    return fill_points(object, command);
+  }
+  auto where = read_route(*route);
+  if (!where) return bad_command(where.error().detail);
+  command.route = std::move(*where);
+  auto block = read_registers(*registers);
+  if (!block) return bad_command(block.error().detail);
+  command.registers = *block;
+  return std::nullopt;
+}
+
+Verdict fill_value(const Json& json, Command& command) {
+  if (json.is(Json::Kind::kNumber)) {
+    const auto number = Decimal::parse(json.text);
+    if (!number) return bad_value("value must be a number of at most 38 digits, not " + shown(json.text));
+    command.value = Value{Value::Form::kNumber, json.text, number};
+    return std::nullopt;
+  }
+  if (json.is(Json::Kind::kText)) {
+    if (json.text.empty() || json.text.size() > kMaxName)
+      return bad_value("value must be a number or the name of a state");
+    command.value = Value{Value::Form::kText, json.text, std::nullopt};
+    return std::nullopt;
+  }
+  if (json.is(Json::Kind::kBoolean)) {
+    return bad_value(std::string("value must be a number or the name of a state: write ") + (json.boolean ? "1" : "0"));
+  }
+  return bad_value("value must be a number or the name of a state");
+}
+
+Verdict fill_write(const Json& object, Command& command) {
+  const Json* meter = given(object, "meter");
+  const Json* point = given(object, "point");
+  const Json* value = object.find("value");
+  if (!meter || !point || !value) return bad_command("a write needs meter, point and value");
+  if (given(object, "route")) return bad_command("a write goes to a meter's point only, leave out route");
+  auto name = read_name(*meter, "meter");
+  if (!name) return bad_command(name.error().detail);
+  command.meter = std::move(*name);
+  auto quantity = read_name(*point, "point");
+  if (!quantity) return bad_command(quantity.error().detail);
+  command.point = std::move(*quantity);
+  if (!command.expires) {
+    return bad_command(
+        "a write needs expires_at, a time like \"2026-11-22T10:00:30.000Z\" after which it must not happen");
+  }
+  return fill_value(*value, command);
+}
+
+Verdict fill_catalog(const Json& object, Command& command) {
+  const Json* hash = given(object, "catalog");
+  if (!hash) return std::nullopt;
+  const bool good = hash->is(Json::Kind::kText) && hash->text.size() == 8 &&
+                    hash->text.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (!good) return bad_command("catalog must be 8 hex digits in small letters, as readings carry them");
+  command.catalog = hash->text;
+  return std::nullopt;
+}
+
+Verdict fill_bus(const Json& object, Command& command) {
+  const Json* bus = given(object, "bus");
+  if (!bus) return bad_command("a pause or resume needs bus, the name of one");
+  auto name = read_name(*bus, "bus");
+  if (!name) return bad_command(name.error().detail);
+  command.bus = std::move(*name);
+  const Json* time = given(object, "for");
+  if (!time) return std::nullopt;
+  const auto length = parse_duration(time->as_text().value_or("?"), kShortestPause, kLongestPause);
+  if (!length) return bad_value("for: " + length.error().detail);
+  command.time = *length;
+  return std::nullopt;
+}
+
+Verdict fill_numbers(const Json& object, ReplayWish& wish) {
+  const Json* epoch = given(object, "epoch");
+  const Json* from = given(object, "from_seq");
+  const Json* to = given(object, "to_seq");
+  if (!epoch || !from || !to) return bad_command("a replay by number needs epoch, from_seq and to_seq");
+  auto name = read_name(*epoch, "epoch");
+  if (!name) return bad_command(name.error().detail);
+  wish.epoch = std::move(*name);
+  const auto first = from->as_integer(1, kMostSeq);
+  const auto last = to->as_integer(1, kMostSeq);
+  if (!first || !last || *first > *last) {
+    return bad_command("from_seq and to_seq must be whole numbers from 1, the first not above the last");
+  }
+  wish.from_seq = *first;
+  wish.to_seq = *last;
+  return std::nullopt;
+}
+
+Verdict fill_times(const Json& from, const Json& to, ReplayWish& wish) {
+  const auto first = from.is(Json::Kind::kText) ? parse_rfc3339(from.text) : std::nullopt;
+  const auto last = to.is(Json::Kind::kText) ? parse_rfc3339(to.text) : std::nullopt;
+  if (!first || !last || *first > *last) {
+    return bad_command(
+        "from and to must be RFC 3339 times like \"2026-11-22T10:00:30.000Z\", the first not behind the last");
+  }
+  wish.from = *first;
+  wish.to = *last;
+  return std::nullopt;
+}
+
+Verdict fill_replay(const Json& object, Command& command) {
+  if (const Json* name = given(object, "lane")) {
+    const auto lane = lane_of(name->is(Json::Kind::kText) ? name->text : "");
+    if (!lane) return bad_command("lane must be readings, results or events");
+    command.replay.lane = *lane;
+  }
+  if (const Json* meter = given(object, "meter")) {
+    auto name = read_name(*meter, "meter");
+    if (!name) return bad_command(name.error().detail);
+    command.meter = command.replay.meter = std::move(*name);
+  }
+  const Json* from = given(object, "from");
+  const Json* to = given(object, "to");
+  const bool by_number = given(object, "epoch") || given(object, "from_seq") || given(object, "to_seq");
+  if (by_number == (from || to) || (from == nullptr) != (to == nullptr)) {
+    return bad_command("a replay needs either epoch, from_seq and to_seq, or from and to");
+  }
+  return by_number ? fill_numbers(object, command.replay) : fill_times(*from, *to, command.replay);
+}
+
+Verdict fill_op(const Json& object, Command& command) {
+  const Json* op = given(object, "op");
+  const std::string known = "read, write, status, catalog, replay, pause or resume";
+  if (!op || !op->is(Json::Kind::kText)) return bad_command("op must be " + known);
+  const auto* const found = std::find_if(kOps.begin(), kOps.end(), [&](const auto& o) { return op->text == o.first; });
+  if (found != kOps.end()) {
+    command.op = found->second;
+    return std::nullopt;
+  }
+  return bad_command("op " + shown(op->text) + " is unknown, it must be " + known +
+                     hint(op->text.substr(0, 40), {"read", "write", "status", "catalog", "replay", "pause", "resume"}));
+}
+
+Verdict fill(const Json& object, Command& command) {
+  if (auto verdict = fill_op(object, command)) return verdict;
+  if (const Json* expires = given(object, "expires_at")) {
+    command.expires = expires->is(Json::Kind::kText) ? parse_rfc3339(expires->text) : std::nullopt;
+    if (!command.expires) return bad_command("expires_at must be an RFC 3339 time like \"2026-11-22T10:00:30.000Z\"");
+  }
+  switch (command.op) {
+    case Command::Op::kRead:
+      return fill_read(object, command);
+    case Command::Op::kWrite:
+      return fill_write(object, command);
+    case Command::Op::kCatalog:
+      return fill_catalog(object, command);
+    case Command::Op::kPause:
+    case Command::Op::kResume:
+      return fill_bus(object, command);
+    case Command::Op::kReplay:
+      return fill_replay(object, command);
+    case Command::Op::kStatus:
+      break;
+  }
+  return std::nullopt;
+}
+
+BadCommand unreadable(std::string message) { return BadCommand{{}, {}, "bad_command", std::move(message), {}, {}}; }
+
+BadCommand refused(const Json& object, const std::string& id, Refusal refusal) {
+  BadCommand bad{id, {}, std::move(refusal.code), std::move(refusal.message), {}, {}};
+  if (const Json* op = given(object, "op"); op && is_id(op->text) && op->text.size() <= 32) bad.op = op->text;
+  if (const Json* meter = given(object, "meter")) {
+    if (auto name = read_name(*meter, "meter")) bad.meter = std::move(*name);
+  }
+  if (const Json* route = given(object, "route")) {
+    if (auto where = read_route(*route)) bad.route = std::move(*where);
+  }
+  return bad;
+}
+
+}  // namespace
+
+const char* op_name(Command::Op op) {
+  return std::find_if(kOps.begin(), kOps.end(), [&](const auto& o) { return o.second == op; })->first;
+}
+
+std::variant<Command, BadCommand> parse_command(std::string_view payload) {
+  if (payload.size() > kMaxCommandBytes) {
+    return unreadable("a command is at most " + std::to_string(kMaxCommandBytes) + " bytes, this has " +
+                      std::to_string(payload.size()));
+  }
+  const auto json = parse_json(payload);
+  if (!json) return unreadable("a command must be a JSON object: " + json.error().detail);
+  if (!json->is(Json::Kind::kObject))
+    return unreadable(R"(a command must be a JSON object like {"id":"c-1","op":"status"})");
+  const Json* id = json->find("id");
+  if (!id || !id->is(Json::Kind::kText) || !is_id(id->text)) {
+    return unreadable("id must be a text of 1 to 128 ASCII characters without blanks");
+  }
+  Command command;
+  command.id = id->text;
+  if (auto refusal = fill(*json, command)) return refused(*json, command.id, std::move(*refusal));
+  return command;
+}
+
+}  // namespace metergate

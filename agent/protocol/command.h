@@ -1,0 +1,61 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "drivers/bus.h"
+#include "drivers/profile/decode.h"
+#include "store/archive.h"
+
+namespace metergate {
+
+struct Route {
+  std::string bus;
+  int unit = 0;  ///< 0 to 255; what the bus takes is the bus's matter
+};
+
+/// What the backend asks, checked for form: names are not looked up, values not compared with a profile.
+struct Command {
+  enum class Op { kRead, kWrite, kStatus, kCatalog, kPause, kResume, kReplay };
+  std::string id;
+  Op op = Op::kStatus;
+  std::string meter;               ///< read, write, replay (where it need not exist any more); empty with a route
+  std::optional<Route> route;      ///< read; always with registers
+  std::optional<Block> registers;  ///< fits one request and the address space
+  bool all_points = false;         ///< read of a meter without `points`
+  std::vector<std::string> points;
+  std::string point;               ///< write
+  Value value;                     ///< write: a number with its Decimal, or a text; true and false are refused
+  std::optional<UtcTime> expires;  ///< always there in a write
+  std::string bus;                 ///< pause, resume
+  std::optional<Millis> time;      ///< pause; how long
+  std::string catalog;             ///< 8 hex digits; empty: the present one
+  ReplayWish replay;
+};
+const char* op_name(Command::Op op);  ///< "read" ...
+
+/// A payload that is no command, with what of it can be echoed in a result.
+struct BadCommand {
+  std::string id;    ///< empty: unreadable, no result can be sent
+  std::string op;    ///< as written, if it is a word of at most 32 characters
+  std::string code;  ///< bad_command or bad_value
+  std::string message;
+  std::string meter;           ///< at most 128 bytes, else empty
+  std::optional<Route> route;  ///< if it is a valid one
+};
+
+constexpr Millis kShortestPause{1'000};  ///< of a bus
+constexpr Millis kUsualPause = std::chrono::minutes(30);
+constexpr Millis kLongestPause = std::chrono::hours(8);
+
+constexpr std::size_t kMaxCommandBytes = 64 << 10;  ///< a larger payload is unreadable
+
+/// Pure. Unknown members are ignored, a null member counts as left out (but a null value is a bad value), of members of
+/// one name the last holds.
+std::variant<Command, BadCommand> parse_command(std::string_view payload);
+
+}  // namespace metergate

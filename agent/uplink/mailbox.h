@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/protocol/codec.h"
+#include "agent/uplink/uplink.h"
+
+namespace metergate {
+
+/// What a connection told since it was last asked. In the order of its life: connected, subscribed, acked, lost.
+struct Mail {
+  std::optional<bool> session_present;  ///< set: connected
+  bool subscribed = false;
+  std::vector<std::string> statuses;  ///< payloads on this gateway's own status topic, a few at most
+  std::vector<std::string> receipts;  ///< payloads; some at most, those beyond are ignored: a later one says the same
+  std::vector<Handle> acked;          ///< bounded by what is in flight
+  std::optional<std::string> lost;
+};
+
+/// Stands between the connection's threads and the one that drives the link. Commands go straight through to their
+/// handler, on the connection's thread.
+class Mailbox final : public ConnectionListener {
+ public:
+  struct Doors {
+    std::function<bool(const Message&)> command;  ///< true when durable; may block for a commit
+    std::function<void()> wake;                   ///< mail has come
+  };
+  Mailbox(Topics topics, Doors doors) : topics_(std::move(topics)), doors_(std::move(doors)) {}
+
+  Mail take();
+  std::int64_t ignored() const;  ///< messages that were acknowledged and dropped, since start
+
+  void on_connected(bool session_present) override;
+  void on_subscribed() override;
+  void on_lost(const std::string& why) override;
+  void on_acked(Handle handle) override;
+  bool on_message(const Message& message) override;
+
+ private:
+  template <class Note>
+  void note(Note note);
+
+  const Topics topics_;
+  const Doors doors_;
+  mutable std::mutex mutex_;  // guards mail_ and ignored_
+  Mail mail_;
+  std::int64_t ignored_ = 0;
+};
+
+}  // namespace metergate

@@ -1,0 +1,335 @@
+#include "drivers/modbus/guarded_bus.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/base/text.h"
+#include "drivers/modbus/rtu_frames.h"
+#include "drivers/port/serial_port.h"
+
+namespace metergate {
+
+namespace {
+
+constexpr std::size_t kRtuOverhead = 3;                  // unit and check sum
+constexpr Nanos kSlack = std::chrono::milliseconds(20);  // drivers, USB adapters, scheduling
+constexpr std::uint8_t kFirstWrite = 5;                  // function
+constexpr int kBroadcast = 0, kLowestOwnUnit = 1, kHighestUnit = 247, kHighestTcpUnit = 255;
+
+/// What a request and its answer take on the wire.
+Nanos chars(const BusSettings& settings, const Request& request, std::size_t answer_pdu) {
+  const auto* const serial = std::get_if<SerialSettings>(&settings.port);
+  if (serial == nullptr) return Nanos{0};
+  return char_time(*serial) * (kRtuOverhead + request.pdu.size() + kRtuOverhead + answer_pdu);
+}
+
+Nanos on_wire(const BusSettings& settings, const Request& request) {
+  const auto* const serial = std::get_if<SerialSettings>(&settings.port);
+  if (serial == nullptr) return Nanos{0};
+  return chars(settings, request, request.shape.answer_size) + frame_gap(*serial);
+}
+
+constexpr const char* kNotAsked = "not asked, the answer to another request may still come";
+
+bool is_write(const Request& request) { return request.shape.function >= kFirstWrite; }
+
+bool is_answered(const Result<Bytes>& answer) { return answer || answer.error().code == Errc::kException; }
+
+}  // namespace
+
+bool is_serial(const BusSettings& settings) { return std::holds_alternative<SerialSettings>(settings.port); }
+
+bool is_rtu(const BusSettings& settings) { return is_serial(settings) || std::get<TcpSettings>(settings.port).rtu; }
+
+Micros wire_time(const BusSettings& settings, const Block& block) {
+  const Result<Request> request = to_request(block);
+  return std::chrono::duration_cast<Micros>(request ? on_wire(settings, *request) : Nanos{0});
+}
+
+/// Adds the time of a scope to the time that the bus was busy.
+class GuardedBus::Busy {
+ public:
+  explicit Busy(GuardedBus& bus) : bus_(bus), start_(bus.clock_.mono()) {}
+  ~Busy() { bus_.counters_.busy_us += std::chrono::duration_cast<Micros>(bus_.clock_.mono() - start_).count(); }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  GuardedBus& bus_;
+  MonoTime start_;
+};
+
+GuardedBus::GuardedBus(BusSettings settings, std::unique_ptr<ModbusLink> link, const Clock& clock)
+    : settings_(std::move(settings)), link_(std::move(link)), clock_(clock) {}
+
+Status GuardedBus::open() {
+  Status connected = connect();
+  open_ = static_cast<bool>(connected);
+  return connected;
+}
+
+Status GuardedBus::connect() {
+  if (Status opened = link_->open(); !opened) return opened;
+  ++counters_.opened;
+  last_use_ = clock_.mono();
+  return {};
+}
+
+void GuardedBus::close() {
+  link_->close();
+  open_ = false;
+}
+
+MonoTime GuardedBus::idle() {
+  const auto* const socket = std::get_if<TcpSettings>(&settings_.port);
+  if (socket == nullptr || !socket->idle_close || !link_->is_open()) return MonoTime::max();
+  const MonoTime end = last_use_ + *socket->idle_close;
+  if (clock_.mono() < end) return end;
+  link_->close();
+  return MonoTime::max();
+}
+
+/// Connected, silent for long enough, nothing unread.
+Status GuardedBus::ready(Nanos gap) {
+  if (!open_) return Error{Errc::kBusDown, link_->name() + ": not open"};
+  idle();
+  if (link_->is_open() || is_serial(settings_)) {
+    Status silent = settle(gap);
+    // A server that closed a connection because it was idle is no failure of the bus.
+    if (silent || is_serial(settings_) || silent.error().code != Errc::kBusDown) return silent;
+  }
+  if (Status connected = connect(); !connected) return connected;
+  return settle(gap);
+}
+
+Status GuardedBus::settle(Nanos gap) {
+  Bytes strays;
+  Status silent = link_->settle(gap, &strays);
+  counters_.late_bytes += static_cast<std::int64_t>(strays.size());
+  if (is_rtu(settings_)) {
+    for (const ModbusLink::Frame& frame : frames_in(strays)) {
+      if (const auto asked = hear(frame)) unanswered_[frame.unit].add(*asked, true);
+    }
+  }
+  return silent;
+}
+
+/// A frame that was not asked for now: an answer to an earlier question, or a second master's question, whose answer's
+/// shape is returned.
+std::optional<Shape> GuardedBus::hear(const ModbusLink::Frame& frame) {
+  const Unanswered::Of whose = unanswered_[frame.unit].heard(frame.pdu);
+  if (whose == Unanswered::Of::kOwn) times_[frame.unit].late(clock_.mono());
+  ++(whose == Unanswered::Of::kOwn ? counters_.late_frames : counters_.foreign_frames);
+  return whose == Unanswered::Of::kNone ? asked_by(frame.pdu) : std::nullopt;
+}
+
+/// Whether the first frame behind a request is that request: some transceivers let hear what they send. A write of one
+/// value is answered by itself: only what reads have shown tells the one from the other.
+bool GuardedBus::is_echo(const ModbusLink::Frame& frame, const Peer& peer, const Request& request) {
+  const bool same = frame.unit == peer.unit && frame.pdu == request.pdu;
+  if (!same || fit(request, frame.pdu.data(), frame.pdu.size()) != Fit::kAnswer) echoes_ = same;
+  return same && echoes_;
+}
+
+Result<GuardedBus::Peer> GuardedBus::peer(const Target& target, int lowest_unit) const {
+  const int highest = is_rtu(settings_) ? kHighestUnit : kHighestTcpUnit;
+  const Result<std::int64_t> unit = parse_integer(target.address, lowest_unit, highest);
+  if (!unit) return Error{Errc::kInvalid, link_->name() + ": unit '" + target.address + "': " + unit.error().detail};
+  return Peer{static_cast<int>(*unit), target.timeout.value_or(settings_.timeout), std::max(settings_.gap, target.gap)};
+}
+
+std::optional<Turnaround> GuardedBus::turnaround(const Target& target) const {
+  const Result<Peer> peer = this->peer(target, kBroadcast);
+  const auto times = peer ? times_.find(peer->unit) : times_.end();
+  if (times == times_.end() || !times->second.usual()) return std::nullopt;
+  const MonoTime now = clock_.mono();
+  return Turnaround{*times->second.usual(), times->second.slowest(now),
+                    std::chrono::duration_cast<Millis>(times->second.deadline(peer->timeout, now))};
+}
+
+std::string GuardedBus::where(const Peer& peer, const Request& request) const {
+  return link_->name() + ", unit " + std::to_string(peer.unit) + ", " + request.text + ": ";
+}
+
+Error GuardedBus::behind_guard(const Peer& peer, const Request& request, Error error) const {
+  if (error.code != Errc::kBusDown) {
+    error.detail = where(peer, request) + "not asked, as the guard read before it failed: " + error.detail;
+  }
+  return error;
+}
+
+Result<Words> GuardedBus::read(const Target& target, const Block& block) {
+  const Busy busy(*this);
+  const Result<Request> request = to_request(block);
+  if (!request) return request.error();
+  if (!is_bits(block.table) && block.count > target.max_registers) {
+    return Error{Errc::kInvalid, request->text + ": the meter gives at most " + std::to_string(target.max_registers)};
+  }
+  Result<Peer> peer = this->peer(target, is_rtu(settings_) ? kLowestOwnUnit : kBroadcast);
+  if (!peer) return peer.error();
+  if (target.asked_again) peer->timeout = times_[peer->unit].deadline(peer->timeout, clock_.mono());
+
+  const Exchange exchange = ask_past_others(*peer, *request, block, target.max_registers);
+  if (!exchange.answer) return exchange.answer.error();
+  return words_of(block, exchange.answer->data());
+}
+
+WriteOutcome GuardedBus::write(const Target& target, const Write& write) {
+  const Busy busy(*this);
+  const Result<Request> request = to_request(write);
+  if (!request) return {request.error(), false};
+  const Result<Peer> peer = this->peer(target, kLowestOwnUnit);
+  if (!peer) return {peer.error(), false};
+
+  const bool coils = write.form == Write::Form::kCoil || write.form == Write::Form::kCoils;
+  const Block near{coils ? Table::kCoil : Table::kHolding, write.address, 2};
+  const Exchange exchange = ask_past_others(*peer, *request, near, target.max_registers);
+  return {exchange.answer ? Status{} : exchange.answer.error(), exchange.sent};
+}
+
+/// Whether the answer to another question may be taken for the one to this; of a write its refusal too.
+bool GuardedBus::is_hidden(const Peer& peer, const Request& request) {
+  const Unanswered& open = unanswered_[peer.unit];
+  return is_write(request) ? open.hides_function(request.shape) : open.hides(request.shape);
+}
+
+GuardedBus::Exchange GuardedBus::ask_past_others(const Peer& peer, const Request& request, const Block& near,
+                                                 int max_registers) {
+  for (bool again = true;; again = false) {
+    const bool guarded = is_write(request) ? !unanswered_[peer.unit].empty() : is_hidden(peer, request);
+    Status past = guarded ? pass_late_answers(peer, near, max_registers) : Status{};
+    if (!past) return {behind_guard(peer, request, past.error()), false};
+    Exchange exchange = ask(peer, request, false);
+    // Not sent though it could be before: in the silence that goes before it a second master was heard to ask the same.
+    if (exchange.sent || guarded || !again || !is_hidden(peer, request)) return exchange;
+  }
+}
+
+Status GuardedBus::pass_late_answers(const Peer& peer, const Block& near, int max_registers) {
+  const std::optional<Block> block = unanswered_[peer.unit].guard(near, max_registers);
+  if (!block) return {};
+  const Result<Request> guard = to_request(*block);
+  if (!guard) return guard.error();
+  ++counters_.guards;
+  const Exchange exchange = ask(peer, *guard, true);
+  return is_answered(exchange.answer) ? Status{} : exchange.answer.error();
+}
+
+GuardedBus::Exchange GuardedBus::ask(const Peer& peer, const Request& request, bool is_guard) {
+  Exchange exchange{Bytes{}};
+  if (Status silent = ready(peer.gap); !silent) {
+    exchange.answer = silent.error();
+  } else if (!is_guard && is_hidden(peer, request)) {
+    exchange.answer = Error{Errc::kGarbled, where(peer, request) + kNotAsked};
+    return exchange;
+  } else {
+    asked_ = clock_.mono();
+    const ModbusLink::Sent sent = link_->send(peer.unit, request.pdu);
+    exchange.sent = sent.any;
+    exchange.answer = sent.status ? await(peer, request, is_guard) : Result<Bytes>(sent.status.error());
+  }
+  count(exchange);
+  last_use_ = clock_.mono();
+  if (is_answered(exchange.answer)) return exchange;
+  if (exchange.answer.error().code == Errc::kBusDown) close();
+  // A Modbus TCP server answers into the connection that asked; what waits behind a serial server comes into any.
+  if (!is_rtu(settings_)) {
+    link_->close();
+  } else if (exchange.sent) {
+    unanswered_[peer.unit].add(request.shape);
+  }
+  return exchange;
+}
+
+/// Writes may take a meter far longer, and are waited for as long as `timeout` says.
+void GuardedBus::learn(const Peer& peer, const Request& request, std::size_t answer) {
+  if (is_write(request)) return;
+  const MonoTime now = clock_.mono();
+  const Nanos took = std::max(Nanos{0}, now - asked_ - chars(settings_, request, answer));
+  times_[peer.unit].answered(std::chrono::duration_cast<Micros>(took), now);
+}
+
+Result<Bytes> GuardedBus::await(const Peer& peer, const Request& request, bool is_guard) {
+  const Nanos slack = is_serial(settings_) ? kSlack : Nanos{0};
+  const MonoTime deadline = clock_.mono() + peer.timeout + on_wire(settings_, request) + slack;
+  std::string strangers;
+  bool disturbed = false;  // by a second master's question
+  for (bool first = true;; first = false) {
+    const Result<ModbusLink::Frame> frame = link_->receive(peer.unit, request.shape, deadline);
+    if (!frame) {
+      Error error = frame.error();
+      if (error.code == Errc::kTimeout && !strangers.empty()) error = {Errc::kGarbled, strangers};
+      if (error.code != Errc::kBusDown) error.detail = where(peer, request) + error.detail;
+      if (!disturbed && clock_.mono() >= deadline) times_[peer.unit].unanswered(asked_);
+      return error;
+    }
+    const Bytes& pdu = frame->pdu;
+    if (first && is_rtu(settings_) && is_echo(*frame, peer, request)) continue;
+    Unanswered& open = unanswered_[peer.unit];
+    const bool ours = frame->unit == peer.unit && !pdu.empty() && !disturbed;
+    const Fit how = ours ? fit(request, pdu.data(), pdu.size()) : Fit::kNone;
+    const bool certain = how != Fit::kNone && open.take(request.shape, how);
+    if (how != Fit::kNone && is_guard && !certain) open.add(request.shape);
+    if (how != Fit::kNone && (certain || is_guard)) {
+      learn(peer, request, pdu.size());
+      if (how == Fit::kAnswer) return pdu;
+      return Error{Errc::kException, where(peer, request) + "exception " + std::to_string(pdu[1]), pdu[1]};
+    }
+    counters_.late_bytes += static_cast<std::int64_t>(pdu.size());
+    if (how != Fit::kNone || !is_rtu(settings_)) {
+      ++counters_.late_frames;
+      strangers = how == Fit::kNone ? "only frames came that do not answer it"
+                                    : "an exception came that may answer an earlier request";
+      continue;
+    }
+    if (const auto asked = hear(*frame)) {
+      if (!std::exchange(disturbed, true)) open.add(request.shape, true);
+      unanswered_[frame->unit].add(*asked, true);
+    }
+    strangers = disturbed ? "a second master's request came in between" : "only frames came that do not answer it";
+  }
+}
+
+void GuardedBus::count(const Exchange& exchange) {
+  if (exchange.sent) ++counters_.requests;
+  if (exchange.answer) {
+    ++counters_.answers;
+    return;
+  }
+  switch (exchange.answer.error().code) {
+    case Errc::kTimeout:
+      ++counters_.timeouts;
+      break;
+    case Errc::kCrc:
+      ++counters_.crc;
+      break;
+    case Errc::kGarbled:
+      ++counters_.garbled;
+      break;
+    case Errc::kException:
+      ++counters_.exceptions;
+      break;
+    default:
+      ++counters_.bus_down;
+  }
+}
+
+BusCounters GuardedBus::counters() const {
+  BusCounters out;
+  out.requests = counters_.requests;
+  out.answers = counters_.answers;
+  out.timeouts = counters_.timeouts;
+  out.crc = counters_.crc;
+  out.garbled = counters_.garbled;
+  out.exceptions = counters_.exceptions;
+  out.bus_down = counters_.bus_down;
+  out.guards = counters_.guards;
+  out.late_bytes = counters_.late_bytes;
+  out.late_frames = counters_.late_frames;
+  out.foreign_frames = counters_.foreign_frames;
+  out.opened = counters_.opened;
+  out.busy_us = counters_.busy_us;
+  return out;
+}
+
+}  // namespace metergate

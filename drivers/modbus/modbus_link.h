@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "agent/base/clock.h"
+#include "agent/base/result.h"
+#include "drivers/modbus/pdu.h"
+#include "drivers/port/port.h"
+
+namespace metergate {
+
+/// Modbus frames on a port: unit, header and check sum around a PDU. Not for several threads; every call bounded.
+/// kBusDown from any call means that the port is closed.
+class ModbusLink {
+ public:
+  virtual ~ModbusLink() = default;
+
+  virtual Status open() = 0;  ///< as Bus::open
+  virtual void close() = 0;
+  virtual bool is_open() const = 0;
+  virtual std::string name() const = 0;
+
+  /// Before each request; as Port::settle, and what was heard since the last answer and not told goes to `strays` too.
+  virtual Status settle(Nanos gap, Bytes* strays) = 0;
+
+  struct Sent {
+    Status status;
+    bool any = false;  ///< a byte may have left
+  };
+  virtual Sent send(int unit, const Bytes& pdu) = 0;
+
+  struct Frame {
+    int unit = 0;
+    Bytes pdu;  ///< at least one byte; of Modbus TCP: none where it answers another request than the last one
+  };
+  /// The next frame, on RTU of whomever; `unit` and `shape` are the answer's that is waited for. Errors: kTimeout,
+  /// kCrc, kGarbled, kBusDown.
+  virtual Result<Frame> receive(int unit, const Shape& shape, MonoTime deadline) = 0;
+};
+
+}  // namespace metergate

@@ -1,0 +1,100 @@
+#include "drivers/modbus/unanswered.h"
+
+#include <algorithm>
+
+namespace metergate {
+
+namespace {
+
+constexpr int kAddresses = 65536;
+constexpr int kBitsAByte = 8;
+
+Table sibling(Table table) {
+  switch (table) {
+    case Table::kCoil:
+      return Table::kDiscrete;
+    case Table::kDiscrete:
+      return Table::kCoil;
+    case Table::kHolding:
+      return Table::kInput;
+    case Table::kInput:
+      return Table::kHolding;
+  }
+  return table;
+}
+
+/// `count` registers that include the block's address.
+Block around(const Block& block, Table table, int count) {
+  const int address = std::min<int>(block.address, kAddresses - count);
+  return {table, static_cast<std::uint16_t>(address), static_cast<std::uint16_t>(count)};
+}
+
+}  // namespace
+
+bool Unanswered::hides(const Shape& shape) const {
+  return std::any_of(open_.begin(), open_.end(), [&](const Open& o) { return o.shape == shape; });
+}
+
+bool Unanswered::hides_function(const Shape& shape) const {
+  return std::any_of(open_.begin(), open_.end(), [&](const Open& o) { return o.shape.function == shape.function; });
+}
+
+void Unanswered::add(const Shape& shape, bool foreign) {
+  open_.push_back({shape, foreign});
+  if (open_.size() > kMost) open_.erase(open_.begin());
+}
+
+Unanswered::Of Unanswered::heard(const std::vector<std::uint8_t>& pdu) {
+  const auto at = std::find_if(open_.begin(), open_.end(), [&](const Open& o) { return can_answer(pdu, o.shape); });
+  if (at == open_.end()) return Of::kNone;
+  if (!at->foreign) return Of::kOwn;
+  open_.erase(at);
+  return Of::kForeign;
+}
+
+bool Unanswered::take(const Shape& asked, Fit how) {
+  const auto may_be_its = [&](const Open& o) {
+    return how == Fit::kException ? o.shape.function == asked.function : o.shape == asked;
+  };
+  const auto at = std::find_if(open_.begin(), open_.end(), may_be_its);
+  if (at == open_.end()) {
+    open_.clear();
+    refused_ = false;
+    return true;
+  }
+  // In order: what was asked before the oldest question that this can answer is past, and if it is a younger one's
+  // answer, so is that oldest.
+  open_.erase(open_.begin(), at + 1);
+  refused_ = how == Fit::kException;
+  return false;
+}
+
+std::optional<Block> Unanswered::guard(const Block& block, int max_registers) const {
+  const auto fresh = [&](Table table, int count) -> std::optional<Block> {
+    const int most = is_bits(table) ? most_per_request(table) : std::min(max_registers, most_per_request(table));
+    if (count < 1 || count > most) return std::nullopt;
+    const Block candidate = around(block, table, count);
+    if (hides(shape_of(candidate)) || shape_of(candidate) == shape_of(block)) return std::nullopt;
+    return candidate;
+  };
+  const Table other = sibling(block.table);
+  if (refused_) {
+    if (auto found = fresh(other, block.count)) return found;
+  }
+  // Bits come in bytes: only a count with another number of bytes has another shape.
+  const int step = is_bits(block.table) ? kBitsAByte : 1;
+  int previous = block.count;
+  for (int change = step; change <= most_per_request(block.table); change += step) {
+    const int count = block.count > change ? block.count - change : block.count + change;
+    if (auto found = fresh(block.table, count)) return found;
+    if (auto found = fresh(other, previous)) return found;
+    previous = count;
+  }
+  // A meter of single registers.
+  for (int count = 1; count <= most_per_request(Table::kCoil); count += kBitsAByte) {
+    if (auto found = fresh(Table::kCoil, count)) return found;
+  }
+  return std::nullopt;
+}
+
+}  // namespace metergate

@@ -1,0 +1,178 @@
+#include "drivers/profile/decode.h"
+
+#include <algorithm>
+
+#include "agent/base/text.h"
+#include "drivers/profile/point_text.h"
+#include "drivers/profile/profile_words.h"
+#include "drivers/profile/raw.h"
+
+namespace metergate {
+
+namespace {
+
+constexpr int kLargestPower = 99;
+
+Result<Words> words_of(const Point& point, const RegisterImage& image) {
+  Words words;
+  for (const std::uint16_t address : point.addresses) {
+    const Block block{point.table, address, static_cast<std::uint16_t>(point.registers)};
+    if (!image.has(block)) return Error{Errc::kNotFound, "the registers of " + point.name + " were not read"};
+    const Words part = image.get(block);
+    words.insert(words.end(), part.begin(), part.end());
+  }
+  return words;
+}
+
+bool not_available(const Point& point, std::uint64_t pattern) {
+  return std::count(point.not_available.begin(), point.not_available.end(), pattern) != 0;
+}
+
+Error overflow() { return Error{Errc::kInvalid, "overflow"}; }
+
+/// Nothing: the meter marks it, or what scales it, as not available.
+using Number = std::optional<Decimal>;
+
+Result<Number> number_of_point(const Profile& profile, const Point& point, const RegisterImage& image,
+                               const Ratios& ratios);
+
+/// The value of a point that scales another; without a name it is `neutral`.
+Result<Number> reference(const Profile& profile, const std::string& name, const Decimal& neutral,
+                         const RegisterImage& image, const Ratios& ratios) {
+  if (name.empty()) return Number(neutral);
+  const Point* point = profile.find(name);
+  if (point == nullptr) return Error{Errc::kNotFound, "no point " + name};
+  return number_of_point(profile, *point, image, ratios);
+}
+
+Result<Number> scaled_by_points(const Profile& profile, const Point& point, const Decimal& value,
+                                const RegisterImage& image, const Ratios& ratios) {
+  auto exponent = reference(profile, point.exponent_point, Decimal(point.exponent_minus), image, ratios);
+  if (!exponent) return exponent;
+  auto times = reference(profile, point.times_point, Decimal(1), image, ratios);
+  if (!times) return times;
+  auto sign = reference(profile, point.sign_point, Decimal(), image, ratios);
+  if (!sign) return sign;
+  if (!*exponent || !*times || !*sign) return Number();
+
+  const auto power = (*exponent)->plus(Decimal(-point.exponent_minus));
+  const auto whole = power ? power->whole() : std::nullopt;
+  if (!whole || *whole < -kLargestPower || *whole > kLargestPower) return overflow();
+  auto result = value.shifted(static_cast<int>(*whole));
+  if (result) result = result->times(**times);
+  if (!result) return overflow();
+  return Number(**sign == Decimal() ? *result : result->negated());
+}
+
+Result<Number> number_of_point(const Profile& profile, const Point& point, const RegisterImage& image,
+                               const Ratios& ratios) {
+  const auto words = words_of(point, image);
+  if (!words) return words.error();
+  const std::uint64_t pattern = pattern_of(point, *words);
+  if (not_available(point, pattern)) return Number();
+  auto raw = number_of(point, pattern);
+  if (!raw || !*raw) return raw;
+
+  auto value = (*raw)->times(point.scale);
+  if (value) value = value->plus(point.offset);
+  if (!value) return overflow();
+  auto scaled = scaled_by_points(profile, point, *value, image, ratios);
+  if (!scaled || !*scaled) return scaled;
+  const auto ratio = ratio_of(point, ratios);
+  if (!ratio) return Error{Errc::kInvalid, "no_ratio"};
+  const auto result = (*scaled)->times(*ratio);
+  if (!result) return overflow();
+  return Number(*result);
+}
+
+Result<Decoded> decode_text(const Point& point, const RegisterImage& image) {
+  const auto words = words_of(point, image);
+  if (!words) return words.error();
+  if (point.type == PointType::kString) return Decoded{{Value::Form::kText, shown(bytes_of(point, *words)), {}}, {}};
+  if (pattern_bits(point) <= 64 && not_available(point, pattern_of(point, *words))) return Decoded{};
+  auto time = time_text(point.time_form, bytes_of(point, *words));
+  if (!time) return Error{Errc::kInvalid, "bad_time"};
+  return Decoded{{Value::Form::kText, std::move(*time), {}}, {}};
+}
+
+std::string name_of(const Point& point, const Decimal& number) {
+  const auto whole = number.whole();
+  const bool fits = whole && *whole >= INT64_MIN && *whole <= INT64_MAX;
+  const auto name = fits ? point.names.find(static_cast<std::int64_t>(*whole)) : point.names.end();
+  return name == point.names.end() ? number.text() : name->second;
+}
+
+}  // namespace
+
+std::optional<Decimal> ratio_of(const Point& point, const Ratios& ratios) {
+  switch (point.ratio) {
+    case Ratio::kCt:
+      return ratios.ct;
+    case Ratio::kPt:
+      return ratios.pt;
+    case Ratio::kCtPt:
+      return ratios.ct && ratios.pt ? ratios.ct->times(*ratios.pt) : std::nullopt;
+    case Ratio::kNone:
+      break;
+  }
+  return Decimal(1);
+}
+
+Result<Decimal> parse_ratio(std::string_view text) {
+  const auto parts = split(text, '/');
+  const auto primary = Decimal::parse(parts.front());
+  const auto secondary = parts.size() == 1 ? Decimal(1) : Decimal::parse(parts[1]);
+  const Decimal zero;
+  if (parts.size() > 2 || !primary || !secondary || !(zero < *primary) || !(zero < *secondary)) {
+    return wrong(text, "a ratio is two numbers above 0 such as 200/5, or their quotient");
+  }
+  const auto ratio = primary->divided_by(*secondary);
+  if (!ratio) return wrong(text, "this quotient has no finite decimal form; give the decimal to be used instead");
+  return *ratio;
+}
+
+void RegisterImage::put(const Block& block, const Words& words) {
+  for (std::size_t i = 0; i < words.size() && i < block.count; ++i) {
+    words_[{block.table, static_cast<std::uint16_t>(block.address + i)}] = words[i];
+  }
+}
+
+void RegisterImage::forget(const Block& block) {
+  for (int i = 0; i < block.count; ++i) words_.erase({block.table, static_cast<std::uint16_t>(block.address + i)});
+}
+
+bool RegisterImage::has(const Block& block) const {
+  for (int i = 0; i < block.count; ++i) {
+    if (words_.count({block.table, static_cast<std::uint16_t>(block.address + i)}) == 0) return false;
+  }
+  return true;
+}
+
+Words RegisterImage::get(const Block& block) const {
+  Words words;
+  for (int i = 0; i < block.count; ++i) {
+    words.push_back(words_.at({block.table, static_cast<std::uint16_t>(block.address + i)}));
+  }
+  return words;
+}
+
+Result<Decoded> decode(const Profile& profile, const Point& point, const RegisterImage& image, const Ratios& ratios) {
+  if (point.type == PointType::kString || point.type == PointType::kTime) return decode_text(point, image);
+  const auto number = number_of_point(profile, point, image, ratios);
+  if (!number) return number.error();
+  Decoded decoded;
+  if (!*number) return decoded;
+  const Decimal& value = **number;
+  if (!point.names.empty()) {
+    decoded.value = {Value::Form::kText, name_of(point, value), {}};
+  } else if (point.kind == PointKind::kText) {
+    decoded.value = {Value::Form::kText, value.text(), {}};
+  } else {
+    decoded.value = {Value::Form::kNumber, value.text(), value};
+  }
+  const bool implausible = (point.min && value < *point.min) || (point.max && *point.max < value);
+  if (implausible) decoded.flags.emplace_back("implausible");
+  return decoded;
+}
+
+}  // namespace metergate

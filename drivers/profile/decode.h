@@ -1,0 +1,66 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "drivers/profile/profile.h"
+
+namespace metergate {
+
+/// A value as it is sent: JSON number text, a string, or null where the meter says "not available": one of the point's
+/// `na` patterns, NaN or infinity (JSON has neither), or a scaling point that is not available.
+struct Value {
+  enum class Form { kNull, kNumber, kText };
+  Form form = Form::kNull;
+  std::string text;               ///< text: valid UTF-8 without control characters
+  std::optional<Decimal> number;  ///< with kNumber
+};
+
+/// Transformer ratios of --meter.
+struct Ratios {
+  std::optional<Decimal> ct, pt;
+};
+/// `200/5` as 40, or `40`. Errors: kInvalid (not above zero, or the quotient is no finite decimal).
+Result<Decimal> parse_ratio(std::string_view text);
+/// What the point's `ratio` multiplies by, 1 without one; nothing when one of the ratios it names is not known.
+std::optional<Decimal> ratio_of(const Point& point, const Ratios& ratios);
+
+/// What was read so far, by table and address.
+class RegisterImage {
+ public:
+  void put(const Block& block, const Words& words);
+  void forget(const Block& block);
+  bool has(const Block& block) const;
+  /// Only what has() is true for.
+  Words get(const Block& block) const;
+
+ private:
+  std::map<std::pair<Table, std::uint16_t>, std::uint16_t> words_;
+};
+
+struct Decoded {
+  Value value;
+  std::vector<std::string> flags;  ///< "implausible": outside min and max
+};
+
+/// - An enum's value without a name is its number, as text. A point of kind text (a serial number) is a string of
+/// digits.
+/// - Strings begin at the first character, end at the next NUL without blanks, and have U+FFFD for bytes that are no
+///   UTF-8 or are control characters.
+/// - Times have seconds: `2026-11-22T10:00:30Z` for unix, without a zone for ymdhms and bcd. Years under 100 are of
+/// this
+///   century.
+/// Errors: kNotFound (its registers were not read); kInvalid, its detail the code that stands in the reading's errors:
+/// `no_ratio`, `bad_bcd` (a digit over 9, an m10k group over 9999), `bad_time`, `overflow` (more than 38 digits, or an
+/// exponent point beyond 99).
+Result<Decoded> decode(const Profile& profile, const Point& point, const RegisterImage& image, const Ratios& ratios);
+
+/// A value to write, as JSON gave it: a number, or the name of an enum's value (its number will do). Exact: 0.07 at
+/// scale 0.01 sends 7, and what is sent decodes to `value` again, or nothing is sent.
+/// Errors: kInvalid with `'value': what would be right` (no such name, outside min, max or allow, a fraction below the
+/// scale, does not fit the type, not writable, no ratio known).
+Result<Write> encode(const Profile& profile, const Point& point, const Value& value, const Ratios& ratios);
+
+}  // namespace metergate

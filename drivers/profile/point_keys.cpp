@@ -1,0 +1,109 @@
+#include "drivers/profile/point_keys.h"
+
+#include <algorithm>
+
+#include "drivers/profile/key_setters.h"
+#include "drivers/profile/profile_line.h"
+
+namespace metergate {
+
+namespace {
+
+constexpr unsigned bit(PointType type) { return 1u << static_cast<unsigned>(type); }
+constexpr unsigned kAll = ~0u;
+constexpr unsigned kBytes = bit(PointType::kU8) | bit(PointType::kI8);
+constexpr unsigned kNumbers = kAll & ~(bit(PointType::kString) | bit(PointType::kTime));
+constexpr unsigned kWholes = kNumbers & ~(bit(PointType::kF32) | bit(PointType::kF64));
+constexpr unsigned kSized =
+    bit(PointType::kBcd) | bit(PointType::kM10k) | bit(PointType::kString) | bit(PointType::kTime);
+
+enum class Tables { kAny, kRegisters };
+
+struct Key {
+  const char* name;
+  Status (*set)(const std::string& text, Point* point);
+  unsigned types;
+  const char* types_text;
+  Tables tables;
+};
+
+constexpr std::array<Key, 26> kKeys{{
+    {"form", set_form, bit(PointType::kTime), "time", Tables::kRegisters},
+    {"registers", set_registers, kSized, "bcd, m10k, string and time", Tables::kRegisters},
+    {"bits", set_bits, bit(PointType::kBits), "bits", Tables::kAny},
+    {"chars", set_chars, bit(PointType::kString), "string", Tables::kRegisters},
+    {"byte", set_byte, kBytes | bit(PointType::kString), "u8, i8 and string", Tables::kRegisters},
+    {"order", set_order, kAll & ~kBytes, "all types but u8 and i8", Tables::kRegisters},
+    {"parts", set_parts, kAll & ~kBytes & ~bit(PointType::kBits), "types of several registers", Tables::kRegisters},
+    {"na", set_na, kAll & ~bit(PointType::kString), "all types but string", Tables::kRegisters},
+    {"scale", set_scale, kNumbers, "numbers", Tables::kRegisters},
+    {"offset", set_offset, kNumbers, "numbers", Tables::kRegisters},
+    {"exponent", set_exponent, kNumbers, "numbers", Tables::kRegisters},
+    {"times", set_times, kNumbers, "numbers", Tables::kRegisters},
+    {"sign", set_sign, kNumbers, "numbers", Tables::kRegisters},
+    {"ratio", set_ratio, kNumbers, "numbers", Tables::kRegisters},
+    {"enum", set_enum, kWholes, "whole numbers", Tables::kAny},
+    {"min", set_min, kNumbers, "numbers", Tables::kRegisters},
+    {"max", set_max, kNumbers, "numbers", Tables::kRegisters},
+    {"wraps", set_wraps, kNumbers, "numbers", Tables::kRegisters},
+    {"unit", set_unit, kNumbers, "numbers", Tables::kAny},
+    {"obis", set_obis, kAll, "all types", Tables::kAny},
+    {"kind", set_kind, kAll, "all types", Tables::kAny},
+    {"source", set_source, kAll, "all types", Tables::kAny},
+    {"write", set_write, kNumbers, "numbers", Tables::kAny},
+    {"write_address", set_write_address, kNumbers, "numbers", Tables::kAny},
+    {"allow", set_allow, kNumbers, "numbers", Tables::kAny},
+    {"verify", set_verify, kNumbers, "numbers", Tables::kAny},
+}};
+
+Status check_known(const KeyValues& keys) {
+  std::vector<std::string> known(kKeys.size());
+  std::transform(kKeys.begin(), kKeys.end(), known.begin(), [](const Key& key) { return key.name; });
+  for (const auto& [name, text] : keys) {
+    if (std::count(known.begin(), known.end(), name) != 0) continue;
+    std::string offending = name;
+    offending.append("=").append(text);
+    return wrong(offending, "no such key" + hint(name, known));
+  }
+  return {};
+}
+
+/// Keys that a type cannot do without, and those that cannot go together.
+Status check_together(const KeyValues& keys, const Point& point) {
+  const std::string type = type_name(point.type);
+  if (point.type == PointType::kTime && keys.count("form") == 0) return wrong(type, "needs form=unix, ymdhms or bcd");
+  if (point.registers == 0 && point.type != PointType::kTime && keys.count("registers") == 0) {
+    return wrong(type, "needs registers=, the number of its registers");
+  }
+  if (point.type == PointType::kBits && point.bit_width == 0 && keys.count("bits") == 0) {
+    return wrong(type, "needs bits=FIRST:WIDTH, bit 0 the lowest");
+  }
+  for (const char* name : {"scale", "offset", "exponent", "times", "sign", "ratio", "min", "max", "wraps"}) {
+    const auto key = keys.find(name);
+    if (keys.count("enum") != 0 && key != keys.end()) {
+      return wrong(key->first + "=" + key->second, "an enum names raw values: it has no scale or limits");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Status apply_keys(const KeyValues& keys, Point* point) {
+  if (Status known = check_known(keys); !known) return known;
+  if (Status together = check_together(keys, *point); !together) return together;
+  const bool in_registers = point->table == Table::kInput || point->table == Table::kHolding;
+  for (const Key& key : kKeys) {
+    const auto given = keys.find(key.name);
+    if (given == keys.end()) continue;
+    const std::string offending = given->first + "=" + given->second;
+    if ((key.types & bit(point->type)) == 0) return wrong(offending, std::string("goes with ") + key.types_text);
+    if (key.tables == Tables::kRegisters && !in_registers) {
+      return wrong(offending, "has no meaning in coil and discrete tables");
+    }
+    if (Status set = key.set(given->second, point); !set) return set;
+  }
+  return point->write ? check_write(*point, keys.count("write_address") != 0) : Status();
+}
+
+}  // namespace metergate

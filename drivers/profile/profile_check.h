@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include "drivers/profile/profile.h"
+
+namespace metergate {
+
+/// A refusal that only the whole profile shows, and the point whose line is wrong.
+struct PointFault {
+  const Point* point;
+  std::string text;  ///< `'offending': what would be right`
+};
+
+/// References (to points that exist, are numbers, and do not depend on each other in a circle), widths, and values to
+/// write.
+std::optional<PointFault> check_points(const Profile& profile);
+
+/// FNV-1a over everything that gives the values their meaning, whatever the order of points and keys.
+std::string digest_of(const Profile& profile);
+
+}  // namespace metergate

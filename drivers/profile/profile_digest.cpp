@@ -1,0 +1,79 @@
+#include <algorithm>
+#include <cstdio>
+
+#include "drivers/profile/profile_check.h"
+
+namespace metergate {
+
+namespace {
+
+/// A text in which no two different points look alike: each field with its length in front.
+class Description {
+ public:
+  void add(const std::string& field) { text_ += std::to_string(field.size()) + ":" + field; }
+  void add(std::int64_t field) { add(std::to_string(field)); }
+  void add(const Decimal& field) { add(field.text()); }
+  void add(const std::optional<Decimal>& field) { add(field ? field->text() : "none"); }
+  template <class Enum>
+  void add_enum(Enum field) {
+    add(static_cast<long>(field));
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+void describe_write(const WriteRule& rule, Description* out) {
+  out->add_enum(rule.form);
+  out->add(rule.address);
+  for (const Decimal& allowed : rule.allow) out->add(allowed);
+  out->add(rule.verify);
+}
+
+std::string describe(const Point& point) {
+  Description out;
+  out.add(point.name);
+  out.add_enum(point.table);
+  for (const std::uint16_t address : point.addresses) out.add(address);
+  out.add_enum(point.type);
+  out.add_enum(point.order);
+  for (const int field : {point.registers, static_cast<int>(point.high_byte), point.bit_first, point.bit_width,
+                          point.chars, point.exponent_minus}) {
+    out.add(field);
+  }
+  out.add_enum(point.time_form);
+  out.add_enum(point.ratio);
+  out.add_enum(point.kind);
+  out.add(point.scale);
+  out.add(point.offset);
+  for (const auto& [number, name] : point.names) {
+    out.add(number);
+    out.add(name);
+  }
+  for (const std::uint64_t pattern : point.not_available) out.add(std::to_string(pattern));
+  for (const auto* limit : {&point.min, &point.max, &point.wraps}) out.add(*limit);
+  for (const std::string* text :
+       {&point.exponent_point, &point.times_point, &point.sign_point, &point.unit, &point.obis}) {
+    out.add(*text);
+  }
+  if (point.write) describe_write(*point.write, &out);
+  return out.text();
+}
+
+}  // namespace
+
+std::string digest_of(const Profile& profile) {
+  std::vector<std::string> points;
+  for (const Point& point : profile.points) points.push_back(describe(point));
+  std::sort(points.begin(), points.end());
+  std::uint32_t hash = 2166136261u;  // FNV-1a, 32 bits
+  for (const std::string& point : points) {
+    for (const char c : point) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  }
+  char text[9];
+  std::snprintf(text, sizeof text, "%08x", static_cast<unsigned>(hash));
+  return text;
+}
+
+}  // namespace metergate

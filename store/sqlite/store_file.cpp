@@ -1,0 +1,72 @@
+#include <filesystem>
+#include <limits>
+
+#include "store/sqlite/ledger.h"
+#include "store/sqlite/process_lock.h"
+#include "store/sqlite/shelves.h"
+#include "store/sqlite/tally.h"
+#include "store/store_view.h"
+
+namespace metergate {
+
+namespace {
+
+class StoreFileImpl final : public StoreFile {
+ public:
+  StoreFileImpl(ProcessLock lock, std::unique_ptr<SqliteConnection> connection)
+      : lock_(std::move(lock)), connection_(std::move(connection)), ledger_(*connection_), shelves_(*connection_) {}
+
+  Result<StorePage<DropEntry>> drops(std::int64_t after) override { return judged(ledger_.drops(after)); }
+  Result<StorePage<DeadEntry>> dead_letters(std::int64_t after) override { return judged(ledger_.dead_letters(after)); }
+  Result<StorePage<CommandEntry>> commands(std::int64_t after) override { return judged(ledger_.commands(after)); }
+  Result<StorePage<RecordEntry>> records(const RecordSpan& span, std::int64_t after) override {
+    return judged(ledger_.records(span, after));
+  }
+
+  Result<std::array<LaneState, kLanes>> lanes() override {
+    Tally tally;
+    Statement read(*connection_, "SELECT value FROM counters WHERE id=?1");
+    tally.each_counter([&](int id, std::int64_t& value) { value = read.number_or(0, id); });
+    std::array<LaneState, kLanes> lanes;
+    for (const Lane lane : kAllLanes) {
+      const std::int64_t delivered = tally.delivered[index_of(lane)];
+      LaneState& state = lanes[index_of(lane)];
+      state.waiting = shelves_.count(lane, delivered, std::numeric_limits<std::int64_t>::max());
+      state.oldest_ms = shelves_.oldest_ms(lane, delivered);
+      state.last_seq = tally.last_seq[index_of(lane)];
+    }
+    return judged(lanes);
+  }
+
+ private:
+  template <class T>
+  Result<T> judged(T value) {
+    if (!connection_->ok()) return connection_->status().error();
+    return Result<T>(std::move(value));
+  }
+
+  ProcessLock lock_;
+  std::unique_ptr<SqliteConnection> connection_;
+  Ledger ledger_;
+  Shelves shelves_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<StoreFile>> StoreFile::open(const StoreSettings& settings) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(settings.path, error)) {
+    return Error{Errc::kNotFound, "store " + settings.path + ": there is no such file"};
+  }
+  auto lock = ProcessLock::take(settings.path);
+  if (!lock) return lock.error();
+  auto connection = std::make_unique<SqliteConnection>(settings.path, settings.vfs, SqliteConnection::Mode::kExisting);
+  connection->run("PRAGMA locking_mode=EXCLUSIVE");  // before the first access: the WAL's index stays in memory
+  if (Status ours = check_format(*connection); !ours) return ours.error();
+  connection->leave_wal_alone(true);
+  auto file = std::make_unique<StoreFileImpl>(std::move(*lock), std::move(connection));
+  if (const auto readable = file->drops(0); !readable) return readable.error();
+  return std::unique_ptr<StoreFile>(std::move(file));
+}
+
+}  // namespace metergate

@@ -1,0 +1,157 @@
+#include "agent/cli/load.h"
+
+#include <gtest/gtest.h>
+
+#include "agent/cli/volume.h"
+#include "tests/fakes/one_bus.h"
+
+namespace metergate {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+/// Meters of 9600 baud 8E1 with points at 10 (one register), 100 (two), 200 and 300: four requests for all, as nothing
+/// may be read over.
+class LoadTest : public testing::Test {
+ protected:
+  LoadTest() {
+    SerialSettings serial;
+    serial.baud = 9600;
+    line_.bus.spec.settings.port = serial;
+    line_.meter("m1", 1);
+    line_.meter("m2", 2);
+  }
+  BusLoad load() const { return bus_load(line_.bus); }
+  Micros request(std::uint16_t registers, Millis gap = Millis{0}) const {
+    return wire_time(line_.bus.spec.settings, Block{Table::kHolding, 0, registers}) + Millis{20} + gap;
+  }
+
+  OneBus line_;
+};
+
+TEST_F(LoadTest, CountsWireTimeTurnaroundAndTheGapThatIsAskedFor) {
+  line_.bus.meters[0].target.gap = Millis{30};
+  line_.bus.spec.settings.gap = Millis{10};
+  line_.poll(0, seconds(10), {"power", "energy"});
+  const BusLoad bus = load();
+  ASSERT_EQ(bus.polls.size(), 1u);
+  ASSERT_EQ(bus.polls[0].requests.size(), 2u);
+  EXPECT_EQ(bus.polls[0].requests[0].block, (Block{Table::kHolding, 10, 1}));
+  EXPECT_EQ(bus.polls[0].requests[0].time, request(1, Millis{30}));
+  EXPECT_EQ(bus.polls[0].time, request(1, Millis{30}) + request(2, Millis{30}));
+  EXPECT_NEAR(bus.share, static_cast<double>(bus.polls[0].time.count()) / 10e6, 1e-9);
+}
+
+TEST_F(LoadTest, TakesLessTurnaroundOnTcp) {
+  line_.bus.spec.settings.port = TcpSettings{};
+  line_.poll(0, seconds(1), {"power"});
+  EXPECT_EQ(load().polls[0].time, wire_time(line_.bus.spec.settings, Block{Table::kHolding, 10, 1}) + Millis{5});
+}
+
+TEST_F(LoadTest, AddsUpMetersAndPolls) {
+  line_.poll(0, seconds(1), {"power"});
+  line_.poll(1, seconds(2), {"energy"});
+  EXPECT_NEAR(load().share,
+              static_cast<double>(request(1).count()) / 1e6 + static_cast<double>(request(2).count()) / 2e6, 1e-9);
+}
+
+TEST_F(LoadTest, CountsSharedRequestsOnceWhereOneIntervalIsAMultipleOfTheOther) {
+  line_.poll(0, seconds(10), {"power", "energy"});
+  line_.poll(0, seconds(60), {"energy"}, "minute");
+  EXPECT_NEAR(load().share, static_cast<double>((request(1) + request(2)).count()) / 10e6, 1e-9)
+      << "every minute for nothing";
+}
+
+TEST_F(LoadTest, CountsOnlyTheRequestsThatALongerPollAdds) {
+  line_.poll(0, seconds(10), {"power"});
+  line_.poll(0, seconds(60), {"power", "energy"}, "minute");
+  EXPECT_NEAR(load().share,
+              static_cast<double>(request(1).count()) / 10e6 + static_cast<double>(request(2).count()) / 60e6, 1e-9);
+}
+
+TEST_F(LoadTest, CountsEqualIntervalsOfAMeterOnce) {
+  line_.poll(0, seconds(10), {"power"});
+  line_.poll(0, seconds(10), {"power"}, "again");
+  EXPECT_NEAR(load().share, static_cast<double>(request(1).count()) / 10e6, 1e-9);
+}
+
+TEST_F(LoadTest, CountsBothInFullWhereNoIntervalIsAMultiple) {
+  line_.poll(0, seconds(10), {"power"});
+  line_.poll(0, seconds(15), {"power"}, "other");
+  EXPECT_NEAR(load().share, static_cast<double>(request(1).count()) * (1 / 10e6 + 1 / 15e6), 1e-9);
+}
+
+TEST_F(LoadTest, LeavesBackToBackPollsOutOfTheShare) {
+  line_.poll(0, seconds(1), {"power"});
+  line_.poll(1, Millis{0}, {"energy"});
+  const BusLoad bus = load();
+  EXPECT_NEAR(bus.share, static_cast<double>(request(1).count()) / 1e6, 1e-9);
+  EXPECT_EQ(bus.round, request(2));
+}
+
+TEST_F(LoadTest, NamesTheShortestUsualIntervalThatFits) {
+  line_.poll(0, Millis{50}, {"power", "energy"});  // some 85 ms
+  line_.poll(1, minutes(1), {"power"});
+  ASSERT_GT(load().share, 1.0);
+  EXPECT_EQ(interval_for(line_.bus, 0.8), Millis{200});
+  EXPECT_EQ(interval_for(line_.bus, 0.1), Millis{1000});
+  EXPECT_EQ(interval_for(line_.bus, 0), std::nullopt);
+}
+
+TEST_F(LoadTest, GivesBackToBackPollsWhatTheOthersLeave) {
+  line_.poll(0, seconds(1), {"power"});
+  line_.poll(1, Millis{0}, {"energy"});
+  EXPECT_EQ(readings_a_day(line_.bus, 0), 86400);
+  const double rest = 1 - static_cast<double>(request(1).count()) / 1e6;
+  EXPECT_NEAR(readings_a_day(line_.bus, 1), 86400 * rest / (static_cast<double>(request(2).count()) / 1e6), 0.1);
+}
+
+class VolumeTest : public testing::Test {
+ protected:
+  Volume volume(Millis every, Millis commit_every, std::int64_t max_bytes = 256ll << 20) {
+    OneBus line;
+    line.bus.spec.settings.port = TcpSettings{};
+    line.poll(line.meter("m", 1), every, {"power", "energy"});
+    metergate::Setup setup;
+    setup.buses.push_back(line.bus);
+    StoreSettings store;
+    store.gateway = "g";
+    store.commit_every = commit_every;
+    store.max_bytes = max_bytes;
+    return volume_of(setup, store);
+  }
+};
+
+TEST_F(VolumeTest, CountsRecordsAndBytesADay) {
+  const Volume day = volume(seconds(10), seconds(1));
+  EXPECT_EQ(day.records, 8640);
+  EXPECT_GT(day.bytes, 8640 * 200.0) << "a record of two values has some 250 bytes";
+  EXPECT_LT(day.bytes, 8640 * 350.0);
+  EXPECT_GT(day.stored, day.bytes);
+  EXPECT_LT(day.stored, day.bytes * 1.6);
+}
+
+TEST_F(VolumeTest, HoldsAnOutageAsLongAsTheCapAllows) {
+  const Volume day = volume(seconds(10), seconds(1));
+  EXPECT_LT(day.days, 256.0 * (1 << 20) / day.stored);
+  EXPECT_GT(day.days, 0.8 * 256.0 * (1 << 20) / day.stored);
+  EXPECT_NEAR(volume(seconds(20), seconds(1)).days, 2 * day.days, 0.01 * day.days);
+}
+
+TEST_F(VolumeTest, WritesLessToTheFlashWhenCommitsAreFewer) {
+  const double each = volume(seconds(1), seconds(0)).flash;
+  const double slow = volume(seconds(1), seconds(60)).flash;
+  EXPECT_GT(each, 86400 * 8192.0) << "a commit of one record writes more than two pages";
+  EXPECT_LT(each, 86400 * 16384.0);
+  EXPECT_LT(slow, each / 5);
+}
+
+TEST_F(VolumeTest, IsNothingWithoutPolls) {
+  const Volume none = volume_of(metergate::Setup{}, StoreSettings{});
+  EXPECT_EQ(none.records, 0);
+  EXPECT_EQ(none.flash, 0);
+}
+
+}  // namespace
+}  // namespace metergate

@@ -1,0 +1,199 @@
+#include "agent/command/intake.h"
+
+#include <gtest/gtest.h>
+
+#include "agent/base/text.h"
+#include "agent/command/dispatcher.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/one_bus.h"
+#include "tests/fakes/recording_store.h"
+
+namespace metergate {
+namespace {
+
+class IntakeTest : public ::testing::Test {
+ protected:
+  IntakeTest() : events_(store_, clock_) {
+    OneBus site;
+    site.meter("m1", 1);
+    site_ = std::make_unique<OneBus>(std::move(site));
+    for (MeterSetup& meter : site_->bus.meters) meter.profile = &site_->profile();
+    setup_.buses.push_back(site_->bus);
+    intake_ = std::make_unique<Intake>(Intake::Parts{setup_, store_, events_, clock_, [this] { ++admitted_; },
+                                                     [this](const Row& row) { repeated_.push_back(row.key); }});
+    Dispatcher::Parts parts{setup_,
+                            store_,
+                            clock_,
+                            {},
+                            [] { return std::string("\"version\":\"1\""); },
+                            [](const std::string& hash) {
+                              return Result<std::optional<std::string>>(
+                                  hash == "deadbeef" ? std::nullopt : std::optional<std::string>("\"meters\":[]"));
+                            }};
+    parts.buses["rs485-1"] = {[this] { return room_; },
+                              [this](std::vector<OpenCommand> c) {
+                                room_ -= c.size();
+                                for (OpenCommand& open : c) given_.push_back(open);
+                              },
+                              [this](Millis time) {
+                                paused_ = time;
+                                return clock_.utc() + time;
+                              },
+                              [this] { paused_.reset(); }};
+    dispatcher_ = std::make_unique<Dispatcher>(std::move(parts));
+  }
+
+  bool take(const std::string& payload) { return intake_->take("metergate/gw/commands", payload); }
+  std::string result(std::size_t i, const char* name) const {
+    return store_.results.at(i).find(name)->as_text().value_or("?");
+  }
+  std::string code(std::size_t i) const {
+    return store_.results.at(i).find("error")->find("code")->as_text().value_or("?");
+  }
+
+  FakeClock clock_;
+  RecordingStore store_;
+  Events events_;
+  metergate::Setup setup_;
+  std::unique_ptr<OneBus> site_;
+  std::unique_ptr<Intake> intake_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+  int admitted_ = 0;
+  std::size_t room_ = 64;
+  std::optional<Millis> paused_;
+  std::vector<std::int64_t> repeated_;
+  std::vector<OpenCommand> given_;
+};
+
+const char* const kRead = R"({"id":"c1","op":"read","meter":"m1"})";
+
+TEST_F(IntakeTest, MakesACommandDurableAndWakesItsBus) {
+  EXPECT_TRUE(take(kRead));
+  ASSERT_EQ(store_.commands.size(), 1u);
+  EXPECT_EQ(store_.commands[0].bus, "rs485-1");
+  EXPECT_EQ(admitted_, 1);
+}
+
+TEST_F(IntakeTest, LetsTheBrokerKeepAMessageWhoseCommitFailed) {
+  store_.admit_fails = Error{Errc::kStorage, "disk", 0};
+  EXPECT_FALSE(take(kRead));
+}
+
+TEST_F(IntakeTest, AcknowledgesWhatFindsNoRoomAtAll) {
+  store_.admit_fails = Error{Errc::kFull, "full", 0};
+  EXPECT_TRUE(take(kRead));
+}
+
+TEST_F(IntakeTest, RejectsWhatOnlyFindsTheReserve) {
+  store_.reserve = true;
+  EXPECT_TRUE(take(kRead));
+  EXPECT_EQ(code(0), "store_full");
+}
+
+TEST_F(IntakeTest, RejectsAtOnceWhatCanNeverBeDone) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"id":"1","op":"read","meter":"nobody"})", "no_such_meter"},
+      {R"({"id":"2","op":"read","meter":"m1","points":["powr"]})", "no_such_point"},
+      {R"({"id":"3","op":"read","route":{"bus":"x","unit":1},"registers":{"table":"holding","address":0,"count":1}})",
+       "no_such_bus"},
+      {R"({"id":"4","op":"write","meter":"m1","point":"power","value":1,"expires_at":"2030-01-01T00:00:00Z"})",
+       "not_writable"},
+      {R"({"id":"5","op":"write","meter":"m1","point":"relay","value":7,"expires_at":"2030-01-01T00:00:00Z"})",
+       "bad_value"},
+      {R"({"id":"6","op":"write","meter":"m1","point":"relay","value":1})", "bad_command"},
+      {R"({"id":"7","op":"dance"})", "bad_command"},
+      {R"({"id":"8","op":"replay","from_seq":1})", "bad_command"},
+      {R"({"id":"9","op":"pause"})", "bad_command"}};
+  std::size_t i = 0;
+  for (const auto& [payload, expected] : cases) {
+    EXPECT_TRUE(take(payload));
+    EXPECT_EQ(result(i, "status"), "rejected") << payload;
+    EXPECT_EQ(code(i++), expected) << payload;
+  }
+  EXPECT_EQ(admitted_, 0);
+}
+
+TEST_F(IntakeTest, RepeatsTheResultOfACommandThatIsDoneAndNothingElse) {
+  take(R"({"id":"x","op":"read","meter":"nobody"})");
+  take(R"({"id":"x","op":"read","meter":"m1"})");
+  EXPECT_EQ(store_.results.size(), 1u);
+  EXPECT_EQ(repeated_, (std::vector<std::int64_t>{1}));
+  take(kRead);
+  take(kRead);
+  EXPECT_EQ(repeated_.size(), 1u);
+  EXPECT_EQ(admitted_, 1);
+}
+
+TEST_F(IntakeTest, KeepsWhatIsNoCommandAsADeadLetterAndTellsIt) {
+  EXPECT_TRUE(take("\xff not json"));
+  EXPECT_TRUE(take(std::string(70'000, 'x')));
+  EXPECT_EQ(store_.dead.size(), 2u);
+  EXPECT_EQ(store_.names_of_events(), (std::vector<std::string>{"command_unreadable"}));
+  EXPECT_TRUE(store_.results.empty());
+}
+
+TEST_F(IntakeTest, HandsABusItsCommandsInOrderAndNoMoreThanItTakes) {
+  room_ = 2;
+  for (int i = 0; i < 5; ++i) take(R"({"id":"c)" + std::to_string(i) + R"(","op":"read","meter":"m1"})");
+  dispatcher_->step(clock_.mono());
+  ASSERT_EQ(given_.size(), 2u);
+  room_ = 9;
+  dispatcher_->step(clock_.mono());
+  ASSERT_EQ(given_.size(), 5u);
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(given_[i].command.id, "c" + std::to_string(i));
+  dispatcher_->step(clock_.mono());
+  EXPECT_EQ(given_.size(), 5u);
+}
+
+TEST_F(IntakeTest, AnswersWhatNeedsNoBus) {
+  take(R"({"id":"s","op":"status"})");
+  take(R"({"id":"k","op":"catalog"})");
+  take(R"({"id":"u","op":"catalog","catalog":"deadbeef"})");
+  dispatcher_->step(clock_.mono());
+  ASSERT_EQ(store_.results.size(), 3u);
+  EXPECT_EQ(result(0, "status"), "done");
+  EXPECT_EQ(result(0, "version"), "1");
+  EXPECT_NE(store_.results[1].find("content")->find("meters"), nullptr);
+  EXPECT_EQ(code(2), "bad_value");
+}
+
+TEST_F(IntakeTest, LeavesAWriteThatWasCutOffUnknown) {
+  StoredCommand cut{
+      1,
+      "w",
+      "rs485-1",
+      R"({"id":"w","op":"write","meter":"m1","point":"limit","value":1,"expires_at":"2030-01-01T00:00:00Z"})",
+      true,
+      true,
+      clock_.utc()};
+  store_.commands.push_back(cut);
+  dispatcher_->step(clock_.mono());
+  EXPECT_EQ(result(0, "status"), "unknown");
+  EXPECT_EQ(code(0), "interrupted");
+  EXPECT_TRUE(given_.empty());
+}
+
+TEST_F(IntakeTest, EndsOpenCommandsOfABusThatIsGone) {
+  store_.commands.push_back({1, "o", "old", R"({"id":"o","op":"read","meter":"m9"})", false, false, clock_.utc()});
+  dispatcher_->step(clock_.mono());
+  EXPECT_EQ(code(0), "no_such_meter");
+}
+
+TEST_F(IntakeTest, PausesAndResumesABusAtOnceThoughItHasNoRoomForCommands) {
+  room_ = 0;
+  take(R"({"id":"p","op":"pause","bus":"rs485-1","for":"5m"})");
+  take(R"({"id":"n","op":"pause","bus":"nowhere"})");
+  dispatcher_->step(clock_.mono());
+  EXPECT_EQ(paused_, std::chrono::minutes(5));
+  EXPECT_EQ(code(0), "no_such_bus");
+  EXPECT_EQ(result(1, "status"), "done");
+  EXPECT_EQ(result(1, "bus"), "rs485-1");
+  EXPECT_EQ(result(1, "until"), rfc3339(clock_.utc() + std::chrono::minutes(5)));
+  take(R"({"id":"r","op":"resume","bus":"rs485-1"})");
+  dispatcher_->step(clock_.mono());
+  EXPECT_FALSE(paused_);
+  EXPECT_EQ(result(2, "status"), "done");
+}
+
+}  // namespace
+}  // namespace metergate

@@ -1,0 +1,155 @@
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/uplink/forwarder.h"
+#include "tests/fakes/captured_log.h"
+#include "tests/fakes/fake_archive.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_connector.h"
+#include "tests/fakes/fake_outbox.h"
+#include "tests/fakes/recording_store.h"
+
+namespace metergate {
+
+using namespace std::chrono_literals;
+
+inline const std::string kBase = "metergate/g1/";
+
+/// The ids in a message's payload, or nothing that looks like one.
+inline std::vector<std::string> ids(const std::string& payload) {
+  const std::string mark = "\"id\":\"";
+  std::vector<std::string> found;
+  for (std::size_t at = payload.find(mark); at != std::string::npos; at = payload.find(mark, at + 1)) {
+    const std::size_t from = at + mark.size();
+    found.push_back(payload.substr(from, payload.find('"', from) - from));
+  }
+  return found;
+}
+
+class ForwarderTest : public ::testing::Test {
+ protected:
+  ForwarderTest() {
+    settings.gateway = "g1";
+    settings.topics = topics_of("metergate", "g1");
+    settings.uplink.max_inflight = 4;
+  }
+  void SetUp() override { start(); }
+
+  void start() {
+    ForwarderHooks hooks;
+    hooks.wake = [this] { ++woken; };
+    hooks.command = [](const Message&) { return true; };
+    hooks.status = [](bool online) {
+      return std::string(online ? R"({"state":"online","epoch":"e0e0e0e0e0e0"})" : "offline");
+    };
+    hooks.catalogs = [this] { return catalogs; };
+    hooks.knows = [](const std::string& epoch) { return epoch == "e0e0e0e0e0e0"; };
+    hooks.duplicate = [this](const std::string& epoch) { duplicates.push_back(epoch); };
+    hooks.session_lost = [] { return Draft{Lane::kEvents, {}, {}, true, "\"event\":\"session_lost\""}; };
+    hooks.ended = [this] { ++ended; };
+    forwarder = std::make_unique<Forwarder>(
+        Forwarder::Parts{connector, outbox, memory, replayer, log.log, [] { return 0.0; }, settings, hooks});
+  }
+
+  void settle() {
+    do {
+      woken = 0;
+      next = forwarder->step(clock.mono());
+    } while (woken > 0);
+  }
+  void advance(Nanos d) {
+    clock.advance(d);
+    settle();
+  }
+  /// Up, with the first status and catalogs acknowledged and forgotten.
+  void connect() {
+    constexpr Millis kRoundTrip{200};  // small messages that take so long open no window
+    while (connector.now == nullptr) {
+      clock.advance(std::max<Nanos>(next - clock.mono(), 1ms));
+      settle();
+    }
+    connector.now->accept(true);
+    settle();
+    connector.now->grant();
+    settle();
+    clock.advance(kRoundTrip);
+    ack("status");
+    while (in_flight("catalog") > 0) {
+      clock.advance(kRoundTrip);
+      ack("catalog");
+    }
+  }
+  void ack_oldest() {
+    connector.now->ack(connector.now->unacked.front());
+    settle();
+  }
+  void ack_all() {
+    while (!connector.now->unacked.empty()) ack_oldest();
+  }
+  /// The oldest in flight on a topic.
+  void ack(const std::string& topic) {
+    for (const auto& p : connector.now->unacked) {
+      if (p.message.topic != kBase + topic) continue;
+      connector.now->ack(p);
+      return settle();
+    }
+    FAIL() << "nothing in flight on " << topic;
+  }
+  void lose() {
+    connector.now->lose();
+    settle();
+  }
+  std::size_t in_flight(const std::string& topic) const {
+    std::size_t n = 0;
+    for (const auto& p : connector.now->unacked) n += p.message.topic == kBase + topic ? 1 : 0;
+    return n;
+  }
+  /// Topics without their common beginning, since the last call.
+  std::vector<std::string> topics() {
+    std::vector<std::string> found;
+    for (const Message& m : connector.published) found.push_back(m.topic.substr(kBase.size()));
+    connector.published.clear();
+    return found;
+  }
+  /// Ids of all records that were published since the last call.
+  std::vector<std::string> sent() {
+    std::vector<std::string> found;
+    for (const Message& m : connector.published) {
+      for (std::string& id : ids(m.payload)) found.push_back(std::move(id));
+    }
+    connector.published.clear();
+    return found;
+  }
+  std::int64_t commit(Lane lane, int count = 1, std::size_t size = 0) {
+    std::int64_t key = 0;
+    for (int i = 0; i < count; ++i) key = outbox.add(lane, {}, size);
+    forwarder->committed();
+    return key;
+  }
+  SourceState source(Source s) const { return forwarder->state().sources[static_cast<std::size_t>(s)]; }
+
+  FakeClock clock;
+  CapturedLog log{clock};
+  FakeConnector connector;
+  FakeOutbox outbox;
+  FakeMemory memory;
+  RecordingStore inbox;
+  FakeArchive archive;
+  Replayer replayer{{archive, inbox, memory, clock, {}, "g1", [this] { ++woken; }, [this] { ++replays_ended; }}};
+  int replays_ended = 0;
+  ForwarderSettings settings;
+  std::vector<std::string> catalogs{"catalog-old", "catalog-now"};
+  std::vector<std::string> duplicates;
+  int woken = 0;
+  int ended = 0;
+  MonoTime next{};
+  std::unique_ptr<Forwarder> forwarder;
+};
+
+}  // namespace metergate
