@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/cli/commands.h"
+#include "agent/cli/subcommands.h"
 #include "agent/run/agent.h"
 
 extern char** environ;  // POSIX declares it in no header

@@ -32,14 +32,14 @@ class Inbox {
 };
 
 /// What agent and drivers learn and want to find again after a restart. Keys and values are theirs.
-class Memory {
+class KeyValueStore {
  public:
-  virtual ~Memory() = default;
-  virtual Result<std::optional<std::string>> recall(const std::string& key) = 0;
+  virtual ~KeyValueStore() = default;
+  virtual Result<std::optional<std::string>> get(const std::string& key) = 0;
   /// Durable when it returns.
-  virtual Status remember(const std::string& key, const std::string& value) = 0;
+  virtual Status put(const std::string& key, const std::string& value) = 0;
   /// Returns at once; durable with the next commit.
-  virtual void remember_later(const std::string& key, const std::string& value) = 0;
+  virtual void put_later(const std::string& key, const std::string& value) = 0;
 };
 
 }  // namespace metergate

@@ -137,7 +137,7 @@ void ControlServer::accept_clients(MonoTime now) {
 /// The caller stays in the queue and would end every wait at once.
 void ControlServer::pause_accepting(MonoTime now, int reason) {
   accept_after_ = now + kNoDescriptorPause;
-  const auto times = repeats_.due("control", std::to_string(reason), now);
+  const auto times = throttle_.due("control", std::to_string(reason), now);
   if (times > 0)
     log_.warn("control socket takes no client", {{"why", std::strerror(reason)}, {"times", std::to_string(times)}});
 }

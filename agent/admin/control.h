@@ -84,7 +84,7 @@ class ControlServer {
   Handlers handlers_;
   const Clock& clock_;
   Log& log_;
-  Repeats repeats_;
+  LogThrottle throttle_;
   Counters counters_;
   std::list<Client> clients_;
   MonoTime accept_after_{MonoTime::min()};

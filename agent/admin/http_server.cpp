@@ -66,7 +66,7 @@ class Bytes : public httplib::Stream {
 /// cpp-httplib's own sockets and threads are not used: a slow client would hold one of them.
 class Engine : public HttpServer, private httplib::Server {
  public:
-  Engine(HttpSite site, const std::string& token) : site_(std::move(site)) {
+  Engine(HttpHandler site, const std::string& token) : site_(std::move(site)) {
     if (!token.empty()) {
       bearer_ = "Bearer " + token;
       basic_ = httplib::make_basic_authentication_header("metergate", token).second;
@@ -112,13 +112,13 @@ class Engine : public HttpServer, private httplib::Server {
     response.body = std::move(answer.body);
   }
 
-  const HttpSite site_;
+  const HttpHandler site_;
   std::string bearer_, basic_;  // the header's value
 };
 
 }  // namespace
 
-HttpServer* metergate_make_http_server(const HttpSite& site, const std::string& token) {
+HttpServer* metergate_make_http_server(const HttpHandler& site, const std::string& token) {
   return new Engine(site, token);
 }
 

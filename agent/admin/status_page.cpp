@@ -117,14 +117,14 @@ void write_buses(std::string& out, const Snapshot& s, const StatusHistory& histo
   }
 }
 
-void write_meters(std::string& out, const Snapshot& s, const Setup& setup) {
+void write_meters(std::string& out, const Snapshot& s, const Site& site) {
   out += "<h2>Meters</h2>\n";
   HtmlTable table(out, {"Meter", "Label", "Bus", "State", "Last good", "Good", "Partial", "Bad", "Missed"});
   for (std::size_t b = 0; b < s.buses.size(); ++b) {
     for (std::size_t m = 0; m < s.buses[b].meters.size(); ++m) {
       const MeterState& meter = s.buses[b].meters[m];
       const bool never = meter.last_good == UtcTime{};
-      table.row().text(meter.id).text(setup.buses[b].meters[m].spec.label).text(s.buses[b].name);
+      table.row().text(meter.id).text(site.buses[b].meters[m].spec.label).text(s.buses[b].name);
       table.html(meter.silent ? bad("silent") : never ? "no reading yet" : good("answers"));
       table.number(never ? "never" : age(meter.last_good, s.at)).number(meter.good).number(meter.partial);
       table.number(meter.bad).number(meter.slots_missed);
@@ -132,7 +132,7 @@ void write_meters(std::string& out, const Snapshot& s, const Setup& setup) {
   }
 }
 
-void write_values(std::string& out, const Snapshot& s, const LatestValues& latest, const MeterSetup& meter) {
+void write_values(std::string& out, const Snapshot& s, const LatestValues& latest, const MeterConfig& meter) {
   const PointValues values = latest.of(meter.spec.id);
   if (values.empty()) return;
   out += "<details open id=\"" + escaped(meter.spec.id) + "\"><summary>" + escaped(meter.spec.id) + "</summary>\n";
@@ -179,18 +179,18 @@ std::vector<std::string> ailments(const Snapshot& s, const std::vector<std::stri
   return all;
 }
 
-std::string status_page(const Snapshot& s, const StatusHistory& history, const LatestValues& latest, const Setup& setup,
+std::string status_page(const Snapshot& s, const StatusHistory& history, const LatestValues& latest, const Site& site,
                         const std::vector<std::string>& ailments) {
   const std::string_view frame = status_page_frame();
   const std::size_t mark = frame.find(kMark);
   std::string out(frame.substr(0, mark));
   write_head(out, s, ailments);
   write_buses(out, s, history);
-  write_meters(out, s, setup);
+  write_meters(out, s, site);
   out += "<h2>Latest values</h2>\n";
   std::size_t meters = 0;
-  for (const BusSetup& bus : setup.buses) {
-    for (const MeterSetup& meter : bus.meters) {
+  for (const BusConfig& bus : site.buses) {
+    for (const MeterConfig& meter : bus.meters) {
       if (++meters <= kMetersWithValues) write_values(out, s, latest, meter);
     }
   }

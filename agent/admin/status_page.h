@@ -7,7 +7,7 @@
 #include "agent/admin/latest_values.h"
 #include "agent/admin/status.h"
 #include "agent/admin/status_history.h"
-#include "agent/config/setup.h"
+#include "agent/config/site.h"
 
 namespace metergate {
 
@@ -21,6 +21,6 @@ std::string_view status_page_frame();
 /// One page of HTML that needs nothing else: tables and plots are in it, a script renews them every 5 s, without
 /// scripts the page itself every 30 s. Whatever the names hold is escaped.
 std::string status_page(const Snapshot& snapshot, const StatusHistory& history, const LatestValues& latest,
-                        const Setup& setup, const std::vector<std::string>& ailments);
+                        const Site& site, const std::vector<std::string>& ailments);
 
 }  // namespace metergate

@@ -96,7 +96,7 @@ void Log::line(LogLevel level, std::string_view message, Fields fields) {
   }
 }
 
-std::int64_t Repeats::due(const std::string& source, const std::string& state, MonoTime now) {
+std::int64_t LogThrottle::due(const std::string& source, const std::string& state, MonoTime now) {
   const std::lock_guard<std::mutex> hold(mutex_);
   if (entries_.size() >= kMostSources && entries_.count(source) == 0) entries_.clear();
   const auto [found, fresh] = entries_.try_emplace(source);

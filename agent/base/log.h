@@ -37,9 +37,9 @@ class Log {
 };
 
 /// A state that repeats is logged when it changes and then once an hour with a count. Safe for concurrent calls.
-class Repeats {
+class LogThrottle {
  public:
-  explicit Repeats(Millis pause = std::chrono::hours(1)) : pause_(pause) {}
+  explicit LogThrottle(Millis pause = std::chrono::hours(1)) : pause_(pause) {}
   /// How many times `state` of `source` was seen since it was last logged (>= 1) when it is to be logged now, else 0.
   std::int64_t due(const std::string& source, const std::string& state, MonoTime now);
 

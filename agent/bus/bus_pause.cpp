@@ -29,7 +29,7 @@ std::optional<Remembered> parse(const std::string& text) {
 }  // namespace
 
 BusPause::BusPause(Parts parts) : parts_(std::move(parts)) {
-  const auto text = parts_.memory.recall(name());
+  const auto text = parts_.memory.get(name());
   if (!text || !*text) return;
   const auto remembered = parse(**text);
   if (!remembered) return;
@@ -51,8 +51,7 @@ UtcTime BusPause::begin(Millis length) {
   const UtcTime now = parts_.clock.utc();
   set(length, now + length);
   parts_.wished();
-  const Status kept =
-      parts_.memory.remember(name(), std::to_string(to_ms(now)) + " " + std::to_string(to_ms(now + length)));
+  const Status kept = parts_.memory.put(name(), std::to_string(to_ms(now)) + " " + std::to_string(to_ms(now + length)));
   if (!kept) {
     parts_.log.warn("a restart would end the pause", {{"bus", parts_.bus}, {"why", kept.error().detail}});
   }
@@ -64,7 +63,7 @@ bool BusPause::end() {
   if (!was) return false;
   set(Millis{0}, {});
   parts_.wished();
-  const Status kept = parts_.memory.remember(name(), "");
+  const Status kept = parts_.memory.put(name(), "");
   if (!kept)
     parts_.log.warn("a restart would pause the bus again", {{"bus", parts_.bus}, {"why", kept.error().detail}});
   return true;
@@ -95,6 +94,6 @@ bool BusPause::granted() const {
   return granted_ == wish_.number;
 }
 
-void BusPause::forget() { parts_.memory.remember_later(name(), ""); }
+void BusPause::forget() { parts_.memory.put_later(name(), ""); }
 
 }  // namespace metergate

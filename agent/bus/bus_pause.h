@@ -18,7 +18,7 @@ class BusPause {
  public:
   struct Parts {
     std::string bus;
-    Memory& memory;
+    KeyValueStore& memory;
     const Clock& clock;
     Log& log;
     std::function<void()> wished;   ///< wakes the bus; must not block

@@ -15,12 +15,12 @@ constexpr Millis kStatePause{250};
 
 BusWorker::BusWorker(Parts parts)
     : p_(std::move(parts)),
-      port_(p_.setup.spec.name, p_.bus, p_.events, p_.clock, p_.log, p_.draw),
-      meters_(p_.setup, p_.events, p_.log),
-      polls_({p_.setup, p_.bus, port_, meters_, p_.outbox, p_.events, p_.clock, p_.log, p_.catalog, p_.memory,
+      port_(p_.config.spec.name, p_.bus, p_.events, p_.clock, p_.log, p_.draw),
+      meters_(p_.config, p_.events, p_.log),
+      polls_({p_.config, p_.bus, port_, meters_, p_.outbox, p_.events, p_.clock, p_.log, p_.catalog, p_.memory,
               p_.serials, p_.before_stamp, p_.seen}),
-      commands_(
-          {p_.setup, p_.bus, port_, meters_, p_.inbox, p_.clock, p_.rule, p_.writes_allowed, p_.before_stamp, polls_}) {
+      commands_({p_.config, p_.bus, port_, meters_, p_.inbox, p_.clock, p_.rule, p_.writes_allowed, p_.before_stamp,
+                 polls_}) {
   publish_state();
 }
 
@@ -48,7 +48,7 @@ BusState BusWorker::state() const {
 
 void BusWorker::publish_state() {
   BusState state;
-  state.name = p_.setup.spec.name;
+  state.name = p_.config.spec.name;
   state.up = port_.up();
   state.why_down = port_.why_down().detail;
   state.overloaded = polls_.schedule().behind();
@@ -59,7 +59,7 @@ void BusWorker::publish_state() {
   state.commands_done = commands_done_;
   state.meters = meters_.states();
   for (std::size_t m = 0; m < state.meters.size(); ++m) {
-    state.meters[m].turnaround = p_.bus.turnaround(p_.setup.meters[m].target);
+    state.meters[m].turnaround = p_.bus.turnaround(p_.config.meters[m].target);
   }
   const std::lock_guard<std::mutex> hold(mutex_);
   state_ = std::move(state);
@@ -77,7 +77,7 @@ void BusWorker::fetch_given() {
 void BusWorker::follow_pause(MonoTime now) {
   const BusPause::Wish wish = p_.pause.wish(now);
   if (wish.number == wish_.number && wish.paused == wish_.paused) return;
-  const std::string& bus = p_.setup.spec.name;
+  const std::string& bus = p_.config.spec.name;
   JsonWriter json;
   json.member("bus", bus);
   if (wish.paused) {
@@ -123,7 +123,7 @@ MonoTime BusWorker::step(MonoTime now) {
 void BusWorker::look_for_second_master(MonoTime now) {
   const auto frames = foreign_.look(p_.bus.counters().foreign_frames, now);
   if (!frames) return;
-  const std::string& bus = p_.setup.spec.name;
+  const std::string& bus = p_.config.spec.name;
   if (const std::int64_t changes = second_master_logged_.due(now); changes > 0) {
     p_.log.warn("a second master talks on the bus", {{"bus", bus}, {"changes", std::to_string(changes)}});
   }

@@ -19,7 +19,7 @@ namespace metergate {
 class BusWorker {
  public:
   struct Parts {
-    const BusSetup& setup;
+    const BusConfig& config;
     Bus& bus;
     Outbox& outbox;
     Inbox& inbox;
@@ -31,8 +31,8 @@ class BusWorker {
     ClockRule rule;
     std::function<bool()> writes_allowed;
     BusPause& pause;
-    Memory& memory;
-    SerialBook& serials;
+    KeyValueStore& memory;
+    SerialRegistry& serials;
     std::function<void()> command_ended;         ///< there is room for another; must not block
     std::function<void()> before_stamp = [] {};  ///< called before a reading or result is stamped; must not block
     std::function<void(const Reading&)> seen = [](const Reading&) {};  ///< each reading that goes up; must not block
@@ -59,7 +59,7 @@ class BusWorker {
   void publish_state();
 
   Parts p_;
-  BusPort port_;
+  BusConnection port_;
   MeterWatch meters_;
   PollRunner polls_;
   CommandRunner commands_;

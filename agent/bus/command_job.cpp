@@ -50,7 +50,7 @@ bool CommandJob::expired() const {
 }
 
 Target CommandJob::target() const {
-  if (task_.plan.meter) return parts_.setup.meters[*task_.plan.meter].target;
+  if (task_.plan.meter) return parts_.config.meters[*task_.plan.meter].target;
   Target target;
   target.address = std::to_string(task_.command.route->unit);
   return target;
@@ -58,7 +58,7 @@ Target CommandJob::target() const {
 
 int CommandJob::tries() const {
   if (one_try_ || task_.local) return 1;
-  return 1 + (task_.plan.meter ? parts_.setup.meters[*task_.plan.meter].retries : parts_.setup.spec.retries);
+  return 1 + (task_.plan.meter ? parts_.config.meters[*task_.plan.meter].retries : parts_.config.spec.retries);
 }
 
 CommandJob::Step CommandJob::end(std::string status, std::optional<Failure> failure, std::optional<bool> frame) {
@@ -174,7 +174,7 @@ CommandJob::Step CommandJob::verify(MonoTime now) {
     step.again = verify_at_;
     return step;
   }
-  const MeterSetup& meter = parts_.setup.meters[*task_.plan.meter];
+  const MeterConfig& meter = parts_.config.meters[*task_.plan.meter];
   const Point& shown = *meter.profile->find(task_.plan.point->write->verify);
   const std::vector<Block> blocks = plan_blocks(*meter.profile, {&shown}, meter.cost);
   const Block& block = blocks[next_block_];

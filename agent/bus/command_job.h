@@ -14,7 +14,7 @@ namespace metergate {
 class CommandJob {
  public:
   struct Parts {
-    const BusSetup& setup;
+    const BusConfig& config;
     Bus& bus;
     Inbox& inbox;
     const Clock& clock;
@@ -45,7 +45,7 @@ class CommandJob {
   Step verify(MonoTime now);
   Step end(std::string status, std::optional<Failure> failure, std::optional<bool> frame = std::nullopt);
   bool expired() const;
-  const MeterSetup* meter() const { return task_.plan.meter ? &parts_.setup.meters[*task_.plan.meter] : nullptr; }
+  const MeterConfig* meter() const { return task_.plan.meter ? &parts_.config.meters[*task_.plan.meter] : nullptr; }
   Target target() const;
   int tries() const;
 

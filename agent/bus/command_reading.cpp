@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kAloneInVain = 2;
 }  // namespace
 
-CommandReading::CommandReading(const MeterSetup* meter, const CommandPlan& plan)
+CommandReading::CommandReading(const MeterConfig* meter, const CommandPlan& plan)
     : meter_(meter), points_(plan.points), todo_(plan.blocks) {
   if (meter_ != nullptr) needed_ = with_dependencies(*meter_->profile, points_);
 }

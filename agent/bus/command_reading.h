@@ -14,7 +14,7 @@ namespace metergate {
 class CommandReading {
  public:
   /// `meter`: whose profile the points are of; null for a route, also to a meter that is configured. It outlives this.
-  CommandReading(const MeterSetup* meter, const CommandPlan& plan);
+  CommandReading(const MeterConfig* meter, const CommandPlan& plan);
 
   /// The block to ask now; none: it is over.
   std::optional<Block> next() const;
@@ -28,7 +28,7 @@ class CommandReading {
   bool split(const Block& block);
   Failure why_missing(const Point& point, const Error& otherwise) const;
 
-  const MeterSetup* meter_;
+  const MeterConfig* meter_;
   std::vector<const Point*> points_, needed_;  // needed_: those and what they depend on
   std::vector<Block> todo_;
   std::vector<std::pair<Block, Error>> failures_;

@@ -26,7 +26,7 @@ void CommandRunner::choose(MonoTime now) {
   again_ = now;
   if (meter_ && !it->plan.points.empty()) it->plan.blocks = p_.polls.plan(*meter_, it->plan.points);
   job_ = std::make_unique<CommandJob>(
-      CommandJob::Parts{p_.setup, p_.bus, p_.inbox, p_.clock, p_.rule, p_.writes_allowed, p_.before_stamp},
+      CommandJob::Parts{p_.config, p_.bus, p_.inbox, p_.clock, p_.rule, p_.writes_allowed, p_.before_stamp},
       std::move(*it), one_try);
   waiting_.erase(it);
 }

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "agent/bus/bus_port.h"
+#include "agent/bus/bus_connection.h"
 #include "agent/bus/command_job.h"
 #include "agent/bus/poll_runner.h"
 
@@ -17,9 +17,9 @@ namespace metergate {
 class CommandRunner {
  public:
   struct Parts {
-    const BusSetup& setup;
+    const BusConfig& config;
     Bus& bus;
-    BusPort& port;
+    BusConnection& port;
     MeterWatch& meters;
     Inbox& inbox;
     const Clock& clock;

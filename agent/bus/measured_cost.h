@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "agent/config/setup.h"
+#include "agent/config/site.h"
 
 namespace metergate {
 
@@ -12,7 +12,7 @@ class MeasuredCost {
  public:
   static constexpr Millis kStep{5};  ///< a change by less, or by less than a half, makes no other plan
 
-  MeasuredCost(const BusSetup& bus, std::size_t meter)
+  MeasuredCost(const BusConfig& bus, std::size_t meter)
       : bus_(bus.spec.settings), meter_(bus.meters[meter]), turnaround_(assumed_turnaround(bus_)), cost_(meter_.cost) {}
 
   void take(const std::optional<Turnaround>& measured) {
@@ -26,7 +26,7 @@ class MeasuredCost {
 
  private:
   const BusSettings& bus_;
-  const MeterSetup& meter_;
+  const MeterConfig& meter_;
   Micros turnaround_;
   PlanCost cost_;
 };

@@ -6,8 +6,8 @@
 
 namespace metergate {
 
-MeterWatch::MeterWatch(const BusSetup& setup, Events& events, Log& log) : setup_(setup), events_(events), log_(log) {
-  for (const MeterSetup& meter : setup.meters) {
+MeterWatch::MeterWatch(const BusConfig& config, Events& events, Log& log) : setup_(config), events_(events), log_(log) {
+  for (const MeterConfig& meter : config.meters) {
     meters_.emplace_back();
     meters_.back().state.id = meter.spec.id;
   }

@@ -5,8 +5,8 @@
 
 #include "agent/base/log.h"
 #include "agent/bus/bus_state.h"
-#include "agent/bus/health.h"
-#include "agent/config/setup.h"
+#include "agent/bus/meter_health.h"
+#include "agent/config/site.h"
 #include "agent/protocol/events.h"
 
 namespace metergate {
@@ -14,11 +14,11 @@ namespace metergate {
 /// Which meters of a bus live, told by events and in the log when it changes. Owned by the bus's thread.
 class MeterWatch {
  public:
-  MeterWatch(const BusSetup& setup, Events& events, Log& log);
+  MeterWatch(const BusConfig& config, Events& events, Log& log);
 
   std::size_t size() const { return meters_.size(); }
-  Health& health(std::size_t meter) { return meters_[meter].health; }
-  const Health& health(std::size_t meter) const { return meters_[meter].health; }
+  MeterHealth& health(std::size_t meter) { return meters_[meter].health; }
+  const MeterHealth& health(std::size_t meter) const { return meters_[meter].health; }
   MeterState& state(std::size_t meter) { return meters_[meter].state; }
   std::vector<MeterState> states() const;
 
@@ -31,11 +31,11 @@ class MeterWatch {
 
  private:
   struct Meter {
-    Health health;
+    MeterHealth health;
     MeterState state;
     Changes logged;
   };
-  const BusSetup& setup_;
+  const BusConfig& setup_;
   Events& events_;
   Log& log_;
   std::vector<Meter> meters_;

@@ -32,15 +32,15 @@ bool refusal(const Error& error) {
   return error.code == Errc::kException && (error.exception == kIllegalAddress || error.exception == kIllegalValue);
 }
 
-PollJob::PollJob(const BusSetup& bus, std::size_t meter, const std::vector<Schedule::Due>& due, RefusedPoints& refused,
-                 const PlanCost& cost, MonoTime now)
+PollJob::PollJob(const BusConfig& bus, std::size_t meter, const std::vector<Schedule::Due>& due,
+                 UnsupportedPoints& refused, const PlanCost& cost, MonoTime now)
     : bus_(bus), meter_(meter), refused_(refused), cost_(cost), began_(now) {
   for (const Schedule::Due& d : due) polls_.push_back({d.poll, d.slot, now + retry_window(bus.polls[d.poll].every)});
   const std::vector<const Point*> points = wanted();
   ask(points);
   if (!todo_.empty()) return;
-  asked_ = with_dependencies(*setup().profile, {points.front()});
-  todo_ = plan_blocks(*setup().profile, {points.front()}, cost_, refused_.learned());
+  asked_ = with_dependencies(*config().profile, {points.front()});
+  todo_ = plan_blocks(*config().profile, {points.front()}, cost_, refused_.learned());
 }
 
 std::vector<const Point*> PollJob::wanted() const {
@@ -63,16 +63,16 @@ void PollJob::ask(const std::vector<const Point*>& points) {
       needed.push_back(point);
     }
   }
-  for (const Point* point : with_dependencies(*setup().profile, needed)) {
+  for (const Point* point : with_dependencies(*config().profile, needed)) {
     if (!contains(asked_, point)) asked_.push_back(point);
   }
-  for (const Block& block : plan_blocks(*setup().profile, needed, cost_, refused_.learned())) {
+  for (const Block& block : plan_blocks(*config().profile, needed, cost_, refused_.learned())) {
     if (!contains(todo_, block)) todo_.push_back(block);
   }
 }
 
 void PollJob::ask_again(const Point& point) {
-  for (const Point* needed : with_dependencies(*setup().profile, {&point})) {
+  for (const Point* needed : with_dependencies(*config().profile, {&point})) {
     for (const Block& registers : registers_of(*needed)) {
       for (auto it = answered_.begin(); it != answered_.end();) {
         if (!overlaps(*it, registers)) {
@@ -94,7 +94,7 @@ std::optional<Value> PollJob::fresh(const Point& point) const {
   };
   const std::vector<Block> own = registers_of(point);
   if (!std::all_of(own.begin(), own.end(), came)) return std::nullopt;
-  Result<Decoded> decoded = decode(*setup().profile, point, image_, setup().ratios);
+  Result<Decoded> decoded = decode(*config().profile, point, image_, config().ratios);
   if (!decoded) return std::nullopt;
   return std::move(decoded->value);
 }
@@ -217,7 +217,7 @@ MonoTime PollJob::closes_at() const {
 /// Nothing: what is needed for it is there, or it is not known why it is not.
 std::optional<Error> PollJob::why_missing(const Point& point) const {
   bool whole = true;
-  for (const Point* needed : with_dependencies(*setup().profile, {&point})) {
+  for (const Point* needed : with_dependencies(*config().profile, {&point})) {
     for (const Block& registers : registers_of(*needed)) {
       if (image_.has(registers)) continue;
       whole = false;
@@ -236,21 +236,21 @@ std::optional<Error> PollJob::why_missing(const Point& point) const {
 }
 
 Reading PollJob::reading_of(const Waiting& waiting, Stamp stamp, const std::string& catalog) const {
-  const PollSetup& poll = bus_.polls[waiting.poll];
+  const PollConfig& poll = bus_.polls[waiting.poll];
   Reading reading;
   reading.stamp = stamp;
-  reading.meter = setup().spec.id;
+  reading.meter = config().spec.id;
   reading.poll = poll.name;
   reading.slot = waiting.slot;
   reading.span = first_ ? std::chrono::duration_cast<Millis>(last_ - *first_) : Millis{0};
   reading.catalog = catalog;
-  reading.serial = setup().spec.serial;
+  reading.serial = config().spec.serial;
   for (const Point* point : poll.points) {
     if (const auto missing = why_missing(*point)) {
       reading.errors.emplace_back(point->name, failure_of(*missing));
       continue;
     }
-    const Result<Decoded> decoded = decode(*setup().profile, *point, image_, setup().ratios);
+    const Result<Decoded> decoded = decode(*config().profile, *point, image_, config().ratios);
     if (!decoded) {
       reading.errors.emplace_back(point->name, failure_of(decoded.error()));
       continue;

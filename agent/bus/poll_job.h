@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "agent/bus/refused_points.h"
 #include "agent/bus/schedule.h"
-#include "agent/config/setup.h"
+#include "agent/bus/unsupported_points.h"
+#include "agent/config/site.h"
 #include "agent/protocol/codec.h"
 
 namespace metergate {
@@ -20,7 +20,7 @@ class PollJob {
  public:
   /// `refused` is what the meter is known to refuse, and learns more; it outlives the job. Where nothing is left to
   /// ask, the first point is asked all the same, to see whether the meter lives.
-  PollJob(const BusSetup& bus, std::size_t meter, const std::vector<Schedule::Due>& due, RefusedPoints& refused,
+  PollJob(const BusConfig& bus, std::size_t meter, const std::vector<Schedule::Due>& due, UnsupportedPoints& refused,
           const PlanCost& cost, MonoTime now);
 
   std::size_t meter() const { return meter_; }
@@ -69,11 +69,11 @@ class PollJob {
   bool split(const Block& block, int exception, MonoTime now);
   void leave_search(MonoTime now);
   std::vector<const Point*> wanted() const;
-  const MeterSetup& setup() const { return bus_.meters[meter_]; }
+  const MeterConfig& config() const { return bus_.meters[meter_]; }
 
-  const BusSetup& bus_;
+  const BusConfig& bus_;
   std::size_t meter_;
-  RefusedPoints& refused_;
+  UnsupportedPoints& refused_;
   PlanCost cost_;
   MonoTime began_;
   std::vector<Waiting> polls_;

@@ -14,9 +14,9 @@ namespace {
 constexpr int kSilentShare = 20;  // one part in so many of the bus's time
 constexpr std::chrono::minutes kMissedPause{1};
 
-std::vector<Schedule::Poll> polls_of(const BusSetup& setup) {
+std::vector<Schedule::Poll> polls_of(const BusConfig& config) {
   std::vector<Schedule::Poll> polls;
-  for (const PollSetup& poll : setup.polls) polls.push_back({poll.meter, poll.every});
+  for (const PollConfig& poll : config.polls) polls.push_back({poll.meter, poll.every});
   return polls;
 }
 
@@ -28,13 +28,13 @@ bool worth_a_retry_at_once(const Error& error) {
 
 PollRunner::PollRunner(Parts parts)
     : p_(std::move(parts)),
-      schedule_(polls_of(p_.setup)),
-      told_down_(p_.setup.meters.size(), false),
-      identified_(p_.setup.meters.size(), false) {
-  senses_.reserve(p_.setup.meters.size());
-  for (std::size_t m = 0; m < p_.setup.meters.size(); ++m) {
-    costs_.emplace_back(p_.setup, m);
-    senses_.emplace_back(MeterSense::Parts{p_.setup, m, p_.memory, p_.serials, p_.events, p_.log, p_.clock});
+      schedule_(polls_of(p_.config)),
+      told_down_(p_.config.meters.size(), false),
+      identified_(p_.config.meters.size(), false) {
+  monitors_.reserve(p_.config.meters.size());
+  for (std::size_t m = 0; m < p_.config.meters.size(); ++m) {
+    costs_.emplace_back(p_.config, m);
+    monitors_.emplace_back(MeterMonitor::Parts{p_.config, m, p_.memory, p_.serials, p_.events, p_.log, p_.clock});
     show(m);
   }
 }
@@ -50,12 +50,12 @@ void PollRunner::advance(MonoTime now, UtcTime utc) {
 void PollRunner::port_opened(MonoTime now) {
   std::fill(told_down_.begin(), told_down_.end(), false);
   probe_allowed_ = now;
-  for (MeterSense& sense : senses_) sense.out_of_sight();
+  for (MeterMonitor& sense : monitors_) sense.out_of_sight();
 }
 
 std::vector<Block> PollRunner::plan(std::size_t m, const std::vector<const Point*>& points) {
-  costs_[m].take(p_.bus.turnaround(p_.setup.meters[m].target));
-  return plan_blocks(*p_.setup.meters[m].profile, points, costs_[m].cost(), senses_[m].refused().learned());
+  costs_[m].take(p_.bus.turnaround(p_.config.meters[m].target));
+  return plan_blocks(*p_.config.meters[m].profile, points, costs_[m].cost(), monitors_[m].refused().learned());
 }
 
 void PollRunner::share(std::size_t m, const Block& block, const Words& words) {
@@ -71,13 +71,13 @@ bool PollRunner::step(MonoTime now) {
 }
 
 std::unique_ptr<PollJob> PollRunner::job_for(std::size_t m, const std::vector<Schedule::Due>& due, MonoTime now) {
-  costs_[m].take(p_.bus.turnaround(p_.setup.meters[m].target));
-  return std::make_unique<PollJob>(p_.setup, m, due, senses_[m].refused(), costs_[m].cost(), now);
+  costs_[m].take(p_.bus.turnaround(p_.config.meters[m].target));
+  return std::make_unique<PollJob>(p_.config, m, due, monitors_[m].refused(), costs_[m].cost(), now);
 }
 
 void PollRunner::begin(std::unique_ptr<PollJob> job, MonoTime now) {
   current_ = std::move(job);
-  senses_[current_->meter()].begin(*current_, now);
+  monitors_[current_->meter()].begin(*current_, now);
   attempt_ = 0;
 }
 
@@ -107,14 +107,14 @@ bool PollRunner::choose_probe(MonoTime now, UtcTime utc) {
   if (now < probe_allowed_) return false;
   std::optional<std::size_t> first;
   for (std::size_t m = 0; m < p_.meters.size(); ++m) {
-    const Health& health = p_.meters.health(m);
+    const MeterHealth& health = p_.meters.health(m);
     if (!health.silent() || now < health.next_probe()) continue;
     if (!first || health.next_probe() < p_.meters.health(*first).next_probe()) first = m;
   }
   if (!first) return false;
   std::vector<Schedule::Due> due = schedule_.take(*first, now, utc);
-  for (std::size_t i = 0; i < p_.setup.polls.size() && due.empty(); ++i) {
-    if (p_.setup.polls[i].meter == *first) due.push_back({i, std::nullopt});
+  for (std::size_t i = 0; i < p_.config.polls.size() && due.empty(); ++i) {
+    if (p_.config.polls[i].meter == *first) due.push_back({i, std::nullopt});
   }
   begin(job_for(*first, due, now), now);
   return true;
@@ -124,11 +124,11 @@ void PollRunner::transact(MonoTime now) {
   PollJob& job = *current_;
   const std::size_t m = job.meter();
   if (!job.next()) return go_on(now);  // a command's answers had the rest of it
-  const Health& health = p_.meters.health(m);
+  const MeterHealth& health = p_.meters.health(m);
   const bool one_try = health.doubtful();
   const bool probe = health.silent();
-  Target target = p_.setup.meters[m].target;
-  target.asked_again = !one_try && attempt_ < p_.setup.meters[m].retries;
+  Target target = p_.config.meters[m].target;
+  target.asked_again = !one_try && attempt_ < p_.config.meters[m].retries;
   const Result<Words> words = p_.bus.read(target, *job.next());
   const MonoTime after = p_.clock.mono();
   const bool frame = words || words.error().code == Errc::kException;
@@ -155,17 +155,17 @@ void PollRunner::transact(MonoTime now) {
 }
 
 void PollRunner::go_on(MonoTime now) {
-  if (!current_->next() && !senses_[current_->meter()].look(*current_, now)) end_round(now);
+  if (!current_->next() && !monitors_[current_->meter()].look(*current_, now)) end_round(now);
 }
 
 /// Once a run, behind the first poll that was answered: is it the model that the profile describes? The readings go up
 /// whatever comes of it.
 void PollRunner::identify(std::size_t m) {
-  const MeterSetup& setup = p_.setup.meters[m];
-  const Identify& expected = *setup.profile->identify;
+  const MeterConfig& config = p_.config.meters[m];
+  const Identify& expected = *config.profile->identify;
   RegisterImage image;
   for (const Block& block : registers_of(expected.point)) {
-    const Result<Words> words = p_.bus.read(setup.target, block);
+    const Result<Words> words = p_.bus.read(config.target, block);
     if (words) {
       image.put(block, *words);
     } else if (words.error().code == Errc::kBusDown) {
@@ -175,13 +175,13 @@ void PollRunner::identify(std::size_t m) {
     }
   }
   identified_[m] = true;
-  const Result<Decoded> found = decode(*setup.profile, expected.point, image, setup.ratios);
+  const Result<Decoded> found = decode(*config.profile, expected.point, image, config.ratios);
   const std::string text = found ? found->value.text : "nothing";
   if (text == expected.text) return;
-  const std::string& id = setup.spec.id;
+  const std::string& id = config.spec.id;
   p_.log.warn("meter is not what its profile describes", {{"meter", id}, {"expected", expected.text}, {"found", text}});
   JsonWriter json;
-  json.member("meter", id).member("profile", setup.profile->name);
+  json.member("meter", id).member("profile", config.profile->name);
   json.member("expected", expected.text).member("found", text);
   p_.events.tell("profile_mismatch", id, json.take());
 }
@@ -191,7 +191,7 @@ std::vector<PollJob::Done> PollRunner::finish(PollJob& job, bool give_up) {
   auto done = job.finish(moment_of(p_.clock), p_.clock.synced(), p_.catalog, give_up);
   for (PollJob::Done& d : done) {
     schedule_.done(d.poll);
-    senses_[job.meter()].mark(d.reading, d.poll);
+    monitors_[job.meter()].mark(d.reading, d.poll);
   }
   return done;
 }
@@ -206,12 +206,12 @@ void PollRunner::end_round(MonoTime now) {
     const std::string code = done.front().reading.error ? done.front().reading.error->code : "timeout";
     if (p_.meters.failed_poll(m, job->began(), now, code)) {
       drop_parked(m);
-      senses_[m].silent();
+      monitors_[m].silent();
     }
   }
-  senses_[m].keep(now);
+  monitors_[m].keep(now);
   show(m);
-  if (job->saw_frame() && !identified_[m] && p_.setup.meters[m].profile->identify) identify(m);
+  if (job->saw_frame() && !identified_[m] && p_.config.meters[m].profile->identify) identify(m);
   if (!job->over() && !p_.meters.health(m).silent()) parked_.push_back(std::move(job));
 }
 
@@ -269,14 +269,14 @@ void PollRunner::end_begun() {
 
 void PollRunner::show(std::size_t m) {
   MeterState& state = p_.meters.state(m);
-  state.serial = senses_[m].serial();
-  state.refused = senses_[m].refused().points();
+  state.serial = monitors_[m].serial();
+  state.refused = monitors_[m].refused().points();
 }
 
 void PollRunner::publish(const std::vector<PollJob::Done>& done) {
   std::vector<Draft> drafts;
   for (const PollJob::Done& d : done) {
-    const PollSetup& poll = p_.setup.polls[d.poll];
+    const PollConfig& poll = p_.config.polls[d.poll];
     MeterState& state = p_.meters.state(poll.meter);
     if (d.reading.error) {
       ++state.bad;
@@ -300,7 +300,7 @@ void PollRunner::tell_missed(MonoTime now) {
   missed_told_ = now;
   bool overload = false;
   for (const Schedule::Missed& missed : all) {
-    const PollSetup& poll = p_.setup.polls[missed.poll];
+    const PollConfig& poll = p_.config.polls[missed.poll];
     MeterState& state = p_.meters.state(poll.meter);
     const std::string reason = missed.why == Schedule::Why::kPause ? "pause" : "overload";
     overload = overload || missed.why == Schedule::Why::kOverload;
@@ -311,7 +311,7 @@ void PollRunner::tell_missed(MonoTime now) {
     p_.events.tell("slots_missed", state.id + "/" + poll.name + "/" + reason, json.take());
   }
   if (!overload || std::exchange(overload_told_, true)) return;
-  const std::string& bus = p_.setup.spec.name;
+  const std::string& bus = p_.config.spec.name;
   p_.log.warn("bus overloaded", {{"bus", bus}, {"polls", std::to_string(all.size())}});
   JsonWriter json;
   json.member("bus", bus)
@@ -324,7 +324,7 @@ MonoTime PollRunner::next_wake(MonoTime now, UtcTime utc) const {
   MonoTime next = schedule_.next(now, utc);
   for (const auto& job : parked_) next = std::min(next, job->retry_at());
   for (std::size_t m = 0; m < p_.meters.size(); ++m) {
-    const Health& health = p_.meters.health(m);
+    const MeterHealth& health = p_.meters.health(m);
     if (health.silent()) next = std::min(next, std::max(health.next_probe(), probe_allowed_));
   }
   return next;

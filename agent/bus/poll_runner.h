@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "agent/bus/bus_port.h"
+#include "agent/bus/bus_connection.h"
 #include "agent/bus/measured_cost.h"
-#include "agent/bus/meter_sense.h"
+#include "agent/bus/meter_monitor.h"
 #include "agent/bus/meter_watch.h"
 #include "agent/bus/poll_job.h"
 #include "store/outbox.h"
@@ -21,17 +21,17 @@ namespace metergate {
 class PollRunner {
  public:
   struct Parts {
-    const BusSetup& setup;
+    const BusConfig& config;
     Bus& bus;
-    BusPort& port;
+    BusConnection& port;
     MeterWatch& meters;
     Outbox& outbox;
     Events& events;
     const Clock& clock;
     Log& log;
     std::string catalog;
-    Memory& memory;
-    SerialBook& serials;
+    KeyValueStore& memory;
+    SerialRegistry& serials;
     std::function<void()> before_stamp;
     std::function<void(const Reading&)> seen;
   };
@@ -73,8 +73,8 @@ class PollRunner {
 
   Parts p_;
   Schedule schedule_;
-  std::vector<MeterSense> senses_;   // by meter
-  std::vector<MeasuredCost> costs_;  // by meter
+  std::vector<MeterMonitor> monitors_;  // by meter
+  std::vector<MeasuredCost> costs_;     // by meter
   std::unique_ptr<PollJob> current_;
   int attempt_ = 0;                             // of the current block
   std::list<std::unique_ptr<PollJob>> parked_;  // wait for another try within their slots

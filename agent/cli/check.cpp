@@ -2,13 +2,13 @@
 #include <cmath>
 
 #include "agent/base/text.h"
-#include "agent/cli/commands.h"
 #include "agent/cli/load.h"
+#include "agent/cli/subcommands.h"
 #include "agent/cli/table.h"
 #include "agent/cli/volume.h"
 #include "agent/config/bus_text.h"
-#include "agent/config/setup.h"
-#include "agent/uplink/uplink.h"
+#include "agent/config/site.h"
+#include "agent/uplink/connection.h"
 #include "store/sqlite/file_store.h"
 
 namespace metergate {
@@ -38,10 +38,10 @@ std::string counted(std::size_t number, const std::string& thing) {
 
 std::string how_often(Millis every) { return every == Millis{0} ? "back to back" : "every " + format_duration(every); }
 
-void print_polls(const BusSetup& bus, const BusLoad& load, std::size_t meter, std::ostream& out) {
+void print_polls(const BusConfig& bus, const BusLoad& load, std::size_t meter, std::ostream& out) {
   bool any = false;
   for (std::size_t i = 0; i < bus.polls.size(); ++i) {
-    const PollSetup& poll = bus.polls[i];
+    const PollConfig& poll = bus.polls[i];
     if (poll.meter != meter) continue;
     any = true;
     const PollLoad& of_poll = load.polls[i];
@@ -57,7 +57,7 @@ void print_polls(const BusSetup& bus, const BusLoad& load, std::size_t meter, st
 }
 
 /// The status: 0, or that of a bus that has more to do than it can.
-int check_bus(const BusSetup& bus, std::ostream& out, std::ostream& err) {
+int check_bus(const BusConfig& bus, std::ostream& out, std::ostream& err) {
   const BusLoad load = bus_load(bus);
   out << "bus " << bus.spec.name << ": " << describe_port(bus.spec.settings) << ", "
       << counted(bus.meters.size(), "meter") << "\n";
@@ -136,8 +136,8 @@ std::string how_long(double days) {
                       : counted(static_cast<std::size_t>(days * 24), "hour");
 }
 
-void print_volume(const Setup& setup, const StoreSettings& store, std::ostream& out) {
-  const Volume volume = volume_of(setup, store);
+void print_volume(const Site& site, const StoreSettings& store, std::ostream& out) {
+  const Volume volume = volume_of(site, store);
   if (volume.records < 1) {
     out << "no readings: no meter has a poll\n";
     return;
@@ -154,19 +154,19 @@ void print_volume(const Setup& setup, const StoreSettings& store, std::ostream& 
 
 int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err) {
   const Options& options = invocation.options;
-  const auto made = make_setup(options);
+  const auto made = make_site(options);
   if (const auto* error = std::get_if<UsageError>(&made)) {
     err << "metergate: " << error->message << "\n";
     return error->status;
   }
-  const auto& setup = std::get<Setup>(made);
-  for (const std::string& warning : setup.warnings) err << "warning: " << warning << "\n";
+  const auto& site = std::get<Site>(made);
+  for (const std::string& warning : site.warnings) err << "warning: " << warning << "\n";
 
   int status = check_uplink(options, out, err);
   const auto worse = [&status](int next) { status = status == 0 ? next : status; };
   worse(check_http(options, err));
-  for (const BusSetup& bus : setup.buses) worse(check_bus(bus, out, err));
-  if (!setup.buses.empty()) {
+  for (const BusConfig& bus : site.buses) worse(check_bus(bus, out, err));
+  if (!site.buses.empty()) {
     out << "Times are those on the wire plus a turnaround of " << assumed_turnaround({SerialSettings{}, {}, {}}).count()
         << " ms (TCP " << assumed_turnaround({TcpSettings{}, {}, {}}).count()
         << " ms), which is assumed, and the silence that is asked for.\n"
@@ -175,7 +175,7 @@ int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err
            "both counted in full.\n\n";
   }
   worse(check_store(options.store, out, err));
-  print_volume(setup, options.store, out);
+  print_volume(site, options.store, out);
   out << std::flush;
   return status;
 }

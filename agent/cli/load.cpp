@@ -24,7 +24,7 @@ Micros time_of(const std::vector<RequestLoad>& requests) {
   return sum;
 }
 
-std::vector<RequestLoad> requests_for(const BusSetup& bus, const MeterSetup& meter, const Points& points) {
+std::vector<RequestLoad> requests_for(const BusConfig& bus, const MeterConfig& meter, const Points& points) {
   std::vector<RequestLoad> requests;
   if (points.empty()) return requests;
   const Millis waits = assumed_turnaround(bus.spec.settings) + std::max(bus.spec.settings.gap, meter.target.gap);
@@ -44,13 +44,13 @@ Points joined(const Profile& profile, const Points& a, const Points& b) {
 }
 
 /// What a poll adds to those of its meter that are due whenever it is: those whose interval divides its own.
-Micros added_by(const BusSetup& bus, std::size_t poll, Millis floor) {
-  const PollSetup& self = bus.polls[poll];
-  const MeterSetup& meter = bus.meters[self.meter];
+Micros added_by(const BusConfig& bus, std::size_t poll, Millis floor) {
+  const PollConfig& self = bus.polls[poll];
+  const MeterConfig& meter = bus.meters[self.meter];
   const Millis every = std::max(self.every, floor);
   Points others;
   for (std::size_t i = 0; i < bus.polls.size(); ++i) {
-    const PollSetup& other = bus.polls[i];
+    const PollConfig& other = bus.polls[i];
     const Millis interval = std::max(other.every, floor);
     const bool counted = interval < every || (interval == every && i < poll);
     if (other.meter == self.meter && other.every > Millis{0} && counted && every % interval == Millis{0}) {
@@ -62,7 +62,7 @@ Micros added_by(const BusSetup& bus, std::size_t poll, Millis floor) {
   return std::max(Micros{0}, with - without);
 }
 
-double share_of(const BusSetup& bus, Millis floor) {
+double share_of(const BusConfig& bus, Millis floor) {
   double share = 0;
   for (std::size_t i = 0; i < bus.polls.size(); ++i) {
     if (bus.polls[i].every == Millis{0}) continue;
@@ -74,9 +74,9 @@ double share_of(const BusSetup& bus, Millis floor) {
 
 }  // namespace
 
-BusLoad bus_load(const BusSetup& bus) {
+BusLoad bus_load(const BusConfig& bus) {
   BusLoad load;
-  for (const PollSetup& poll : bus.polls) {
+  for (const PollConfig& poll : bus.polls) {
     PollLoad of_poll;
     of_poll.requests = requests_for(bus, bus.meters[poll.meter], poll.points);
     of_poll.time = time_of(of_poll.requests);
@@ -87,7 +87,7 @@ BusLoad bus_load(const BusSetup& bus) {
   return load;
 }
 
-std::optional<Millis> interval_for(const BusSetup& bus, double share) {
+std::optional<Millis> interval_for(const BusConfig& bus, double share) {
   const auto fits = [&](Millis interval) { return share_of(bus, interval) <= share; };
   const auto found = std::find_if(kUsual.begin(), kUsual.end(), fits);
   return found == kUsual.end() ? std::nullopt : std::optional<Millis>(*found);

@@ -3,7 +3,7 @@
 #include <optional>
 #include <vector>
 
-#include "agent/config/setup.h"
+#include "agent/config/site.h"
 
 namespace metergate {
 
@@ -20,7 +20,7 @@ struct PollLoad {
 
 /// What the polls of a bus take of its time.
 struct BusLoad {
-  std::vector<PollLoad> polls;  ///< as BusSetup::polls
+  std::vector<PollLoad> polls;  ///< as BusConfig::polls
   /// Of the bus's time, 1.0 = all of it; back to back polls apart. Polls of a meter that are due together share
   /// requests: where one interval is a multiple of another that is counted, elsewhere the sum of both is taken, so that
   /// this is a bound.
@@ -28,10 +28,10 @@ struct BusLoad {
   Micros round{0};  ///< all back to back polls once
 };
 
-BusLoad bus_load(const BusSetup& bus);
+BusLoad bus_load(const BusConfig& bus);
 
 /// The shortest usual interval that, given to every poll below it, brings the share to `share` or less; nothing when
 /// even a day does not.
-std::optional<Millis> interval_for(const BusSetup& bus, double share);
+std::optional<Millis> interval_for(const BusConfig& bus, double share);
 
 }  // namespace metergate

@@ -1,7 +1,7 @@
 #include "agent/base/json.h"
 #include "agent/base/text.h"
 #include "agent/cli/agent_socket.h"
-#include "agent/cli/commands.h"
+#include "agent/cli/subcommands.h"
 
 namespace metergate {
 

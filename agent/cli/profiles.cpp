@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "agent/base/text.h"
-#include "agent/cli/commands.h"
+#include "agent/cli/subcommands.h"
 #include "agent/cli/table.h"
 #include "drivers/profile/profile.h"
 

@@ -1,17 +1,17 @@
 #include <algorithm>
 
 #include "agent/base/text.h"
-#include "agent/cli/commands.h"
 #include "agent/cli/read_all.h"
 #include "agent/cli/read_meter.h"
 #include "agent/cli/read_print.h"
+#include "agent/cli/subcommands.h"
 
 namespace metergate {
 
 namespace {
 
 /// The bus and its one meter that `read` names, or the reason why there is none.
-std::variant<Setup, UsageError> setup_of(const Invocation& invocation) {
+std::variant<Site, UsageError> setup_of(const Invocation& invocation) {
   Options options = invocation.options;
   options.polls.clear();
   if (invocation.bus) {
@@ -33,14 +33,14 @@ std::variant<Setup, UsageError> setup_of(const Invocation& invocation) {
     }
     options.meters = {*named};
   }
-  return make_setup(options);
+  return make_site(options);
 }
 
 /// One reading, opened first where that is needed. The exit status.
 int read_once(const Invocation& invocation, const ReadTarget& target, ReadLine& line, const Clock& clock,
               std::ostream& out, std::ostream& err) {
-  const BusSpec& spec = target.setup.spec;
-  const MeterSetup& meter = target.setup.meters.front();
+  const BusSpec& spec = target.config.spec;
+  const MeterConfig& meter = target.config.meters.front();
   if (!line.is_open()) {
     if (const Status opened = line.open(); !opened) {
       err << "metergate: " << explain_port(spec, opened.error()) << "\n";
@@ -76,21 +76,21 @@ int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err,
     err << "metergate: " << error->message << "\n";
     return error->status;
   }
-  const auto& setup = std::get<Setup>(made);
-  for (const std::string& warning : setup.warnings) err << "warning: " << warning << "\n";
-  if (invocation.all) return read_all(setup, invocation.repeat, invocation.json, out, err, tools);
+  const auto& site = std::get<Site>(made);
+  for (const std::string& warning : site.warnings) err << "warning: " << warning << "\n";
+  if (invocation.all) return read_all(site, invocation.repeat, invocation.json, out, err, tools);
 
   const auto bus_setup =
-      std::find_if(setup.buses.begin(), setup.buses.end(), [](const BusSetup& b) { return !b.meters.empty(); });
+      std::find_if(site.buses.begin(), site.buses.end(), [](const BusConfig& b) { return !b.meters.empty(); });
   const ReadTarget target(*bus_setup);
-  if (!invocation.table && target.setup.polls.front().points.empty()) {
-    err << "metergate: profile '" << target.setup.meters.front().profile->name
+  if (!invocation.table && target.config.polls.front().points.empty()) {
+    err << "metergate: profile '" << target.config.meters.front().profile->name
         << "' has no points; read registers with --table holding --address A --count C\n";
     return kWrongFlags;
   }
-  const auto line = line_to(target.setup.spec, tools, err);
+  const auto line = line_to(target.config.spec, tools, err);
   if (!line) {
-    err << "metergate: " << explain_port(target.setup.spec, line.error()) << "\n";
+    err << "metergate: " << explain_port(target.config.spec, line.error()) << "\n";
     return kUnreachable;
   }
   MonoTime next = tools.clock.mono();

@@ -27,19 +27,19 @@ struct Sheet {
 
 /// Its points, its serial number and its import counter.
 std::vector<const Point*> points_of(const ReadTarget& target, std::size_t meter) {
-  std::vector<const Point*> points = target.setup.polls[meter].points;
+  std::vector<const Point*> points = target.config.polls[meter].points;
   for (const char* name : {kSerial, kImport}) {
-    const Point* point = target.setup.meters[meter].profile->find(name);
+    const Point* point = target.config.meters[meter].profile->find(name);
     if (point && std::find(points.begin(), points.end(), point) == points.end()) points.push_back(point);
   }
   return points;
 }
 
 /// One round of one meter; ends at the first request that shows that more would not be answered.
-void read_round(ReadLine& line, const BusSetup& bus, const MeterSetup& setup, const std::vector<const Point*>& points,
+void read_round(ReadLine& line, const BusConfig& bus, const MeterConfig& site, const std::vector<const Point*>& points,
                 Sheet& sheet) {
-  for (const Block& block : plan_blocks(*setup.profile, points, setup.cost)) {
-    const ReadLine::Answer answer = line.read(setup.target, block);
+  for (const Block& block : plan_blocks(*site.profile, points, site.cost)) {
+    const ReadLine::Answer answer = line.read(site.target, block);
     sheet.symptoms.count(answer.words);
     if (answer.words) {
       const Micros turnaround = std::max(Micros{0}, answer.took - wire_time(bus.spec.settings, block));
@@ -56,28 +56,28 @@ void read_round(ReadLine& line, const BusSetup& bus, const MeterSetup& setup, co
 /// False when its port could not be had.
 bool read_bus(const ReadTarget& target, int rounds, std::vector<Sheet>& sheets, std::ostream& err,
               const ReadTools& tools) {
-  sheets.resize(target.setup.meters.size());
-  const auto line = line_to(target.setup.spec, tools, err);
+  sheets.resize(target.config.meters.size());
+  const auto line = line_to(target.config.spec, tools, err);
   if (!line) {
-    err << "metergate: " << explain_port(target.setup.spec, line.error()) << "\n";
+    err << "metergate: " << explain_port(target.config.spec, line.error()) << "\n";
     return false;
   }
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t meter = 0; meter < sheets.size(); ++meter) {
       if (!(*line)->is_open()) {
         if (const Status opened = (*line)->open(); !opened) {
-          err << "metergate: " << explain_port(target.setup.spec, opened.error()) << "\n";
+          err << "metergate: " << explain_port(target.config.spec, opened.error()) << "\n";
           return false;
         }
       }
-      read_round(**line, target.setup, target.setup.meters[meter], points_of(target, meter), sheets[meter]);
+      read_round(**line, target.config, target.config.meters[meter], points_of(target, meter), sheets[meter]);
     }
   }
   return true;
 }
 
 /// A value that was read at last, with its unit; empty when there is none.
-std::string shown(const MeterSetup& meter, const Sheet& sheet, const char* name) {
+std::string shown(const MeterConfig& meter, const Sheet& sheet, const char* name) {
   const Point* point = meter.profile->find(name);
   const auto decoded = point ? decode(*meter.profile, *point, sheet.image, meter.ratios)
                              : Result<Decoded>(Error{Errc::kNotFound, "no such point"});
@@ -85,7 +85,7 @@ std::string shown(const MeterSetup& meter, const Sheet& sheet, const char* name)
   return decoded->value.text + (point->unit.empty() ? "" : " " + point->unit);
 }
 
-std::string serial_of(const MeterSetup& meter, const Sheet& sheet) {
+std::string serial_of(const MeterConfig& meter, const Sheet& sheet) {
   const std::string read = shown(meter, sheet, kSerial);
   return read.empty() ? meter.spec.serial : read;
 }
@@ -102,7 +102,7 @@ std::array<std::string, 3> turnarounds(Sheet& sheet) {
   return {ms(all.front()), ms(all[all.size() / 2]), ms(all.back())};
 }
 
-void print_json(const BusSetup& bus, const MeterSetup& meter, Sheet& sheet, std::ostream& out) {
+void print_json(const BusConfig& bus, const MeterConfig& meter, Sheet& sheet, std::ostream& out) {
   const Symptoms& s = sheet.symptoms;
   JsonWriter json;
   json.begin_object().member("meter", meter.spec.id).member("label", meter.spec.label).member("bus", bus.spec.name);
@@ -120,7 +120,7 @@ void print_json(const BusSetup& bus, const MeterSetup& meter, Sheet& sheet, std:
   out << json.end_array().end_object().take() << std::endl;
 }
 
-void add_row(const BusSetup& bus, const MeterSetup& meter, Sheet& sheet, TextTable& table) {
+void add_row(const BusConfig& bus, const MeterConfig& meter, Sheet& sheet, TextTable& table) {
   const Symptoms& s = sheet.symptoms;
   const auto times = turnarounds(sheet);
   table.add({meter.spec.id, meter.spec.label, bus.spec.name, meter.target.address, serial_of(meter, sheet),
@@ -132,23 +132,23 @@ void add_row(const BusSetup& bus, const MeterSetup& meter, Sheet& sheet, TextTab
 void look_around(const ReadTarget& target, std::vector<Sheet>& sheets) {
   for (std::size_t i = 0; i < sheets.size(); ++i) {
     Symptoms& symptoms = sheets[i].symptoms;
-    symptoms.serial = std::holds_alternative<SerialSettings>(target.setup.spec.settings.port);
+    symptoms.serial = std::holds_alternative<SerialSettings>(target.config.spec.settings.port);
     for (std::size_t other = 0; other < sheets.size(); ++other) {
       if (other != i) symptoms.others_answer = symptoms.others_answer.value_or(false) || !sheets[other].failed();
     }
-    symptoms.order = better_order(target.setup.meters[i], points_of(target, i), sheets[i].image);
+    symptoms.order = better_order(target.config.meters[i], points_of(target, i), sheets[i].image);
   }
 }
 
 }  // namespace
 
-int read_all(const Setup& setup, int rounds, bool json, std::ostream& out, std::ostream& err, const ReadTools& tools) {
+int read_all(const Site& site, int rounds, bool json, std::ostream& out, std::ostream& err, const ReadTools& tools) {
   TextTable table({"METER", "LABEL", "BUS", "UNIT", "SERIAL", "IMPORT", "REQUESTS", "ANSWERS", "TIMEOUT", "CRC",
                    "GARBLED", "EXCEPTION", "MIN MS", "MEDIAN MS", "MAX MS"},
                   {3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14});
   std::string hints;
   bool good = true;
-  for (const BusSetup& bus : setup.buses) {
+  for (const BusConfig& bus : site.buses) {
     if (bus.meters.empty()) continue;
     const ReadTarget target(bus);
     std::vector<Sheet> sheets;

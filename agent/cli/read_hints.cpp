@@ -29,7 +29,7 @@ struct Sense {
   int points = 0, good = 0;
 };
 
-Sense sense_of(const MeterSetup& meter, const std::vector<const Point*>& points, const RegisterImage& image,
+Sense sense_of(const MeterConfig& meter, const std::vector<const Point*>& points, const RegisterImage& image,
                std::optional<WordOrder> order) {
   Sense sense;
   for (const Point* point : points) {
@@ -113,7 +113,8 @@ std::vector<std::string> hints_for(const Symptoms& s) {
   return hints;
 }
 
-std::string better_order(const MeterSetup& meter, const std::vector<const Point*>& points, const RegisterImage& image) {
+std::string better_order(const MeterConfig& meter, const std::vector<const Point*>& points,
+                         const RegisterImage& image) {
   const Sense now = sense_of(meter, points, image, std::nullopt);
   if (now.points == 0 || now.good * 2 > now.points) return "";
   constexpr std::array<std::pair<WordOrder, const char*>, 4> orders{{{WordOrder::kCDAB, "order=CDAB"},

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/config/setup.h"
+#include "agent/config/site.h"
 #include "agent/protocol/codec.h"
 
 namespace metergate {
@@ -26,6 +26,6 @@ std::vector<std::string> hints_for(const Symptoms& symptoms);
 
 /// `order=CDAB` when half of the values that take more than one register make no sense as they are (a voltage of 1e-23)
 /// and all do with their registers in that order; else empty.
-std::string better_order(const MeterSetup& meter, const std::vector<const Point*>& points, const RegisterImage& image);
+std::string better_order(const MeterConfig& meter, const std::vector<const Point*>& points, const RegisterImage& image);
 
 }  // namespace metergate

@@ -3,7 +3,7 @@
 #include <memory>
 #include <ostream>
 
-#include "agent/cli/commands.h"
+#include "agent/cli/subcommands.h"
 #include "agent/config/options.h"
 
 namespace metergate {

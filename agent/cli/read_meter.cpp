@@ -6,11 +6,11 @@
 
 namespace metergate {
 
-ReadTarget::ReadTarget(const BusSetup& bus) : setup(bus) {
-  setup.polls.clear();
-  for (std::size_t i = 0; i < setup.meters.size(); ++i) {
-    const MeterSetup& meter = setup.meters[i];
-    setup.polls.push_back({i, "read", Millis{0}, matching_points(*meter.profile, meter.spec.points), false});
+ReadTarget::ReadTarget(const BusConfig& bus) : config(bus) {
+  config.polls.clear();
+  for (std::size_t i = 0; i < config.meters.size(); ++i) {
+    const MeterConfig& meter = config.meters[i];
+    config.polls.push_back({i, "read", Millis{0}, matching_points(*meter.profile, meter.spec.points), false});
   }
 }
 
@@ -25,13 +25,13 @@ ReadLine::Answer request(ReadLine& line, const Target& target, const Block& bloc
 }
 
 MeterReading read_meter(ReadLine& line, const ReadTarget& target, std::size_t meter, const Clock& clock) {
-  const MeterSetup& setup = target.setup.meters[meter];
+  const MeterConfig& config = target.config.meters[meter];
   MeterReading result;
-  result.symptoms.serial = std::holds_alternative<SerialSettings>(target.setup.spec.settings.port);
-  RefusedPoints refused(*setup.profile);
-  PollJob job(target.setup, meter, {{meter, std::nullopt}}, refused, setup.cost, clock.mono());
+  result.symptoms.serial = std::holds_alternative<SerialSettings>(target.config.spec.settings.port);
+  UnsupportedPoints refused(*config.profile);
+  PollJob job(target.config, meter, {{meter, std::nullopt}}, refused, config.cost, clock.mono());
   while (const auto block = job.next()) {
-    const ReadLine::Answer answer = request(line, setup.target, *block, setup.retries + 1, result.symptoms);
+    const ReadLine::Answer answer = request(line, config.target, *block, config.retries + 1, result.symptoms);
     result.took += answer.took;
     if (answer.words) {
       job.answered(*answer.words, clock.mono());
@@ -48,7 +48,7 @@ MeterReading read_meter(ReadLine& line, const ReadTarget& target, std::size_t me
     }
   }
   result.reading = std::move(job.finish(moment_of(clock), clock.synced(), "", true).front().reading);
-  result.symptoms.order = better_order(setup, target.setup.polls[meter].points, result.image);
+  result.symptoms.order = better_order(config, target.config.polls[meter].points, result.image);
   return result;
 }
 
@@ -63,7 +63,8 @@ std::string explain_port(const BusSpec& bus, const Error& error) {
   return text + "\n  usual causes: another address or port, no power, a firewall, too many connections to the device";
 }
 
-std::string explain_silence(const BusSpec& bus, const MeterSetup& meter, const Error& error, const Symptoms& symptoms) {
+std::string explain_silence(const BusSpec& bus, const MeterConfig& meter, const Error& error,
+                            const Symptoms& symptoms) {
   const Millis timeout = meter.target.timeout.value_or(bus.settings.timeout);
   std::string text = "meter " + meter.spec.id + ": no reading from unit " + meter.target.address + " on " +
                      describe_port(bus.settings) + " (timeout " + format_duration(timeout) + ", " +

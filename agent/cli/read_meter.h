@@ -4,18 +4,18 @@
 #include <string>
 #include <vector>
 
-#include "agent/cli/commands.h"
 #include "agent/cli/read_hints.h"
 #include "agent/cli/read_line.h"
-#include "agent/config/setup.h"
+#include "agent/cli/subcommands.h"
+#include "agent/config/site.h"
 #include "agent/protocol/codec.h"
 
 namespace metergate {
 
 /// A bus whose meters are read once now, each with one poll: its own points, or all of the profile.
 struct ReadTarget {
-  explicit ReadTarget(const BusSetup& bus);
-  BusSetup setup;  ///< polls[i] is that of meters[i]
+  explicit ReadTarget(const BusConfig& bus);
+  BusConfig config;  ///< polls[i] is that of meters[i]
 };
 
 /// The answer of one request, tried `tries` times while another try may help. All tries count in `symptoms`, and their
@@ -35,6 +35,6 @@ MeterReading read_meter(ReadLine& line, const ReadTarget& target, std::size_t me
 /// Why a port cannot be used, with what usually is the cause.
 std::string explain_port(const BusSpec& bus, const Error& error);
 /// Why a meter gives no reading: port, unit, timeout, and what usually is the cause.
-std::string explain_silence(const BusSpec& bus, const MeterSetup& meter, const Error& error, const Symptoms& symptoms);
+std::string explain_silence(const BusSpec& bus, const MeterConfig& meter, const Error& error, const Symptoms& symptoms);
 
 }  // namespace metergate

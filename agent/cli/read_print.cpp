@@ -24,7 +24,7 @@ std::string flags_of(const Reading& reading, const std::string& point) {
   return text;
 }
 
-std::string where(const BusSpec& bus, const MeterSetup& meter) {
+std::string where(const BusSpec& bus, const MeterConfig& meter) {
   return "meter " + meter.spec.id + ", unit " + meter.target.address + " on " + describe_port(bus.settings);
 }
 
@@ -60,7 +60,7 @@ std::string raw_of(const RegisterImage& image, const Point& point) {
 
 }  // namespace
 
-void print_reading(const MeterReading& read, const BusSpec& bus, const MeterSetup& meter, bool json,
+void print_reading(const MeterReading& read, const BusSpec& bus, const MeterConfig& meter, bool json,
                    std::ostream& out) {
   const Reading& reading = read.reading;
   if (json) {

@@ -3,19 +3,20 @@
 #include <ostream>
 
 #include "agent/cli/read_meter.h"
-#include "agent/config/setup.h"
+#include "agent/config/site.h"
 #include "agent/protocol/codec.h"
 
 namespace metergate {
 
 /// A reading as a table (point, value, unit, OBIS, registers), or as the JSON object that would be its record, without
 /// a number, with `took_ms` and `registers` by point.
-void print_reading(const MeterReading& read, const BusSpec& bus, const MeterSetup& meter, bool json, std::ostream& out);
+void print_reading(const MeterReading& read, const BusSpec& bus, const MeterConfig& meter, bool json,
+                   std::ostream& out);
 
 /// What raw registers were asked for, and when they came.
 struct RawRead {
   const BusSpec& bus;
-  const MeterSetup& meter;
+  const MeterConfig& meter;
   Block block;
   Stamp stamp;
   Micros took;

@@ -4,10 +4,10 @@
 #include <system_error>
 
 #include "agent/base/text.h"
-#include "agent/cli/commands.h"
 #include "agent/cli/read_meter.h"
 #include "agent/cli/recognise.h"
 #include "agent/cli/scan_plan.h"
+#include "agent/cli/subcommands.h"
 #include "agent/config/bus_text.h"
 
 namespace metergate {

@@ -5,8 +5,8 @@
 #include "agent/base/json.h"
 #include "agent/base/text.h"
 #include "agent/cli/agent_socket.h"
-#include "agent/cli/commands.h"
 #include "agent/cli/store_print.h"
+#include "agent/cli/subcommands.h"
 #include "agent/config/option_table.h"
 #include "store/store_view.h"
 

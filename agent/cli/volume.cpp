@@ -5,14 +5,14 @@
 
 #include "agent/cli/load.h"
 #include "agent/protocol/codec.h"
-#include "store/sqlite/budget.h"
+#include "store/sqlite/quota.h"
 
 namespace metergate {
 
 namespace {
 
 constexpr double kDaySeconds = 86400;
-constexpr double kPage = Budget::kPage;
+constexpr double kPage = Quota::kPage;
 constexpr double kRowOverhead = 60;   // of a record's row beside its bytes
 constexpr double kPageUsable = 4060;  // of a page, for rows that lie in it whole
 constexpr double kDeleting = 2.1;     // bytes written for each byte that is deleted in large ranges
@@ -51,7 +51,7 @@ double commit_bytes(double rows, double row) {
 
 }  // namespace
 
-double readings_a_day(const BusSetup& bus, std::size_t poll) {
+double readings_a_day(const BusConfig& bus, std::size_t poll) {
   const Millis every = bus.polls[poll].every;
   if (every > Millis{0}) return kDaySeconds * 1000 / static_cast<double>(every.count());
   const BusLoad load = bus_load(bus);
@@ -59,7 +59,7 @@ double readings_a_day(const BusSetup& bus, std::size_t poll) {
   return rest / std::max(1e-6, std::chrono::duration<double>(load.round).count());
 }
 
-std::size_t reading_size(const std::string& gateway, const BusSetup& bus, const PollSetup& poll) {
+std::size_t reading_size(const std::string& gateway, const BusConfig& bus, const PollConfig& poll) {
   const MeterSpec& meter = bus.meters[poll.meter].spec;
   Reading reading;
   reading.stamp = Stamp{from_ms(0), true};
@@ -74,9 +74,9 @@ std::size_t reading_size(const std::string& gateway, const BusSetup& bus, const 
   return record_bytes(gateway, kSampleEpoch, Lane::kReadings, kSampleNumber, body).size();
 }
 
-Volume volume_of(const Setup& setup, const StoreSettings& store) {
+Volume volume_of(const Site& site, const StoreSettings& store) {
   Volume volume;
-  for (const BusSetup& bus : setup.buses) {
+  for (const BusConfig& bus : site.buses) {
     for (std::size_t i = 0; i < bus.polls.size(); ++i) {
       const double records = readings_a_day(bus, i);
       const auto size = static_cast<double>(reading_size(store.gateway, bus, bus.polls[i]));
@@ -86,8 +86,8 @@ Volume volume_of(const Setup& setup, const StoreSettings& store) {
     }
   }
   if (volume.records < 1) return volume;
-  const Budget budget(store.max_bytes);
-  const double usable = static_cast<double>(budget.pages - Budget::reserve(budget.pages)) * kPage;
+  const Quota quota(store.max_bytes);
+  const double usable = static_cast<double>(quota.pages - Quota::reserve(quota.pages)) * kPage;
   volume.days = usable / volume.stored;
   const double pace = static_cast<double>(std::max<Millis::rep>(1, store.commit_every.count())) / 1000;
   const double commits = std::min(volume.records, kDaySeconds / pace);

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "agent/config/setup.h"
+#include "agent/config/site.h"
 #include "store/store.h"
 
 namespace metergate {
@@ -18,11 +18,11 @@ struct Volume {
 };
 
 /// Readings a day of one poll. Back to back: as often as the rest of the bus's time allows.
-double readings_a_day(const BusSetup& bus, std::size_t poll);
+double readings_a_day(const BusConfig& bus, std::size_t poll);
 
 /// Bytes of one reading of a poll as it is sent.
-std::size_t reading_size(const std::string& gateway, const BusSetup& bus, const PollSetup& poll);
+std::size_t reading_size(const std::string& gateway, const BusConfig& bus, const PollConfig& poll);
 
-Volume volume_of(const Setup& setup, const StoreSettings& store);
+Volume volume_of(const Site& site, const StoreSettings& store);
 
 }  // namespace metergate

@@ -8,15 +8,15 @@ namespace metergate {
 
 namespace {
 
-const BusSetup* find_bus(const Setup& setup, const std::string& name) {
-  for (const BusSetup& bus : setup.buses) {
+const BusConfig* find_bus(const Site& site, const std::string& name) {
+  for (const BusConfig& bus : site.buses) {
     if (bus.spec.name == name) return &bus;
   }
   return nullptr;
 }
 
-std::variant<CommandPlan, Failure> plan_route(const Setup& setup, const Command& command) {
-  if (find_bus(setup, command.route->bus) == nullptr) {
+std::variant<CommandPlan, Failure> plan_route(const Site& site, const Command& command) {
+  if (find_bus(site, command.route->bus) == nullptr) {
     return Failure{"no_such_bus", "no bus '" + command.route->bus + "' is configured on this gateway"};
   }
   CommandPlan plan;
@@ -25,7 +25,7 @@ std::variant<CommandPlan, Failure> plan_route(const Setup& setup, const Command&
   return plan;
 }
 
-std::variant<CommandPlan, Failure> plan_write(const MeterSetup& meter, const Command& command, CommandPlan plan) {
+std::variant<CommandPlan, Failure> plan_write(const MeterConfig& meter, const Command& command, CommandPlan plan) {
   plan.point = meter.profile->find(command.point);
   if (plan.point == nullptr) {
     return Failure{"no_such_point", "profile " + meter.profile->name + " has no point '" + command.point + "'" +
@@ -43,7 +43,7 @@ std::variant<CommandPlan, Failure> plan_write(const MeterSetup& meter, const Com
   return plan;
 }
 
-std::variant<CommandPlan, Failure> plan_read(const MeterSetup& meter, const Command& command, CommandPlan plan) {
+std::variant<CommandPlan, Failure> plan_read(const MeterConfig& meter, const Command& command, CommandPlan plan) {
   if (command.all_points) {
     for (const Point& point : meter.profile->points) plan.points.push_back(&point);
   }
@@ -61,19 +61,19 @@ std::variant<CommandPlan, Failure> plan_read(const MeterSetup& meter, const Comm
 
 }  // namespace
 
-std::variant<CommandPlan, Failure> plan_command(const Setup& setup, const Command& command) {
+std::variant<CommandPlan, Failure> plan_command(const Site& site, const Command& command) {
   if (command.op == Command::Op::kStatus || command.op == Command::Op::kCatalog) return CommandPlan{};
   if (command.op == Command::Op::kPause || command.op == Command::Op::kResume) {
-    if (find_bus(setup, command.bus) != nullptr) return CommandPlan{};  // at once, whatever its bus has to do
+    if (find_bus(site, command.bus) != nullptr) return CommandPlan{};  // at once, whatever its bus has to do
     return Failure{"no_such_bus", "no bus '" + command.bus + "' is configured on this gateway"};
   }
   if (command.op == Command::Op::kReplay) {
     CommandPlan plan;
-    plan.bus = kReplayDoor;
+    plan.bus = kReplayQueue;
     return plan;
   }
-  if (command.route) return plan_route(setup, command);
-  for (const BusSetup& bus : setup.buses) {
+  if (command.route) return plan_route(site, command);
+  for (const BusConfig& bus : site.buses) {
     for (std::size_t i = 0; i < bus.meters.size(); ++i) {
       if (bus.meters[i].spec.id != command.meter) continue;
       CommandPlan plan;

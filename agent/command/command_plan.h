@@ -5,14 +5,14 @@
 #include <variant>
 #include <vector>
 
-#include "agent/config/setup.h"
+#include "agent/config/site.h"
 #include "agent/protocol/codec.h"
 #include "agent/protocol/command.h"
 
 namespace metergate {
 
 /// Where replays wait, among the buses; no bus has such a name.
-constexpr const char* kReplayDoor = "*replay";
+constexpr const char* kReplayQueue = "*replay";
 
 /// A command matched with this gateway's buses and meters: everything that its bus thread needs.
 struct CommandPlan {
@@ -26,7 +26,7 @@ struct CommandPlan {
 
 /// What can never be done is told at once: no_such_meter, no_such_bus, no_such_point, not_writable, bad_value,
 /// bad_command.
-std::variant<CommandPlan, Failure> plan_command(const Setup& setup, const Command& command);
+std::variant<CommandPlan, Failure> plan_command(const Site& site, const Command& command);
 
 /// A result with everything that repeats the command: id, op, meter or route.
 CommandResult result_for(const Command& command, UtcTime received);

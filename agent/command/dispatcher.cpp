@@ -16,7 +16,7 @@ const std::string kNoBus;
 MonoTime Dispatcher::step(MonoTime now) {
   bool well = end_orphans();
   well = serve(kNoBus, now) && well;
-  for (const auto& [name, door] : p_.buses) well = serve(name, now) && well;
+  for (const auto& [name, queue] : p_.buses) well = serve(name, now) && well;
   return well ? now + std::chrono::seconds(60) : now + kStorePause;
 }
 
@@ -34,9 +34,9 @@ bool Dispatcher::end_orphans() {
 }
 
 bool Dispatcher::serve(const std::string& bus, MonoTime now) {
-  const auto door = p_.buses.find(bus);
+  const auto queue = p_.buses.find(bus);
   for (;;) {
-    const std::size_t room = door == p_.buses.end() ? kPage : door->second.room();
+    const std::size_t room = queue == p_.buses.end() ? kPage : queue->second.room();
     if (room == 0) return true;
     std::int64_t& handed = handed_[bus];
     const auto open = p_.inbox.open_commands(bus, handed, room);
@@ -54,7 +54,7 @@ bool Dispatcher::serve(const std::string& bus, MonoTime now) {
         continue;
       }
       const CommandResult blank = result_for(*command, stored.received);
-      auto plan = plan_command(p_.setup, *command);
+      auto plan = plan_command(p_.site, *command);
       const auto* ready = std::get_if<CommandPlan>(&plan);
       if (stored.write && stored.started) {
         CommandResult result = blank;
@@ -72,7 +72,7 @@ bool Dispatcher::serve(const std::string& bus, MonoTime now) {
         out.push_back({stored, *command, *ready, now, {}});
       }
     }
-    if (!out.empty()) door->second.give(std::move(out));
+    if (!out.empty()) queue->second.give(std::move(out));
   }
 }
 
@@ -98,11 +98,11 @@ void Dispatcher::answer(const StoredCommand& stored, const Command& command) {
   } else if (command.op == Command::Op::kPause || command.op == Command::Op::kResume) {
     JsonWriter json;
     json.member("bus", command.bus);
-    const BusDoor& door = p_.buses.at(command.bus);
+    const BusQueue& queue = p_.buses.at(command.bus);
     if (command.op == Command::Op::kResume) {
-      door.resume();
+      queue.resume();
     } else {
-      json.member("until", rfc3339(door.pause(command.time.value_or(kUsualPause))));
+      json.member("until", rfc3339(queue.pause(command.time.value_or(kUsualPause))));
     }
     result.more = json.take();
   } else {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "agent/command/open_command.h"
-#include "agent/config/setup.h"
+#include "agent/config/site.h"
 #include "store/inbox.h"
 
 namespace metergate {
@@ -15,17 +15,17 @@ namespace metergate {
 /// no bus. The inbox is the queue; a bus holds only the few that it executes next. One thread.
 class Dispatcher {
  public:
-  struct BusDoor {
+  struct BusQueue {
     std::function<std::size_t()> room;
     std::function<void(std::vector<OpenCommand>)> give;  ///< and wakes the bus
     std::function<UtcTime(Millis)> pause;                ///< returns its end
     std::function<void()> resume;
   };
   struct Parts {
-    const Setup& setup;
+    const Site& site;
     Inbox& inbox;
     const Clock& clock;
-    std::map<std::string, BusDoor> buses;
+    std::map<std::string, BusQueue> buses;
     std::function<std::string()> status;  ///< JSON members
     std::function<Result<std::optional<std::string>>(const std::string& hash)>
         catalog;  ///< JSON members; "" is the present one

@@ -42,7 +42,7 @@ bool Intake::take(const std::string& topic, const std::string& payload) {
   stored.id = command.id;
   stored.write = command.op == Command::Op::kWrite;
   const CommandResult blank = metergate::result_for(command, stored.received);
-  const auto plan = plan_command(p_.setup, command);
+  const auto plan = plan_command(p_.site, command);
   if (const auto* failure = std::get_if<Failure>(&plan)) return admit(stored, rejection(blank, *failure, p_.clock));
   stored.bus = std::get_if<CommandPlan>(&plan)->bus;
   if (p_.inbox.only_reserve_left()) {

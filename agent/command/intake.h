@@ -4,7 +4,7 @@
 #include <string>
 
 #include "agent/command/command_plan.h"
-#include "agent/config/setup.h"
+#include "agent/config/site.h"
 #include "agent/protocol/events.h"
 #include "store/inbox.h"
 
@@ -15,7 +15,7 @@ namespace metergate {
 class Intake {
  public:
   struct Parts {
-    const Setup& setup;
+    const Site& site;
     Inbox& inbox;
     Events& events;
     const Clock& clock;

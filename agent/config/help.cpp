@@ -28,9 +28,9 @@ Growing precedence: --config, environment, then @FILE and command line as writte
 
 }  // namespace
 
-const std::vector<CommandInfo>& command_table() {
+const std::vector<SubcommandInfo>& command_table() {
   using Command = Invocation::Command;
-  static const std::vector<CommandInfo> table{
+  static const std::vector<SubcommandInfo> table{
       {"run", kForRun, Command::kRun, "[OPTIONS | @FILE]...", "The agent: reads meters and delivers every record."},
       {"check", kForCheck, Command::kCheck, "[OPTIONS | @FILE]...",
        "Whether flags, files, profiles and store are usable, and what they mean for bus and store. Touches no bus."},
@@ -55,27 +55,27 @@ const std::vector<CommandInfo>& command_table() {
   return table;
 }
 
-const CommandInfo* find_command(const std::string& name) {
+const SubcommandInfo* find_command(const std::string& name) {
   const auto& table = command_table();
-  const auto found = std::find_if(table.begin(), table.end(), [&](const CommandInfo& c) { return c.name == name; });
+  const auto found = std::find_if(table.begin(), table.end(), [&](const SubcommandInfo& c) { return c.name == name; });
   return found == table.end() ? nullptr : &*found;
 }
 
 std::vector<std::string> command_names() {
   std::vector<std::string> names;
-  for (const CommandInfo& command : command_table()) names.push_back(command.name);
+  for (const SubcommandInfo& command : command_table()) names.push_back(command.name);
   return names;
 }
 
 std::string overview() {
   std::string text = "Usage: metergate COMMAND [OPTIONS]\n       metergate COMMAND --help\n\n";
-  for (const CommandInfo& command : command_table()) {
+  for (const SubcommandInfo& command : command_table()) {
     text += "  " + command.name + std::string(10 - command.name.size(), ' ') + command.summary + "\n";
   }
   return text;
 }
 
-std::string usage_of(const CommandInfo& command) {
+std::string usage_of(const SubcommandInfo& command) {
   std::string text = "Usage: metergate " + command.name + " ";
   for (const char c : command.usage) {
     text += c;
@@ -84,7 +84,7 @@ std::string usage_of(const CommandInfo& command) {
   return text + "\n" + command.summary + "\n";
 }
 
-std::string forms_of(const CommandInfo& command) {
+std::string forms_of(const SubcommandInfo& command) {
   return (command.bit & (kForProfiles | kForPause | kForResume | kForStore)) != 0 ? "" : kForms;
 }
 

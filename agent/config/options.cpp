@@ -50,13 +50,13 @@ std::string describe_options(Commands command) {
 }
 
 std::string owner_of(const OptionInfo& option) {
-  for (const CommandInfo& command : command_table()) {
+  for (const SubcommandInfo& command : command_table()) {
     if ((option.commands & command.bit) != 0) return command.name;
   }
   return "";
 }
 
-UsageError unknown_option(const std::string& name, const CommandInfo& command) {
+UsageError unknown_option(const std::string& name, const SubcommandInfo& command) {
   const std::string special = special_refusal(name);
   if (!special.empty()) return UsageError{"--" + name + ": " + special};
   if (const OptionInfo* option = find_option(name)) {
@@ -72,7 +72,7 @@ bool looks_like_a_flag(const std::string& value) { return value.compare(0, 2, "-
 
 /// The words behind the command, options as they were written and other words under an empty name. Names are checked,
 /// values only for being there.
-std::variant<std::vector<Setting>, UsageError> split_words(const CommandInfo& command,
+std::variant<std::vector<Setting>, UsageError> split_words(const SubcommandInfo& command,
                                                            const std::vector<std::string>& words) {
   po::options_description options;
   for (const OptionInfo& option : option_table()) {
@@ -142,7 +142,7 @@ std::variant<Invocation, UsageError> parse_command_line(const std::vector<std::s
   const std::string& word = arguments[0];
   if (word == "--help" || word == "-h" || word == "help") return only_text(Command::kHelp, overview());
   if (word == "--version") return only_text(Command::kVersion, version_text());
-  const CommandInfo* command = find_command(word);
+  const SubcommandInfo* command = find_command(word);
   if (!command)
     return UsageError{"unknown command '" + word + "'" + hint(word, command_names()) +
                       "; 'metergate --help' lists them"};

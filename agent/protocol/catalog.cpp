@@ -44,8 +44,8 @@ void write_profile(JsonWriter& json, const Profile& profile) {
   json.end_object().end_object();
 }
 
-void write_meter(JsonWriter& json, const BusSetup& bus, std::size_t index) {
-  const MeterSetup& meter = bus.meters[index];
+void write_meter(JsonWriter& json, const BusConfig& bus, std::size_t index) {
+  const MeterConfig& meter = bus.meters[index];
   const auto optional_text = [&json](const char* name, const std::string& text) {
     if (!text.empty()) json.member(name, text);
   };
@@ -56,7 +56,7 @@ void write_meter(JsonWriter& json, const BusSetup& bus, std::size_t index) {
   optional_text("ct", meter.spec.ct);
   optional_text("pt", meter.spec.pt);
   json.key("polls").begin_array();
-  for (const PollSetup& poll : bus.polls) {
+  for (const PollConfig& poll : bus.polls) {
     if (poll.meter != index) continue;
     json.begin_object()
         .member("name", poll.name)
@@ -71,17 +71,17 @@ void write_meter(JsonWriter& json, const BusSetup& bus, std::size_t index) {
 
 }  // namespace
 
-Catalog make_catalog(const std::string& gateway, const std::string& version, const Setup& setup) {
+Catalog make_catalog(const std::string& gateway, const std::string& version, const Site& site) {
   JsonWriter json;
   json.key("profiles").begin_object();
   std::set<std::string> written;
-  for (const BusSetup& bus : setup.buses) {
-    for (const MeterSetup& meter : bus.meters) {
+  for (const BusConfig& bus : site.buses) {
+    for (const MeterConfig& meter : bus.meters) {
       if (written.insert(meter.profile->name).second) write_profile(json, *meter.profile);
     }
   }
   json.end_object().key("meters").begin_array();
-  for (const BusSetup& bus : setup.buses) {
+  for (const BusConfig& bus : site.buses) {
     for (std::size_t i = 0; i < bus.meters.size(); ++i) write_meter(json, bus, i);
   }
   json.end_array();

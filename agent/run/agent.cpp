@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "agent/admin/questions.h"
+#include "agent/admin/control_handlers.h"
 #include "agent/base/json.h"
 #include "agent/base/text.h"
 #include "agent/config/bus_text.h"
@@ -24,26 +24,26 @@ constexpr Millis kSalvagePatience{
 constexpr Millis kBusPatience{10'000};  // a bus's step beyond its requests: a commit, the opening of its port
 
 /// The longest that one step of a bus may take: a request with its guard, for the slowest of its meters.
-Millis patience_of(const BusSetup& setup) {
-  Millis slowest = setup.spec.settings.timeout;
-  for (const MeterSetup& meter : setup.meters) slowest = std::max(slowest, meter.target.timeout.value_or(slowest));
-  if (const auto* tcp = std::get_if<TcpSettings>(&setup.spec.settings.port)) slowest += tcp->connect_timeout;
+Millis patience_of(const BusConfig& site) {
+  Millis slowest = site.spec.settings.timeout;
+  for (const MeterConfig& meter : site.meters) slowest = std::max(slowest, meter.target.timeout.value_or(slowest));
+  if (const auto* tcp = std::get_if<TcpSettings>(&site.spec.settings.port)) slowest += tcp->connect_timeout;
   return 3 * slowest + kBusPatience;
 }
 
 }  // namespace
 
-Agent::Agent(const Options& options, metergate::Setup setup)
+Agent::Agent(const Options& options, metergate::Site site)
     : options_(options),
-      setup_(std::move(setup)),
+      site_(std::move(site)),
       clock_(options.trust_clock),
       log_(options.log_level, options.log_format, clock_),
       epoch_(random_epoch()),
       since_(clock_.utc()),
-      catalog_(make_catalog(options.gateway, METERGATE_VERSION, setup_)),
+      catalog_(make_catalog(options.gateway, METERGATE_VERSION, site_)),
       topics_(topics_of(options.uplink.topic_prefix, options.gateway)),
-      files_(system_files()) {
-  for (const std::string& warning : setup_.warnings) log_.warn(warning);
+      file_system_(posix_file_system()) {
+  for (const std::string& warning : site_.warnings) log_.warn(warning);
 }
 
 Status Agent::open_store() {
@@ -53,7 +53,8 @@ Status Agent::open_store() {
     next = clock_.mono() + kTellBusy;
     notify("EXTEND_TIMEOUT_USEC=" + std::to_string(Micros{kSalvagePatience}.count()));
   };
-  auto store = FileStore::open(std::move(settings), record_format(options_.gateway, clock_), *files_, clock_, log_);
+  auto store =
+      FileStore::open(std::move(settings), record_format(options_.gateway, clock_), *file_system_, clock_, log_);
   if (!store) return store.error();
   store_ = std::move(*store);
   return {};
@@ -90,18 +91,19 @@ Status Agent::open_http() {
   if (!make_server) return make_server.error();
   latest_ = std::make_unique<LatestValues>();
   http_ = std::make_unique<HttpThread>();
-  http_->site = std::make_unique<StatusSite>(StatusSite::Parts{[this] { return snapshot(); },
-                                                               [this] {
-                                                                 std::vector<std::string> hanging;
-                                                                 for (const Heartbeat* beat : heartbeats()) {
-                                                                   if (!beat->fresh(clock_.mono()))
-                                                                     hanging.push_back(beat->name());
-                                                                 }
-                                                                 return hanging;
-                                                               },
-                                                               setup_, *latest_, clock_});
-  const HttpSite site = [this](const std::string& path) { return http_->site->answer(path); };
-  auto port = HttpPort::make(*options_.http, std::unique_ptr<HttpServer>((*make_server)(site, token)), clock_, log_);
+  http_->site = std::make_unique<HttpHandlers>(HttpHandlers::Parts{[this] { return snapshot(); },
+                                                                   [this] {
+                                                                     std::vector<std::string> hanging;
+                                                                     for (const Heartbeat* beat : heartbeats()) {
+                                                                       if (!beat->fresh(clock_.mono()))
+                                                                         hanging.push_back(beat->name());
+                                                                     }
+                                                                     return hanging;
+                                                                   },
+                                                                   site_, *latest_, clock_});
+  const HttpHandler site = [this](const std::string& path) { return http_->site->answer(path); };
+  auto port =
+      HttpListener::make(*options_.http, std::unique_ptr<HttpServer>((*make_server)(site, token)), clock_, log_);
   if (!port) return port.error();
   http_->port = std::move(*port);
   return {};
@@ -163,12 +165,12 @@ void Agent::make_parts() {
                                                             {options_.gateway, topics_, options_.uplink},
                                                             hooks});
 
-  for (const BusSetup& setup : setup_.buses) make_bus(setup);
+  for (const BusConfig& site : site_.buses) make_bus(site);
 
   intake_ =
-      std::make_unique<Intake>(Intake::Parts{setup_, *store_, *events_, clock_, [this] { dispatch_wake_.notify(); },
+      std::make_unique<Intake>(Intake::Parts{site_, *store_, *events_, clock_, [this] { dispatch_wake_.notify(); },
                                              [this](const Row& row) { forwarder_->repeat(row.key); }});
-  Dispatcher::Parts parts{setup_,
+  Dispatcher::Parts parts{site_,
                           *store_,
                           clock_,
                           {},
@@ -178,10 +180,10 @@ void Agent::make_parts() {
                               return std::optional<std::string>(catalog_.members);
                             return store_->catalog(hash);
                           }};
-  parts.buses[kReplayDoor] = {[this] { return replayer_->room(); },
-                              [this](std::vector<OpenCommand> commands) { replayer_->give(std::move(commands)); },
-                              {},
-                              {}};
+  parts.buses[kReplayQueue] = {[this] { return replayer_->room(); },
+                               [this](std::vector<OpenCommand> commands) { replayer_->give(std::move(commands)); },
+                               {},
+                               {}};
   for (BusThread& thread : buses_) {
     parts.buses[thread.worker->state().name] = {[&thread] { return thread.worker->room(); },
                                                 [&thread](std::vector<OpenCommand> commands) {
@@ -194,19 +196,19 @@ void Agent::make_parts() {
   dispatcher_ = std::make_unique<Dispatcher>(std::move(parts));
 }
 
-void Agent::make_bus(const BusSetup& setup) {
-  BusThread& thread = buses_.emplace_back(setup.spec.name);
-  thread.patience = patience_of(setup);
-  thread.pause = std::make_unique<BusPause>(BusPause::Parts{setup.spec.name, *store_, clock_, log_,
+void Agent::make_bus(const BusConfig& site) {
+  BusThread& thread = buses_.emplace_back(site.spec.name);
+  thread.patience = patience_of(site);
+  thread.pause = std::make_unique<BusPause>(BusPause::Parts{site.spec.name, *store_, clock_, log_,
                                                             [&thread] { thread.wake.notify(); },
                                                             [this] {
                                                               if (control_) control_->notify();
                                                             }});
   std::function<void(const Reading&)> seen = [](const Reading&) {};
   if (latest_) seen = [this](const Reading& reading) { latest_->take(reading); };
-  thread.bus = make_modbus_bus(setup.spec.settings, clock_);
+  thread.bus = make_modbus_bus(site.spec.settings, clock_);
   thread.worker = std::make_unique<BusWorker>(
-      BusWorker::Parts{setup, *thread.bus, *store_, *store_, *events_, clock_, log_, system_draw(), catalog_.hash,
+      BusWorker::Parts{site, *thread.bus, *store_, *store_, *events_, clock_, log_, system_draw(), catalog_.hash,
                        ClockRule{kBuilt, store_->opened().newest},
                        [this] { return forwarder_->writes_allowed(clock_.mono()); }, *thread.pause, *store_, serials_,
                        [this] { dispatch_wake_.notify(); }, [this] { clock_watch_->look(); }, std::move(seen)});
@@ -221,7 +223,7 @@ void Agent::make_control() {
       thread.wake.notify();
     };
   }
-  parts.setup = &setup_;
+  parts.site = &site_;
   parts.answered = [this] { control_->notify(); };
   parts.store = store_.get();
   parts.store_path = std::filesystem::absolute(options_.store.path).string();
@@ -237,7 +239,7 @@ void Agent::make_control() {
 
 /// Needs the store's thread for all but the first step; before any reading is taken.
 Status Agent::begin_epoch() {
-  const auto known = store_->recall(kLastCatalog);
+  const auto known = store_->get(kLastCatalog);
   if (!known) return known.error();
   const Status added = store_->add_catalog(catalog_.hash, catalog_.members);
   if (!added) return added.error();
@@ -247,7 +249,7 @@ Status Agent::begin_epoch() {
     json.member("old", **known).member("new", catalog_.hash);
     events_->tell("catalog_changed", "", json.take());
   }
-  return store_->remember(kLastCatalog, catalog_.hash);
+  return store_->put(kLastCatalog, catalog_.hash);
 }
 
 std::vector<const Heartbeat*> Agent::heartbeats() const {
@@ -268,7 +270,7 @@ Snapshot Agent::snapshot() const {
   s.clock_synced = clock_.synced();
   for (const BusThread& thread : buses_) {
     s.buses.push_back(thread.worker->state());
-    s.buses.back().port = port_key(setup_.buses[s.buses.size() - 1].spec.settings);
+    s.buses.back().port = port_key(site_.buses[s.buses.size() - 1].spec.settings);
   }
   s.store = store_->state();
   s.uplink = forwarder_->state();

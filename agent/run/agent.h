@@ -6,17 +6,17 @@
 #include <string>
 
 #include "agent/admin/control.h"
-#include "agent/admin/http_port.h"
+#include "agent/admin/http_handlers.h"
+#include "agent/admin/http_listener.h"
 #include "agent/admin/latest_values.h"
 #include "agent/admin/status.h"
-#include "agent/admin/status_site.h"
 #include "agent/bus/bus_worker.h"
 #include "agent/command/dispatcher.h"
 #include "agent/command/intake.h"
 #include "agent/protocol/catalog.h"
 #include "agent/protocol/clock_watch.h"
-#include "agent/run/runner.h"
-#include "agent/run/supervisor.h"
+#include "agent/run/service_thread.h"
+#include "agent/run/watchdog.h"
 #include "agent/uplink/forwarder.h"
 #include "agent/uplink/replayer.h"
 #include "store/sqlite/file_store.h"
@@ -32,21 +32,21 @@ struct BusThread {
   Millis patience{0};  ///< the longest that a step may take
   Wake wake;
   Heartbeat heartbeat;
-  std::unique_ptr<Runner> runner;
+  std::unique_ptr<ServiceThread> runner;
 };
 
 /// What --http needs, and its thread.
 struct HttpThread {
-  std::unique_ptr<StatusSite> site;
-  std::unique_ptr<HttpPort> port;
+  std::unique_ptr<HttpHandlers> site;
+  std::unique_ptr<HttpListener> port;
   Heartbeat heartbeat{"http"};
-  std::unique_ptr<Runner> runner;
+  std::unique_ptr<ServiceThread> runner;
 };
 
 /// The composition root of `run`: owns every part and every thread. The process has one.
 class Agent {
  public:
-  Agent(const Options& options, Setup setup);
+  Agent(const Options& options, Site site);
 
   /// Opens store, broker and control socket, starts the threads, waits for SIGTERM, SIGINT or a failure that only a
   /// restart cures, and stops everything. Returns the exit status; does not return when a thread hangs at the end, but
@@ -59,7 +59,7 @@ class Agent {
   Status open_uplink();
   Status open_http();
   void make_parts();
-  void make_bus(const BusSetup& setup);
+  void make_bus(const BusConfig& site);
   void make_control();
   Status begin_epoch();
   std::string status_message(bool online, UtcTime at, UtcTime since, bool with_last) const;
@@ -69,14 +69,14 @@ class Agent {
 
   // What runs, in lifecycle.cpp.
   Status start_threads();
-  Status start(std::unique_ptr<Runner>& runner, Task task, Heartbeat& heartbeat);
-  int wait_for_the_end(Supervisor& supervisor);
-  bool stop_threads(Supervisor& supervisor);
+  Status start(std::unique_ptr<ServiceThread>& runner, Task task, Heartbeat& heartbeat);
+  int wait_for_the_end(Watchdog& supervisor);
+  bool stop_threads(Watchdog& supervisor);
   void fail_stop(const std::string& why);
   int refuse(const Error& error) const;
 
   const Options& options_;
-  const metergate::Setup setup_;
+  const metergate::Site site_;
   SystemClock clock_;
   Log log_;
   const std::string epoch_;
@@ -84,7 +84,7 @@ class Agent {
   const Catalog catalog_;
   const Topics topics_;
 
-  std::unique_ptr<Files> files_;
+  std::unique_ptr<FileSystem> file_system_;
   std::unique_ptr<FileStore> store_;
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<Events> events_;
@@ -94,7 +94,7 @@ class Agent {
   std::unique_ptr<Replayer> replayer_;
   std::unique_ptr<Forwarder> forwarder_;
   std::unique_ptr<ControlServer> control_;
-  SerialBook serials_;
+  SerialRegistry serials_;
   std::unique_ptr<LatestValues> latest_;  // with --http only
   std::list<BusThread> buses_;
 
@@ -102,7 +102,7 @@ class Agent {
   Heartbeat store_beat_{"store"}, forward_beat_{"forward"}, dispatch_beat_{"dispatch"}, control_beat_{"control"};
   std::atomic<bool> stop_sending_{false}, sending_stopped_{false}, failed_{false};
   // Last: threads end before what they use.
-  std::unique_ptr<Runner> store_runner_, forward_runner_, dispatch_runner_, control_runner_;
+  std::unique_ptr<ServiceThread> store_runner_, forward_runner_, dispatch_runner_, control_runner_;
   std::unique_ptr<HttpThread> http_;  // with --http only
 };
 

@@ -50,7 +50,7 @@ int Agent::run() {
   make_parts();
   make_control();
 
-  Supervisor supervisor(heartbeats(), systemd_notify(), systemd_watchdog(), log_);
+  Watchdog supervisor(heartbeats(), systemd_notify(), systemd_watchdog(), log_);
 
   const Draft started = event_draft(stamp_of(clock_), "started", started_detail(store_->opened(), METERGATE_VERSION));
   const FileStore::Hooks hooks{[this] { forwarder_->committed(); }, [this] { store_wake_.notify(); },
@@ -66,9 +66,9 @@ int Agent::run() {
   return status;
 }
 
-Status Agent::start(std::unique_ptr<Runner>& runner, Task task, Heartbeat& heartbeat) {
-  runner = std::make_unique<Runner>(std::move(task), heartbeat, clock_, log_,
-                                    [this](const std::string& why) { fail_stop(why); });
+Status Agent::start(std::unique_ptr<ServiceThread>& runner, Task task, Heartbeat& heartbeat) {
+  runner = std::make_unique<ServiceThread>(std::move(task), heartbeat, clock_, log_,
+                                           [this](const std::string& why) { fail_stop(why); });
   return runner->start();
 }
 
@@ -130,7 +130,7 @@ Status Agent::start_threads() {
   return start(control_runner_, std::move(control), control_beat_);
 }
 
-int Agent::wait_for_the_end(Supervisor& supervisor) {
+int Agent::wait_for_the_end(Watchdog& supervisor) {
   const sigset_t signals = stop_signals();
   for (;;) {
     const MonoTime now = clock_.mono();
@@ -145,7 +145,7 @@ int Agent::wait_for_the_end(Supervisor& supervisor) {
 }
 
 /// True when every thread has ended.
-bool Agent::stop_threads(Supervisor& supervisor) {
+bool Agent::stop_threads(Watchdog& supervisor) {
   supervisor.stopping();
   bool all = true;
   const MonoTime buses_until = clock_.mono() + kStopBuses;
@@ -179,12 +179,12 @@ int run_agent(const Options& options) {
   // A core dump would hold the broker's password and the private key.
   if (!options.uplink.password_file.empty() || !options.uplink.key_file.empty() || !options.http_token_file.empty())
     prctl(PR_SET_DUMPABLE, 0);
-  auto setup = make_setup(options);
-  if (const auto* wrong = std::get_if<UsageError>(&setup)) {
+  auto site = make_site(options);
+  if (const auto* wrong = std::get_if<UsageError>(&site)) {
     std::fprintf(stderr, "metergate: %s\n", wrong->message.c_str());
     return wrong->status;
   }
-  Agent agent(options, std::move(*std::get_if<metergate::Setup>(&setup)));
+  Agent agent(options, std::move(*std::get_if<metergate::Site>(&site)));
   return agent.run();
 }
 

@@ -9,7 +9,7 @@ namespace {
 LaneSender sender(Lane lane, const Forwarder::Parts& parts) {
   return {lane, parts.outbox, parts.settings.gateway, parts.connector.records_only(), parts.settings.uplink.receipts};
 }
-Resend resend(const Forwarder::Parts& parts) {
+ReceiptTimeout receipt_timeout(const Forwarder::Parts& parts) {
   return {parts.settings.uplink.receipt_timeout, parts.settings.uplink.max_inflight};
 }
 }  // namespace
@@ -21,15 +21,15 @@ Forwarder::Forwarder(Parts parts)
       settings_(parts.settings),
       hooks_(parts.hooks),
       lanes_{sender(Lane::kReadings, parts), sender(Lane::kResults, parts), sender(Lane::kEvents, parts)},
-      resends_{resend(parts), resend(parts), resend(parts)},
+      receipt_timeouts_{receipt_timeout(parts), receipt_timeout(parts), receipt_timeout(parts)},
       replayer_(parts.replayer),
-      link_({parts.connector, parts.outbox, parts.memory, parts.hooks.session_lost, parts.log, parts.draw,
-             parts.settings.uplink.backoff_min, parts.settings.uplink.backoff_max, parts.settings.topics},
-            {parts.hooks.command, parts.hooks.wake}) {}
+      session_({parts.connector, parts.outbox, parts.memory, parts.hooks.session_lost, parts.log, parts.draw,
+                parts.settings.uplink.backoff_min, parts.settings.uplink.backoff_max, parts.settings.topics},
+               {parts.hooks.command, parts.hooks.wake}) {}
 
 MonoTime Forwarder::step(MonoTime now) {
   const bool was_over = stopped();
-  const LinkNews news = link_.step(now);
+  const SessionNews news = session_.step(now);
   for (const std::string& status : news.statuses) judge(status, now);  // before acknowledgements: see judge()
   for (const Handle handle : news.acked) acked(handle, now);
   for (const std::string& receipt : news.receipts) take_receipt(receipt);
@@ -38,9 +38,9 @@ MonoTime Forwarder::step(MonoTime now) {
   if (news.up) came_up(now);
   if (stop_at_) {
     wind_up(now);
-  } else if (link_.up()) {
+  } else if (session_.up()) {
     watch(now);
-    if (link_.up()) feed(now);
+    if (session_.up()) feed(now);
   }
   if (stopped() && !was_over && !stop_at_) hooks_.ended();
   take_snapshot(now);
@@ -60,7 +60,7 @@ void Forwarder::came_up(MonoTime now) {
   next_status_ = now;
   announce_ = true;
   next_look_ = now;
-  for (Resend& resend : resends_) resend.hold(now + kReceiptsFirst);
+  for (ReceiptTimeout& receipt_timeout : receipt_timeouts_) receipt_timeout.hold(now + kReceiptsFirst);
 }
 
 void Forwarder::acked(Handle handle, MonoTime now) {
@@ -76,18 +76,18 @@ void Forwarder::acked(Handle handle, MonoTime now) {
   online_known_ = online_known_ || done.first_online;
   if (done.last_key != 0) lanes_[source].acked(done.last_key);
   if (done.piece != 0) replayer_.acked(done.piece);
-  if (refusals_.acked(done.source)) log_.info("the broker takes it again", {{"what", source_name(done.source)}});
+  if (refused_lanes_.acked(done.source)) log_.info("the broker takes it again", {{"what", source_name(done.source)}});
 }
 
 void Forwarder::lost(MonoTime now) {
-  const auto refused = refusals_.lost(in_flight(), now);
+  const auto refused = refused_lanes_.lost(in_flight(), now);
   if (refused) {
     log_.error("the broker ends the connection at a message; it is kept and tried alone, everything else goes on",
                {{"what", source_name(*refused)}});
   }
   for (const InFlight& f : in_flight_) {
     for (const std::int64_t key : f.repeats) repeats_.ask(key);
-    if (f.again) resends_[static_cast<std::size_t>(f.source)].lost();
+    if (f.again) receipt_timeouts_[static_cast<std::size_t>(f.source)].lost();
   }
   in_flight_.clear();
   in_flight_bytes_.fill(0);
@@ -106,7 +106,7 @@ MonoTime Forwarder::overdue() const {
 
 void Forwarder::watch(MonoTime now) {
   if (now < overdue()) return;
-  link_.drop("no PUBACK came in time", now);
+  session_.drop("no PUBACK came in time", now);
   lost(now);
 }
 
@@ -116,32 +116,32 @@ void Forwarder::stop(MonoTime now) {
 
 void Forwarder::wind_up(MonoTime now) {
   if (stopped()) return;
-  if (link_.up() && !in_flight_.empty() && now < *stop_at_) return;
-  if (link_.up() && !farewell_) {
+  if (session_.up() && !in_flight_.empty() && now < *stop_at_) return;
+  if (session_.up() && !farewell_) {
     farewell_ = true;
     stop_at_ = now + kFarewell;
     if (send_status(false, now)) return;
   }
-  link_.close(kFarewell);
+  session_.close(kFarewell);
 }
 
 /// What is due already was tried in this step and waits for room: an acknowledgement wakes it, at the latest the next
 /// look.
 MonoTime Forwarder::next_call(MonoTime now) const {
-  MonoTime next = link_.next(now);
+  MonoTime next = session_.next(now);
   const auto consider = [&](MonoTime t) {
     if (t > now) next = std::min(next, t);
   };
   if (stop_at_ && !stopped()) consider(*stop_at_);
-  if (!link_.up() || stop_at_) return next;
+  if (!session_.up() || stop_at_) return next;
   if (replay_again_) return now;
   consider(overdue());
   consider(next_look_);
   consider(store_again_);
   consider(repeats_.next(now));
-  for (const Resend& resend : resends_) consider(resend.next());
+  for (const ReceiptTimeout& receipt_timeout : receipt_timeouts_) consider(receipt_timeout.next());
   consider(next_status_);
-  consider(refusals_.next_try());
+  consider(refused_lanes_.next_try());
   return next;
 }
 
@@ -167,17 +167,17 @@ ForwarderState Forwarder::state() const {
 
 void Forwarder::take_snapshot(MonoTime now) {
   const std::lock_guard<std::mutex> hold(mutex_);
-  state_.connected = link_.up();
-  state_.since = link_.up_since();
-  state_.link = link_.counters();
+  state_.connected = session_.up();
+  state_.since = session_.up_since();
+  state_.link = session_.counters();
   state_.sources = counters_;
   for (std::size_t i = 0; i < counters_.size(); ++i)
-    state_.sources[i].refused = refusals_.refused(static_cast<Source>(i));
+    state_.sources[i].refused = refused_lanes_.refused(static_cast<Source>(i));
   state_.repeats = repeated_;
   state_.repeats_dropped = repeats_.dropped();
   state_.resent = resent_;
   state_.receipts = receipts_;
-  state_.ignored_messages = link_.ignored();
+  state_.ignored_messages = session_.ignored();
   state_.in_flight = in_flight_.size();
   state_.in_flight_bytes = 0;
   for (const std::size_t bytes : in_flight_bytes_) state_.in_flight_bytes += bytes;

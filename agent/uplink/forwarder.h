@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "agent/uplink/duplicate_watch.h"
-#include "agent/uplink/flow_window.h"
 #include "agent/uplink/lane_sender.h"
-#include "agent/uplink/link.h"
-#include "agent/uplink/refusals.h"
-#include "agent/uplink/repeat_queue.h"
+#include "agent/uplink/receipt_timeout.h"
+#include "agent/uplink/refused_lanes.h"
 #include "agent/uplink/replayer.h"
-#include "agent/uplink/resend.h"
+#include "agent/uplink/republish_queue.h"
+#include "agent/uplink/send_window.h"
+#include "agent/uplink/session.h"
 
 namespace metergate {
 
@@ -55,7 +55,7 @@ struct ReceiptCounters {
 struct ForwarderState {
   bool connected = false;
   MonoTime since{};  ///< connected: since when
-  LinkCounters link;
+  SessionCounters link;
   std::array<SourceState, kSources> sources;
   std::int64_t repeats = 0, repeats_dropped = 0;
   std::int64_t resent = 0;  ///< records sent again for want of a receipt
@@ -73,7 +73,7 @@ class Forwarder {
   struct Parts {
     Connector& connector;
     Outbox& outbox;
-    Memory& memory;
+    KeyValueStore& memory;
     Replayer& replayer;
     Log& log;
     Draw draw;
@@ -93,7 +93,7 @@ class Forwarder {
   MonoTime step(MonoTime now);
   /// Feeds nothing more; further steps wait for what is in flight, say `offline` and disconnect.
   void stop(MonoTime now);
-  bool stopped() const { return link_.ended(); }
+  bool stopped() const { return session_.ended(); }
 
   // Any thread.
   void committed();               ///< there may be new records
@@ -160,12 +160,12 @@ class Forwarder {
   const ForwarderHooks hooks_;
 
   std::array<LaneSender, kLanes> lanes_;
-  std::array<Resend, kLanes> resends_;
-  RepeatQueue repeats_;
+  std::array<ReceiptTimeout, kLanes> receipt_timeouts_;
+  RepublishQueue repeats_;
   Replayer& replayer_;
   bool replay_again_ = false;  // there is more to look at, at once
-  Refusals refusals_;
-  FlowWindow window_;
+  RefusedLanes refused_lanes_;
+  SendWindow window_;
   DuplicateWatch duplicates_;
 
   std::deque<InFlight> in_flight_;  // in the order of sending, at most max_inflight
@@ -189,7 +189,7 @@ class Forwarder {
   std::array<SourceState, kSources> counters_;
   std::int64_t repeated_ = 0, resent_ = 0;
   ReceiptCounters receipts_;
-  Link link_;  // last: its connection's callbacks use what is above
+  Session session_;  // last: its connection's callbacks use what is above
 };
 
 }  // namespace metergate

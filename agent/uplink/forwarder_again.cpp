@@ -33,13 +33,14 @@ void Forwarder::take_receipt(const std::string& payload) {
 
 void Forwarder::track(MonoTime now) {
   if (!settings_.uplink.receipts) return;
-  for (std::size_t i = 0; i < resends_.size(); ++i) resends_[i].track(lanes_[i].delivered(), lanes_[i].acked(), now);
+  for (std::size_t i = 0; i < receipt_timeouts_.size(); ++i)
+    receipt_timeouts_[i].track(lanes_[i].delivered(), lanes_[i].acked(), now);
 }
 
 /// New readings that wait take turns with it, also while they wait for room.
 bool Forwarder::send_again(MonoTime now) {
   const bool readings_wait =
-      !lanes_[static_cast<std::size_t>(Lane::kReadings)].idle() && !refusals_.refused(Source::kReadings);
+      !lanes_[static_cast<std::size_t>(Lane::kReadings)].idle() && !refused_lanes_.refused(Source::kReadings);
   if (now < store_again_ || (readings_wait && !again_next_)) return false;
   for (const Lane lane : kAllLanes) {
     if (send_again(lane, now)) return true;
@@ -49,10 +50,10 @@ bool Forwarder::send_again(MonoTime now) {
 
 bool Forwarder::send_again(Lane lane, MonoTime now) {
   const Source source = source_of(lane);
-  Resend& resend = resends_[static_cast<std::size_t>(lane)];
+  ReceiptTimeout& receipt_timeout = receipt_timeouts_[static_cast<std::size_t>(lane)];
   const std::size_t bytes = room(Source::kReadings);
-  if (!resend.due(now) || bytes == 0 || !refusals_.allows(source, in_flight(), now)) return false;
-  const Resend::Span span = resend.span(now);
+  if (!receipt_timeout.due(now) || bytes == 0 || !refused_lanes_.allows(source, in_flight(), now)) return false;
+  const ReceiptTimeout::Span span = receipt_timeout.span(now);
   auto out = lanes_[static_cast<std::size_t>(lane)].again(span.after, span.upto,
                                                           {static_cast<std::size_t>(settings_.uplink.batch), bytes});
   if (!out) {
@@ -60,7 +61,7 @@ bool Forwarder::send_again(Lane lane, MonoTime now) {
     return false;
   }
   if (out->records == 0) {
-    resend.sent(span.upto, now);
+    receipt_timeout.sent(span.upto, now);
     return false;
   }
   if (!may_go(*out) || (out->payload.size() > bytes && waits_for(Source::kReadings) > 0)) return false;
@@ -69,7 +70,7 @@ bool Forwarder::send_again(Lane lane, MonoTime now) {
   entry.records = out->records;
   entry.again = true;
   if (!publish(std::move(entry), {topic(lane), std::move(out->payload), false}, now)) return false;
-  resend.sent(out->last_key, now);
+  receipt_timeout.sent(out->last_key, now);
   resent_ += out->records;
   return true;
 }
@@ -77,7 +78,7 @@ bool Forwarder::send_again(Lane lane, MonoTime now) {
 /// A lane that the broker refuses holds up nobody.
 bool Forwarder::nothing_new() const {
   for (const Lane lane : kAllLanes) {
-    if (!lanes_[static_cast<std::size_t>(lane)].idle() && !refusals_.refused(source_of(lane))) return false;
+    if (!lanes_[static_cast<std::size_t>(lane)].idle() && !refused_lanes_.refused(source_of(lane))) return false;
   }
   return true;
 }
@@ -89,7 +90,7 @@ bool Forwarder::send_replay(MonoTime now) {
   if (!lane) store_again_ = now + kStorePause;
   if (!lane || !*lane) return false;
   const Source source = source_of(**lane);
-  if (!refusals_.allows(source, in_flight(), now)) return false;
+  if (!refused_lanes_.allows(source, in_flight(), now)) return false;
   auto out = replayer_.next(static_cast<std::size_t>(settings_.uplink.batch), bytes);
   if (!out) {
     store_again_ = now + kStorePause;

@@ -24,7 +24,7 @@ void Forwarder::feed(MonoTime now) {
   }
   const auto send_one = [&] {
     for (const Lane lane : kAllLanes) {
-      if (refusals_.refused(source_of(lane)) && send(static_cast<Turn>(lane), now)) return true;
+      if (refused_lanes_.refused(source_of(lane)) && send(static_cast<Turn>(lane), now)) return true;
     }
     note_idle(now);
     for (const Turn turn : order()) {
@@ -32,7 +32,7 @@ void Forwarder::feed(MonoTime now) {
     }
     return false;
   };
-  while (link_.up() && in_flight_.size() < static_cast<std::size_t>(settings_.uplink.max_inflight) && send_one()) {
+  while (session_.up() && in_flight_.size() < static_cast<std::size_t>(settings_.uplink.max_inflight) && send_one()) {
   }
 }
 
@@ -40,12 +40,12 @@ void Forwarder::feed(MonoTime now) {
 void Forwarder::note_idle(MonoTime now) {
   const SourceSet busy = in_flight();
   const auto note = [&](Source source, bool idle) {
-    if (idle && !busy[static_cast<std::size_t>(source)]) refusals_.idle(source, now);
+    if (idle && !busy[static_cast<std::size_t>(source)]) refused_lanes_.idle(source, now);
   };
   const std::optional<Lane> replayed = replayer_.running();
   for (const Lane lane : kAllLanes) {
     const auto i = static_cast<std::size_t>(lane);
-    note(source_of(lane), lanes_[i].idle() && !resends_[i].due(now) && replayed != lane);
+    note(source_of(lane), lanes_[i].idle() && !receipt_timeouts_[i].due(now) && replayed != lane);
   }
   note(Source::kCatalog, catalogs_.empty());
 }
@@ -99,7 +99,7 @@ bool Forwarder::send(Turn turn, MonoTime now) {
 }
 
 bool Forwarder::send_status(bool online, MonoTime now) {
-  if (connector_.records_only() || (online && !refusals_.allows(Source::kStatus, in_flight(), now))) return false;
+  if (connector_.records_only() || (online && !refused_lanes_.allows(Source::kStatus, in_flight(), now))) return false;
   InFlight entry{};
   entry.source = Source::kStatus;
   entry.first_online = online;
@@ -109,7 +109,7 @@ bool Forwarder::send_status(bool online, MonoTime now) {
 }
 
 bool Forwarder::send_catalog(MonoTime now) {
-  if (catalogs_.empty() || !refusals_.allows(Source::kCatalog, in_flight(), now)) return false;
+  if (catalogs_.empty() || !refused_lanes_.allows(Source::kCatalog, in_flight(), now)) return false;
   InFlight entry{};
   entry.source = Source::kCatalog;
   if (!publish(std::move(entry), {settings_.topics.catalog, catalogs_.front(), true}, now)) return false;
@@ -137,14 +137,15 @@ bool Forwarder::send_lane(Lane lane, MonoTime now) {
   const Source source = source_of(lane);
   LaneSender& sender = lanes_[static_cast<std::size_t>(lane)];
   const std::size_t bytes = room(source);
-  if (now < store_again_ || sender.idle() || bytes == 0 || !refusals_.allows(source, in_flight(), now)) return false;
+  if (now < store_again_ || sender.idle() || bytes == 0 || !refused_lanes_.allows(source, in_flight(), now))
+    return false;
   auto next = sender.next({static_cast<std::size_t>(settings_.uplink.batch), bytes});
   if (!next) store_again_ = now + kStorePause;
   if (!next || !*next) return false;
   LaneSender::Outgoing& out = **next;
   if (!may_go(out)) {
     // The event gets the room that was made for this lane's try.
-    if (refusals_.refused(source)) refusals_.idle(source, now);
+    if (refused_lanes_.refused(source)) refused_lanes_.idle(source, now);
     return false;
   }
   if (out.payload.size() > bytes && waits_for(source) > 0) return false;  // one large record goes alone
@@ -160,7 +161,7 @@ bool Forwarder::send_lane(Lane lane, MonoTime now) {
 /// The event that tells of a dropped range goes before the rows behind it.
 bool Forwarder::may_go(const LaneSender::Outgoing& out) const {
   const LaneSender& events = lanes_[static_cast<std::size_t>(Lane::kEvents)];
-  return out.after_event <= events.cursor() || refusals_.refused(Source::kEvents);
+  return out.after_event <= events.cursor() || refused_lanes_.refused(Source::kEvents);
 }
 
 bool Forwarder::send_repeats(MonoTime now) {
@@ -185,7 +186,7 @@ bool Forwarder::send_repeats(MonoTime now) {
       continue;
     }
     if (lane.value_or(row.lane) != row.lane) continue;
-    if (!refusals_.allows(source_of(row.lane), in_flight(), now) || !frame.add(row.bytes)) break;
+    if (!refused_lanes_.allows(source_of(row.lane), in_flight(), now) || !frame.add(row.bytes)) break;
     lane = row.lane;
     entry.repeats.push_back(row.key);
   }
@@ -201,7 +202,7 @@ bool Forwarder::send_repeats(MonoTime now) {
 bool Forwarder::publish(InFlight entry, const Message& message, MonoTime now) {
   if (in_flight_.size() >= static_cast<std::size_t>(settings_.uplink.max_inflight)) return false;
   entry.handle = ++last_handle_;
-  if (!link_.publish(entry.handle, message)) return false;
+  if (!session_.publish(entry.handle, message)) return false;
   const auto source = static_cast<std::size_t>(entry.source);
   entry.bytes = message.payload.size();
   in_flight_bytes_[source] += entry.bytes;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "agent/protocol/codec.h"
-#include "agent/uplink/uplink.h"
+#include "agent/uplink/connection.h"
 
 namespace metergate {
 
@@ -26,11 +26,11 @@ struct Mail {
 /// handler, on the connection's thread.
 class Mailbox final : public ConnectionListener {
  public:
-  struct Doors {
+  struct Callbacks {
     std::function<bool(const Message&)> command;  ///< true when durable; may block for a commit
     std::function<void()> wake;                   ///< mail has come
   };
-  Mailbox(Topics topics, Doors doors) : topics_(std::move(topics)), doors_(std::move(doors)) {}
+  Mailbox(Topics topics, Callbacks callbacks) : topics_(std::move(topics)), callbacks_(std::move(callbacks)) {}
 
   Mail take();
   std::int64_t ignored() const;  ///< messages that were acknowledged and dropped, since start
@@ -46,7 +46,7 @@ class Mailbox final : public ConnectionListener {
   void note(Note note);
 
   const Topics topics_;
-  const Doors doors_;
+  const Callbacks callbacks_;
   mutable std::mutex mutex_;  // guards mail_ and ignored_
   Mail mail_;
   std::int64_t ignored_ = 0;

@@ -73,7 +73,7 @@ Result<std::optional<Lane>> Replayer::lane() {
 
 Status Replayer::begin() {
   if (room() == kQueue) return {};
-  const auto saved = p_.memory.recall(kProgress);
+  const auto saved = p_.memory.get(kProgress);
   if (!saved) return saved.error();
   {
     const std::lock_guard<std::mutex> hold(mutex_);
@@ -158,7 +158,7 @@ void Replayer::settle() {
     moved = true;
   }
   if (end) return finish();
-  if (moved) p_.memory.remember_later(kProgress, saved());
+  if (moved) p_.memory.put_later(kProgress, saved());
 }
 
 void Replayer::note(const ReplayPiece& piece) {

@@ -30,7 +30,7 @@ class Replayer {
   struct Parts {
     Archive& archive;
     Inbox& inbox;
-    Memory& memory;
+    KeyValueStore& memory;
     const Clock& clock;
     ClockRule rule;
     std::string gateway;

@@ -1,174 +1,335 @@
-#include <modbus.h>
-#include <sys/select.h>
+#include "drivers/modbus/modbus_bus.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
+#include <utility>
 
-#include "drivers/bus.h"
-#include "drivers/modbus/guarded_bus.h"
-#include "drivers/modbus/modbus_link.h"
+#include "agent/base/text.h"
 #include "drivers/modbus/rtu_frames.h"
-#include "drivers/port/port.h"
+#include "drivers/port/serial_port.h"
 
 namespace metergate {
 
 namespace {
 
-constexpr std::int64_t kMicrosPerSecond = 1'000'000;
-constexpr int kUnitSize = 1;
-constexpr int kMbapSize = 7;  // Modbus Messaging on TCP/IP V1.0b, 3.1.3: transaction, protocol, length, unit
+constexpr std::size_t kRtuOverhead = 3;                  // unit and check sum
+constexpr Nanos kSlack = std::chrono::milliseconds(20);  // drivers, USB adapters, scheduling
+constexpr std::uint8_t kFirstWrite = 5;                  // function
+constexpr int kBroadcast = 0, kLowestOwnUnit = 1, kHighestUnit = 247, kHighestTcpUnit = 255;
 
-using Context = std::unique_ptr<modbus_t, void (*)(modbus_t*)>;
-
-/// The port whose transceiver libmodbus wants switched: its callback carries no pointer, and a bus belongs to one
-/// thread.
-thread_local Port* sending_port = nullptr;
-
-void switch_direction(modbus_t*, int sending) {
-  // A line that is gone shows in the write or read that follows.
-  if (sending_port != nullptr) static_cast<void>(sending_port->direction(sending != 0));
+/// What a request and its answer take on the wire.
+Nanos chars(const BusSettings& settings, const Request& request, std::size_t answer_pdu) {
+  const auto* const serial = std::get_if<SerialSettings>(&settings.port);
+  if (serial == nullptr) return Nanos{0};
+  return char_time(*serial) * (kRtuOverhead + request.pdu.size() + kRtuOverhead + answer_pdu);
 }
 
-/// Never opens, closes or flushes: the descriptor is the port's.
-Context make_context(const BusSettings& settings) {
-  modbus_t* context = nullptr;
-  if (const auto* serial = std::get_if<SerialSettings>(&settings.port)) {
-    context = modbus_new_rtu(serial->device.c_str(), serial->baud, serial->parity, 8, serial->stop_bits);
-    if (context != nullptr && (serial->direction == Direction::kRtsUp || serial->direction == Direction::kRtsDown)) {
-      modbus_rtu_set_custom_rts(context, switch_direction);
-      modbus_rtu_set_rts_delay(context, 0);
-      modbus_rtu_set_rts(context, MODBUS_RTU_RTS_UP);  // the polarity is the port's
-    }
-  } else if (std::get<TcpSettings>(settings.port).rtu) {
-    context = modbus_new_rtu("socket", 9600, 'N', 8, 1);
-  } else {
-    context = modbus_new_tcp("127.0.0.1", MODBUS_TCP_DEFAULT_PORT);
-  }
-  if (context != nullptr) modbus_set_byte_timeout(context, 0, 0);  // one deadline for the whole answer
-  return {context, modbus_free};
+Nanos on_wire(const BusSettings& settings, const Request& request) {
+  const auto* const serial = std::get_if<SerialSettings>(&settings.port);
+  if (serial == nullptr) return Nanos{0};
+  return chars(settings, request, request.shape.answer_size) + frame_gap(*serial);
 }
 
-/// libmodbus sums RTU requests and reads TCP answers. Its modbus_read_* and modbus_write_* are not used: up to 3.1.7
-/// they do not compare a write's echo, never the unit of a TCP answer, and give up at the first frame that does not fit
-/// instead of waiting on. Nor is its reading of RTU: it takes a request of a second master for a broken answer.
-class LibmodbusLink : public ModbusLink {
- public:
-  LibmodbusLink(const BusSettings& settings, const Clock& clock)
-      : clock_(clock),
-        port_(make_port(settings, clock)),
-        context_(make_context(settings)),
-        rtu_(is_rtu(settings)),
-        receiver_([this](std::uint8_t* to, std::size_t size, MonoTime until) { return port_->read(to, size, until); }) {
-  }
+constexpr const char* kNotAsked = "not asked, the answer to another request may still come";
 
-  Status open() override;
-  void close() override { port_->close(); }
-  bool is_open() const override { return port_->is_open(); }
-  std::string name() const override { return port_->name(); }
-  Status settle(Nanos gap, Bytes* strays) override;
-  Sent send(int unit, const Bytes& pdu) override { return rtu_ ? send_rtu(unit, pdu) : send_tcp(unit, pdu); }
-  Result<Frame> receive(int unit, const Shape& shape, MonoTime deadline) override {
-    return rtu_ ? receiver_.receive(unit, shape, deadline) : receive_tcp(deadline);
-  }
+bool is_write(const Request& request) { return request.shape.function >= kFirstWrite; }
 
- private:
-  Sent send_rtu(int unit, const Bytes& pdu);
-  Sent send_tcp(int unit, const Bytes& pdu);
-  Result<Frame> receive_tcp(MonoTime deadline);
-  Error failure(int reason);
-
-  const Clock& clock_;
-  std::unique_ptr<Port> port_;
-  Context context_;
-  bool rtu_;
-  RtuReceiver receiver_;
-  std::uint16_t transaction_ = 0;
-};
-
-Status LibmodbusLink::open() {
-  if (!context_) return Error{Errc::kInvalid, port_->name() + ": parity is N, E or O, the baud rate above 0"};
-  if (Status opened = port_->open(); !opened) return opened;
-  if (port_->fd() >= FD_SETSIZE) {
-    close();
-    return Error{Errc::kBusDown, port_->name() + ": too many open files, libmodbus takes descriptors below " +
-                                     std::to_string(FD_SETSIZE)};
-  }
-  modbus_set_socket(context_.get(), port_->fd());
-  receiver_.take_rest();
-  return {};
-}
-
-Status LibmodbusLink::settle(Nanos gap, Bytes* strays) {
-  const Bytes rest = receiver_.take_rest();
-  strays->insert(strays->end(), rest.begin(), rest.end());
-  return port_->settle(gap, strays);
-}
-
-ModbusLink::Sent LibmodbusLink::send_rtu(int unit, const Bytes& pdu) {
-  Bytes raw{static_cast<std::uint8_t>(unit)};
-  raw.insert(raw.end(), pdu.begin(), pdu.end());
-  modbus_set_slave(context_.get(), unit);
-  sending_port = port_.get();
-  const int rc = modbus_send_raw_request(context_.get(), raw.data(), static_cast<int>(raw.size()));
-  sending_port = nullptr;
-  if (rc > 0) return {{}, true};
-  const int reason = errno;
-  const bool some = reason == EMBBADDATA;  // a short write
-  return {port_->lost(some ? ENOSPC : reason), some};
-}
-
-// A raw request of libmodbus has transaction number 0, always; with one of its own a late answer shows.
-ModbusLink::Sent LibmodbusLink::send_tcp(int unit, const Bytes& pdu) {
-  ++transaction_;
-  const std::size_t length = kUnitSize + pdu.size();
-  Bytes frame{static_cast<std::uint8_t>(transaction_ >> 8),
-              static_cast<std::uint8_t>(transaction_ & 0xFF),
-              0,
-              0,
-              static_cast<std::uint8_t>(length >> 8),
-              static_cast<std::uint8_t>(length & 0xFF),
-              static_cast<std::uint8_t>(unit)};
-  frame.insert(frame.end(), pdu.begin(), pdu.end());
-  return {port_->write(frame), true};
-}
-
-Error LibmodbusLink::failure(int reason) {
-  switch (reason) {
-    case ETIMEDOUT:
-      return {Errc::kTimeout, "no answer"};
-    case EMBBADDATA:
-      return {Errc::kGarbled, "no Modbus frame"};
-    case ECONNRESET:  // also libmodbus's word for the end of a file
-      return port_->lost(0);
-    default:
-      return port_->lost(reason);
-  }
-}
-
-Result<ModbusLink::Frame> LibmodbusLink::receive_tcp(MonoTime deadline) {
-  const auto left = std::chrono::duration_cast<Micros>(deadline - clock_.mono());
-  if (left.count() <= 0) return failure(ETIMEDOUT);
-  if (!is_open()) return failure(EBADF);  // libmodbus would select() on it
-  modbus_set_response_timeout(context_.get(), static_cast<std::uint32_t>(left.count() / kMicrosPerSecond),
-                              static_cast<std::uint32_t>(left.count() % kMicrosPerSecond));
-  std::array<std::uint8_t, MODBUS_TCP_MAX_ADU_LENGTH> adu{};
-  const int size = modbus_receive_confirmation(context_.get(), adu.data());
-  const int reason = errno;
-  port_->heard();
-  const bool any = std::any_of(adu.begin(), adu.end(), [](std::uint8_t b) { return b != 0; });
-  if (size < 0 && reason == ETIMEDOUT && any) return Error{Errc::kGarbled, "the answer broke off"};
-  if (size < 0) return failure(reason);
-  // libmodbus leaves the header to the caller.
-  const bool ours = (adu[0] << 8 | adu[1]) == transaction_ && adu[2] == 0 && adu[3] == 0;
-  if (size <= kMbapSize || !ours) return Frame{};
-  return Frame{adu[kMbapSize - 1], Bytes(adu.begin() + kMbapSize, adu.begin() + size)};
-}
+bool is_answered(const Result<Bytes>& answer) { return answer || answer.error().code == Errc::kException; }
 
 }  // namespace
 
-std::unique_ptr<Bus> make_modbus_bus(const BusSettings& settings, const Clock& clock) {
-  return std::make_unique<GuardedBus>(settings, std::make_unique<LibmodbusLink>(settings, clock), clock);
+bool is_serial(const BusSettings& settings) { return std::holds_alternative<SerialSettings>(settings.port); }
+
+bool is_rtu(const BusSettings& settings) { return is_serial(settings) || std::get<TcpSettings>(settings.port).rtu; }
+
+Micros wire_time(const BusSettings& settings, const Block& block) {
+  const Result<Request> request = to_request(block);
+  return std::chrono::duration_cast<Micros>(request ? on_wire(settings, *request) : Nanos{0});
+}
+
+/// Adds the time of a scope to the time that the bus was busy.
+class ModbusBus::Busy {
+ public:
+  explicit Busy(ModbusBus& bus) : bus_(bus), start_(bus.clock_.mono()) {}
+  ~Busy() { bus_.counters_.busy_us += std::chrono::duration_cast<Micros>(bus_.clock_.mono() - start_).count(); }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  ModbusBus& bus_;
+  MonoTime start_;
+};
+
+ModbusBus::ModbusBus(BusSettings settings, std::unique_ptr<ModbusLink> link, const Clock& clock)
+    : settings_(std::move(settings)), link_(std::move(link)), clock_(clock) {}
+
+Status ModbusBus::open() {
+  Status connected = connect();
+  open_ = static_cast<bool>(connected);
+  return connected;
+}
+
+Status ModbusBus::connect() {
+  if (Status opened = link_->open(); !opened) return opened;
+  ++counters_.opened;
+  last_use_ = clock_.mono();
+  return {};
+}
+
+void ModbusBus::close() {
+  link_->close();
+  open_ = false;
+}
+
+MonoTime ModbusBus::idle() {
+  const auto* const socket = std::get_if<TcpSettings>(&settings_.port);
+  if (socket == nullptr || !socket->idle_close || !link_->is_open()) return MonoTime::max();
+  const MonoTime end = last_use_ + *socket->idle_close;
+  if (clock_.mono() < end) return end;
+  link_->close();
+  return MonoTime::max();
+}
+
+/// Connected, silent for long enough, nothing unread.
+Status ModbusBus::ready(Nanos gap) {
+  if (!open_) return Error{Errc::kBusDown, link_->name() + ": not open"};
+  idle();
+  if (link_->is_open() || is_serial(settings_)) {
+    Status silent = settle(gap);
+    // A server that closed a connection because it was idle is no failure of the bus.
+    if (silent || is_serial(settings_) || silent.error().code != Errc::kBusDown) return silent;
+  }
+  if (Status connected = connect(); !connected) return connected;
+  return settle(gap);
+}
+
+Status ModbusBus::settle(Nanos gap) {
+  Bytes strays;
+  Status silent = link_->settle(gap, &strays);
+  counters_.late_bytes += static_cast<std::int64_t>(strays.size());
+  if (is_rtu(settings_)) {
+    for (const ModbusLink::Frame& frame : frames_in(strays)) {
+      if (const auto asked = hear(frame)) unanswered_[frame.unit].add(*asked, true);
+    }
+  }
+  return silent;
+}
+
+/// A frame that was not asked for now: an answer to an earlier question, or a second master's question, whose answer's
+/// shape is returned.
+std::optional<Shape> ModbusBus::hear(const ModbusLink::Frame& frame) {
+  const Unanswered::Of whose = unanswered_[frame.unit].heard(frame.pdu);
+  if (whose == Unanswered::Of::kOwn) times_[frame.unit].late(clock_.mono());
+  ++(whose == Unanswered::Of::kOwn ? counters_.late_frames : counters_.foreign_frames);
+  return whose == Unanswered::Of::kNone ? asked_by(frame.pdu) : std::nullopt;
+}
+
+/// Whether the first frame behind a request is that request: some transceivers let hear what they send. A write of one
+/// value is answered by itself: only what reads have shown tells the one from the other.
+bool ModbusBus::is_echo(const ModbusLink::Frame& frame, const Peer& peer, const Request& request) {
+  const bool same = frame.unit == peer.unit && frame.pdu == request.pdu;
+  if (!same || fit(request, frame.pdu.data(), frame.pdu.size()) != Fit::kAnswer) echoes_ = same;
+  return same && echoes_;
+}
+
+Result<ModbusBus::Peer> ModbusBus::peer(const Target& target, int lowest_unit) const {
+  const int highest = is_rtu(settings_) ? kHighestUnit : kHighestTcpUnit;
+  const Result<std::int64_t> unit = parse_integer(target.address, lowest_unit, highest);
+  if (!unit) return Error{Errc::kInvalid, link_->name() + ": unit '" + target.address + "': " + unit.error().detail};
+  return Peer{static_cast<int>(*unit), target.timeout.value_or(settings_.timeout), std::max(settings_.gap, target.gap)};
+}
+
+std::optional<Turnaround> ModbusBus::turnaround(const Target& target) const {
+  const Result<Peer> peer = this->peer(target, kBroadcast);
+  const auto times = peer ? times_.find(peer->unit) : times_.end();
+  if (times == times_.end() || !times->second.usual()) return std::nullopt;
+  const MonoTime now = clock_.mono();
+  return Turnaround{*times->second.usual(), times->second.slowest(now),
+                    std::chrono::duration_cast<Millis>(times->second.deadline(peer->timeout, now))};
+}
+
+std::string ModbusBus::where(const Peer& peer, const Request& request) const {
+  return link_->name() + ", unit " + std::to_string(peer.unit) + ", " + request.text + ": ";
+}
+
+Error ModbusBus::behind_guard(const Peer& peer, const Request& request, Error error) const {
+  if (error.code != Errc::kBusDown) {
+    error.detail = where(peer, request) + "not asked, as the guard read before it failed: " + error.detail;
+  }
+  return error;
+}
+
+Result<Words> ModbusBus::read(const Target& target, const Block& block) {
+  const Busy busy(*this);
+  const Result<Request> request = to_request(block);
+  if (!request) return request.error();
+  if (!is_bits(block.table) && block.count > target.max_registers) {
+    return Error{Errc::kInvalid, request->text + ": the meter gives at most " + std::to_string(target.max_registers)};
+  }
+  Result<Peer> peer = this->peer(target, is_rtu(settings_) ? kLowestOwnUnit : kBroadcast);
+  if (!peer) return peer.error();
+  if (target.asked_again) peer->timeout = times_[peer->unit].deadline(peer->timeout, clock_.mono());
+
+  const Exchange exchange = ask_past_others(*peer, *request, block, target.max_registers);
+  if (!exchange.answer) return exchange.answer.error();
+  return words_of(block, exchange.answer->data());
+}
+
+WriteOutcome ModbusBus::write(const Target& target, const Write& write) {
+  const Busy busy(*this);
+  const Result<Request> request = to_request(write);
+  if (!request) return {request.error(), false};
+  const Result<Peer> peer = this->peer(target, kLowestOwnUnit);
+  if (!peer) return {peer.error(), false};
+
+  const bool coils = write.form == Write::Form::kCoil || write.form == Write::Form::kCoils;
+  const Block near{coils ? Table::kCoil : Table::kHolding, write.address, 2};
+  const Exchange exchange = ask_past_others(*peer, *request, near, target.max_registers);
+  return {exchange.answer ? Status{} : exchange.answer.error(), exchange.sent};
+}
+
+/// Whether the answer to another question may be taken for the one to this; of a write its refusal too.
+bool ModbusBus::is_hidden(const Peer& peer, const Request& request) {
+  const Unanswered& open = unanswered_[peer.unit];
+  return is_write(request) ? open.hides_function(request.shape) : open.hides(request.shape);
+}
+
+ModbusBus::Exchange ModbusBus::ask_past_others(const Peer& peer, const Request& request, const Block& near,
+                                               int max_registers) {
+  for (bool again = true;; again = false) {
+    const bool guarded = is_write(request) ? !unanswered_[peer.unit].empty() : is_hidden(peer, request);
+    Status past = guarded ? pass_late_answers(peer, near, max_registers) : Status{};
+    if (!past) return {behind_guard(peer, request, past.error()), false};
+    Exchange exchange = ask(peer, request, false);
+    // Not sent though it could be before: in the silence that goes before it a second master was heard to ask the same.
+    if (exchange.sent || guarded || !again || !is_hidden(peer, request)) return exchange;
+  }
+}
+
+Status ModbusBus::pass_late_answers(const Peer& peer, const Block& near, int max_registers) {
+  const std::optional<Block> block = unanswered_[peer.unit].guard(near, max_registers);
+  if (!block) return {};
+  const Result<Request> guard = to_request(*block);
+  if (!guard) return guard.error();
+  ++counters_.guards;
+  const Exchange exchange = ask(peer, *guard, true);
+  return is_answered(exchange.answer) ? Status{} : exchange.answer.error();
+}
+
+ModbusBus::Exchange ModbusBus::ask(const Peer& peer, const Request& request, bool is_guard) {
+  Exchange exchange{Bytes{}};
+  if (Status silent = ready(peer.gap); !silent) {
+    exchange.answer = silent.error();
+  } else if (!is_guard && is_hidden(peer, request)) {
+    exchange.answer = Error{Errc::kGarbled, where(peer, request) + kNotAsked};
+    return exchange;
+  } else {
+    asked_ = clock_.mono();
+    const ModbusLink::Sent sent = link_->send(peer.unit, request.pdu);
+    exchange.sent = sent.any;
+    exchange.answer = sent.status ? await(peer, request, is_guard) : Result<Bytes>(sent.status.error());
+  }
+  count(exchange);
+  last_use_ = clock_.mono();
+  if (is_answered(exchange.answer)) return exchange;
+  if (exchange.answer.error().code == Errc::kBusDown) close();
+  // A Modbus TCP server answers into the connection that asked; what waits behind a serial server comes into any.
+  if (!is_rtu(settings_)) {
+    link_->close();
+  } else if (exchange.sent) {
+    unanswered_[peer.unit].add(request.shape);
+  }
+  return exchange;
+}
+
+/// Writes may take a meter far longer, and are waited for as long as `timeout` says.
+void ModbusBus::learn(const Peer& peer, const Request& request, std::size_t answer) {
+  if (is_write(request)) return;
+  const MonoTime now = clock_.mono();
+  const Nanos took = std::max(Nanos{0}, now - asked_ - chars(settings_, request, answer));
+  times_[peer.unit].answered(std::chrono::duration_cast<Micros>(took), now);
+}
+
+Result<Bytes> ModbusBus::await(const Peer& peer, const Request& request, bool is_guard) {
+  const Nanos slack = is_serial(settings_) ? kSlack : Nanos{0};
+  const MonoTime deadline = clock_.mono() + peer.timeout + on_wire(settings_, request) + slack;
+  std::string strangers;
+  bool disturbed = false;  // by a second master's question
+  for (bool first = true;; first = false) {
+    const Result<ModbusLink::Frame> frame = link_->receive(peer.unit, request.shape, deadline);
+    if (!frame) {
+      Error error = frame.error();
+      if (error.code == Errc::kTimeout && !strangers.empty()) error = {Errc::kGarbled, strangers};
+      if (error.code != Errc::kBusDown) error.detail = where(peer, request) + error.detail;
+      if (!disturbed && clock_.mono() >= deadline) times_[peer.unit].unanswered(asked_);
+      return error;
+    }
+    const Bytes& pdu = frame->pdu;
+    if (first && is_rtu(settings_) && is_echo(*frame, peer, request)) continue;
+    Unanswered& open = unanswered_[peer.unit];
+    const bool ours = frame->unit == peer.unit && !pdu.empty() && !disturbed;
+    const Fit how = ours ? fit(request, pdu.data(), pdu.size()) : Fit::kNone;
+    const bool certain = how != Fit::kNone && open.take(request.shape, how);
+    if (how != Fit::kNone && is_guard && !certain) open.add(request.shape);
+    if (how != Fit::kNone && (certain || is_guard)) {
+      learn(peer, request, pdu.size());
+      if (how == Fit::kAnswer) return pdu;
+      return Error{Errc::kException, where(peer, request) + "exception " + std::to_string(pdu[1]), pdu[1]};
+    }
+    counters_.late_bytes += static_cast<std::int64_t>(pdu.size());
+    if (how != Fit::kNone || !is_rtu(settings_)) {
+      ++counters_.late_frames;
+      strangers = how == Fit::kNone ? "only frames came that do not answer it"
+                                    : "an exception came that may answer an earlier request";
+      continue;
+    }
+    if (const auto asked = hear(*frame)) {
+      if (!std::exchange(disturbed, true)) open.add(request.shape, true);
+      unanswered_[frame->unit].add(*asked, true);
+    }
+    strangers = disturbed ? "a second master's request came in between" : "only frames came that do not answer it";
+  }
+}
+
+void ModbusBus::count(const Exchange& exchange) {
+  if (exchange.sent) ++counters_.requests;
+  if (exchange.answer) {
+    ++counters_.answers;
+    return;
+  }
+  switch (exchange.answer.error().code) {
+    case Errc::kTimeout:
+      ++counters_.timeouts;
+      break;
+    case Errc::kCrc:
+      ++counters_.crc;
+      break;
+    case Errc::kGarbled:
+      ++counters_.garbled;
+      break;
+    case Errc::kException:
+      ++counters_.exceptions;
+      break;
+    default:
+      ++counters_.bus_down;
+  }
+}
+
+BusCounters ModbusBus::counters() const {
+  BusCounters out;
+  out.requests = counters_.requests;
+  out.answers = counters_.answers;
+  out.timeouts = counters_.timeouts;
+  out.crc = counters_.crc;
+  out.garbled = counters_.garbled;
+  out.exceptions = counters_.exceptions;
+  out.bus_down = counters_.bus_down;
+  out.guards = counters_.guards;
+  out.late_bytes = counters_.late_bytes;
+  out.late_frames = counters_.late_frames;
+  out.foreign_frames = counters_.foreign_frames;
+  out.opened = counters_.opened;
+  out.busy_us = counters_.busy_us;
+  return out;
 }
 
 }  // namespace metergate

@@ -36,14 +36,14 @@ Annals::Annals(SqliteConnection& c)
             "SELECT max(coalesce((SELECT max(from_key) FROM catalogs),0),"
             "coalesce((SELECT max(from_key) FROM epochs),0))") {}
 
-std::optional<std::string> Annals::fact(Fact fact, int lane) {
-  auto rows = fact_.query(static_cast<int>(fact) + lane);
+std::optional<std::string> Annals::property(Property property, int lane) {
+  auto rows = fact_.query(static_cast<int>(property) + lane);
   if (!rows.next()) return std::nullopt;
   return rows.text(0);
 }
 
-void Annals::set_fact(Fact fact, const std::string& value, int lane) {
-  set_fact_.run(static_cast<int>(fact) + lane, value);
+void Annals::set_property(Property property, const std::string& value, int lane) {
+  set_fact_.run(static_cast<int>(property) + lane, value);
 }
 
 void Annals::forget_replacement() { forget_.run(); }
@@ -117,14 +117,14 @@ Notebook::Notebook(SqliteConnection& c)
       first_dead_(c, "SELECT id FROM dead ORDER BY id LIMIT 1"),
       last_dead_(c, "SELECT id FROM dead ORDER BY id DESC LIMIT 1") {}
 
-std::optional<std::string> Notebook::recall(const std::string& name) {
+std::optional<std::string> Notebook::get(const std::string& name) {
   auto rows = recall_.query(name);
   if (!rows.next()) return std::nullopt;
   return rows.text(0);
 }
 
-void Notebook::remember(const std::string& name, const std::string& value) {
-  if (recall(name) == value) return;
+void Notebook::put(const std::string& name, const std::string& value) {
+  if (get(name) == value) return;
   std::int64_t id = id_of_.number_or(0, name);
   if (id == 0) {
     id = last_id_.number_or(0) + 1;
@@ -133,8 +133,8 @@ void Notebook::remember(const std::string& name, const std::string& value) {
   write_.run(id, name, Blob{value});
 }
 
-void Notebook::bury(std::int64_t id, UtcTime at, const std::string& topic, const std::string& why,
-                    const std::string& payload) {
+void Notebook::add_dead_letter(std::int64_t id, UtcTime at, const std::string& topic, const std::string& why,
+                               const std::string& payload) {
   bury_.run(id, to_ms(at), topic, why, Blob{payload});
 }
 

@@ -13,12 +13,12 @@ namespace metergate {
 /// Errors stick to the connection.
 class Annals {
  public:
-  enum class Fact { kGateway = 1, kAside = 2, kCommandsSaved = 3, kSaved = 10 };  ///< kSaved + lane
+  enum class Property { kGateway = 1, kAside = 2, kCommandsSaved = 3, kSaved = 10 };  ///< kSaved + lane
 
   explicit Annals(SqliteConnection& connection);
 
-  std::optional<std::string> fact(Fact fact, int lane = 0);
-  void set_fact(Fact fact, const std::string& value, int lane = 0);
+  std::optional<std::string> property(Property property, int lane = 0);
+  void set_property(Property property, const std::string& value, int lane = 0);
   /// Forgets all but the gateway.
   void forget_replacement();
 
@@ -57,11 +57,12 @@ class Notebook {
  public:
   explicit Notebook(SqliteConnection& connection);
 
-  std::optional<std::string> recall(const std::string& name);
+  std::optional<std::string> get(const std::string& name);
   /// Of more than 100,000 names the one that came first goes.
-  void remember(const std::string& name, const std::string& value);
+  void put(const std::string& name, const std::string& value);
 
-  void bury(std::int64_t id, UtcTime at, const std::string& topic, const std::string& why, const std::string& payload);
+  void add_dead_letter(std::int64_t id, UtcTime at, const std::string& topic, const std::string& why,
+                       const std::string& payload);
   void remove_dead(std::int64_t below_id);
   std::int64_t first_dead();  ///< 0 if none
   std::int64_t last_dead();

@@ -9,14 +9,14 @@
 
 #include "store/archive.h"
 #include "store/outbox.h"
-#include "store/sqlite/ages.h"
 #include "store/sqlite/annals.h"
-#include "store/sqlite/budget.h"
 #include "store/sqlite/command_table.h"
-#include "store/sqlite/gaps.h"
-#include "store/sqlite/ledger.h"
-#include "store/sqlite/shelves.h"
-#include "store/sqlite/tally.h"
+#include "store/sqlite/counters.h"
+#include "store/sqlite/dropped_ranges.h"
+#include "store/sqlite/page_reader.h"
+#include "store/sqlite/quota.h"
+#include "store/sqlite/record_tables.h"
+#include "store/sqlite/retention.h"
 
 namespace metergate {
 
@@ -30,7 +30,7 @@ class Database {
   /// Errors: kInvalid (another gateway's, or of a newer version), kLocked, kStorage, kCorrupt.
   static Result<std::unique_ptr<Database>> open(const StoreSettings& settings, const RecordFormat& format);
 
-  const Tally& tally() const { return tally_; }
+  const Counters& counters() const { return counters_; }
   Annals& annals() { return annals_; }
   /// The last number of each lane in the newest epoch, before begin().
   LaneNumbers last_numbers() const;
@@ -40,7 +40,7 @@ class Database {
   /// Goes on in the epoch that the file knows as its newest. Errors: kInvalid if that is another one.
   Status resume(const std::string& epoch);
   /// Running time passes.
-  void pass(Millis elapsed) { tally_.run_ms += elapsed.count(); }
+  void pass(Millis elapsed) { counters_.run_ms += elapsed.count(); }
 
   /// All that `body` does, or nothing. Errors: kFull (nothing), kStorage (unknown, see doubt), kCorrupt.
   Status change(const std::function<void()>& body);
@@ -54,12 +54,12 @@ class Database {
   Result<Admission> admit(const StoredCommand& command, const std::optional<Draft>& verdict);
   bool mark_started(std::int64_t key) { return commands_.mark_started(key); }
   void complete(std::int64_t key, const Draft& result);
-  void remember(const std::string& name, const std::string& value) { notebook_.remember(name, value); }
-  void bury(UtcTime at, const std::string& topic, const std::string& why, const std::string& payload);
+  void put(const std::string& name, const std::string& value) { notebook_.put(name, value); }
+  void add_dead_letter(UtcTime at, const std::string& topic, const std::string& why, const std::string& payload);
   void move_sent(Lane lane, std::int64_t key);
   void move_delivered(Lane lane, std::int64_t key);
   void add_catalog(const std::string& hash, const std::string& bytes);
-  void save() { tally_.unsaved = true; }  ///< the running time, too
+  void save() { counters_.unsaved = true; }  ///< the running time, too
 
   // Reading; each may find the file damaged.
   /// Tells ranges that lie before the rows by events first, so it may write.
@@ -71,7 +71,7 @@ class Database {
                              std::size_t max_bytes);
   Result<std::vector<StoredCommand>> open_commands(const std::string& bus, std::int64_t after, std::size_t max);
   Result<std::vector<std::string>> open_buses();
-  Result<std::optional<std::string>> recall(const std::string& name);
+  Result<std::optional<std::string>> get(const std::string& name);
   Result<bool> knows_epoch(const std::string& epoch);
   Result<std::vector<std::string>> catalogs_waiting();
   Result<std::optional<std::string>> catalog(const std::string& hash);
@@ -87,7 +87,7 @@ class Database {
   bool only_reserve_left() const { return tight_; }
   /// One piece of housekeeping: WAL, ages, shrinking. True when there is more to do now.
   Result<bool> tend();
-  Millis purge_pitch() const { return ages_.pitch(); }
+  Millis purge_pitch() const { return retention_.pitch(); }
   /// Nothing of the file is in the WAL only any more. Needed after a failed commit: what could not be synced once may
   /// be taken for synced by the kernel ever after, so it is written again. And on a full disk, where the WAL cannot
   /// grow.
@@ -104,13 +104,13 @@ class Database {
   void load_counts();
   void save_counters();
   std::int64_t kept_bytes(std::int64_t answer);
-  std::int64_t append_to(Shelf shelf, const Draft& draft);
-  bool tell_gaps(Lane lane, std::int64_t horizon, UtcTime now);
+  std::int64_t append_to(RecordTable table, const Draft& draft);
+  bool tell_dropped(Lane lane, std::int64_t horizon, UtcTime now);
   bool evict(std::int64_t bytes);
   std::int64_t evict_delivered(std::int64_t bytes);
-  bool drop(Shelf shelf, std::int64_t bytes);
-  std::int64_t take(Shelf shelf, std::int64_t upto, std::int64_t max_rows, std::int64_t bytes);
-  std::int64_t disposable_upto(Shelf shelf);
+  bool drop(RecordTable table, std::int64_t bytes);
+  std::int64_t take(RecordTable table, std::int64_t upto, std::int64_t max_rows, std::int64_t bytes);
+  std::int64_t disposable_upto(RecordTable table);
   std::int64_t last_key_of(const Annals::Epoch& epoch);
   bool takes_command(std::int64_t bytes);
   bool purge();
@@ -119,18 +119,18 @@ class Database {
   Result<T> judged(T value);
 
   const RecordFormat& format_;
-  Budget budget_;
+  Quota quota_;
   std::unique_ptr<SqliteConnection> connection_;
-  Shelves shelves_;
+  RecordTables record_tables_;
   CommandTable commands_;
-  Gaps gaps_;
-  Ages ages_;
+  DroppedRanges dropped_ranges_;
+  Retention retention_;
   Annals annals_;
   Notebook notebook_;
-  Ledger ledger_;
+  PageReader page_reader_;
   Statement page_count_, free_count_, write_counter_;
 
-  Tally tally_;
+  Counters counters_;
   std::string epoch_;
   /// By lane, then by an epoch's first key: receipts cover it up to this key. Of epochs beyond `delivered` only, so at
   /// most as many as are known.

@@ -22,13 +22,13 @@ std::int64_t size_of(const Draft& draft) {
 /// The calls of all threads: each is handed over, and waited for where it gives an answer.
 class FileStoreImpl final : public FileStore {
  public:
-  FileStoreImpl(StoreSettings settings, RecordFormat format, ProcessLock lock, Files& files, const Clock& clock,
+  FileStoreImpl(StoreSettings settings, RecordFormat format, ProcessLock lock, FileSystem& files, const Clock& clock,
                 Log& log)
       : settings_(std::move(settings)),
         format_(std::move(format)),
         clock_(clock),
         lock_(std::move(lock)),
-        worker_(settings_, format_, files, clock, log, handover_) {}
+        worker_(settings_, format_, files, clock, log, queue_) {}
 
   Status open() {
     auto opened = worker_.open();
@@ -51,12 +51,12 @@ class FileStoreImpl final : public FileStore {
     const MonoTime now = clock_.mono();
     bool earlier = false;
     for (Draft& draft : drafts) {
-      StoreTask task;
+      WriteRequest task;
       task.due = draft.lane == Lane::kReadings ? now + settings_.commit_every : now;
       task.spare = draft.lane != Lane::kResults;
       task.bytes = size_of(draft);
       task.record = std::move(draft);
-      earlier = handover_.push(std::move(task)) || earlier;
+      earlier = queue_.push(std::move(task)) || earlier;
     }
     if (earlier) wake();
   }
@@ -70,17 +70,17 @@ class FileStoreImpl final : public FileStore {
   void sent(Lane lane, std::int64_t key) override { move(&Cursors::sent, lane, key); }
   void delivered(Lane lane, std::int64_t key) override { move(&Cursors::delivered, lane, key); }
   Result<Receipted> receipt(const Receipt& receipt, std::int64_t published) override {
-    const std::int64_t delivered = handover_.cursors().delivered[index_of(receipt.lane)];
+    const std::int64_t delivered = queue_.cursors().delivered[index_of(receipt.lane)];
     auto done = look<Receipted>([=](Database& db) { return db.receipt(receipt, published, delivered); });
     if (done) move(&Cursors::delivered, receipt.lane, done->delivered);
     return done;
   }
   Result<std::int64_t> sent_key(Lane lane) override {
-    const Cursors cursors = handover_.cursors();
+    const Cursors cursors = queue_.cursors();
     return std::max(cursors.sent[index_of(lane)], cursors.delivered[index_of(lane)]);
   }
-  Result<std::int64_t> delivered_key(Lane lane) override { return handover_.cursors().delivered[index_of(lane)]; }
-  StoreState state() override { return handover_.state(); }
+  Result<std::int64_t> delivered_key(Lane lane) override { return queue_.cursors().delivered[index_of(lane)]; }
+  StoreState state() override { return queue_.state(); }
 
   Result<ReplayPiece> search(const ReplayWish& wish, const ReplayPlace& place, std::size_t max_rows,
                              std::size_t max_bytes) override {
@@ -89,7 +89,7 @@ class FileStoreImpl final : public FileStore {
 
   Result<Admission> admit(const StoredCommand& command, std::optional<Draft> verdict) override {
     const auto found = std::make_shared<Admission>();
-    StoreTask task;
+    WriteRequest task;
     task.bytes =
         static_cast<std::int64_t>(command.body.size()) + 2 * kRecordOverhead + (verdict ? size_of(*verdict) : 0);
     task.change = [found, command, verdict](Database& db) -> Status {
@@ -99,11 +99,11 @@ class FileStoreImpl final : public FileStore {
       return {};
     };
     const Status done = write(std::move(task));
-    if (!done && done.error().code == Errc::kFull) handover_.refuse_command();
+    if (!done && done.error().code == Errc::kFull) queue_.refuse_command();
     if (!done) return done.error();
     return *found;
   }
-  bool only_reserve_left() override { return handover_.only_reserve_left(); }
+  bool only_reserve_left() override { return queue_.only_reserve_left(); }
 
   Result<std::vector<StoredCommand>> open_commands(const std::string& bus, std::int64_t after,
                                                    std::size_t max) override {
@@ -114,7 +114,7 @@ class FileStoreImpl final : public FileStore {
   }
 
   Status started(std::int64_t key) override {
-    StoreTask task;
+    WriteRequest task;
     task.bytes = kRecordOverhead;
     task.change = [key](Database& db) -> Status {
       if (db.mark_started(key)) return {};
@@ -124,41 +124,41 @@ class FileStoreImpl final : public FileStore {
   }
 
   void complete(std::int64_t key, Draft result) override {
-    StoreTask task;
+    WriteRequest task;
     task.due = clock_.mono();
     task.bytes = size_of(result);
     task.change = [key, result = std::move(result)](Database& db) -> Status {
       db.complete(key, result);
       return {};
     };
-    if (handover_.push(std::move(task))) wake();
+    if (queue_.push(std::move(task))) wake();
   }
 
   void dead_letter(std::string topic, std::string why, std::string payload, UtcTime at) override {
     topic.resize(std::min(topic.size(), kDeadTextBytes));
     why.resize(std::min(why.size(), kDeadTextBytes));
     payload.resize(std::min(payload.size(), kDeadBytes));
-    StoreTask task;
+    WriteRequest task;
     task.due = clock_.mono() + settings_.commit_every;
     task.spare = true;
     task.bytes = static_cast<std::int64_t>(topic.size() + why.size() + payload.size()) + kRecordOverhead;
     task.change = [topic, why, payload, at](Database& db) -> Status {
-      db.bury(at, topic, why, payload);
+      db.add_dead_letter(at, topic, why, payload);
       return {};
     };
-    if (handover_.push(std::move(task))) wake();
+    if (queue_.push(std::move(task))) wake();
   }
 
-  Result<std::optional<std::string>> recall(const std::string& key) override {
-    if (auto learned = handover_.learned(key)) return learned;
-    return look<std::optional<std::string>>([key](Database& db) { return db.recall(key); });
+  Result<std::optional<std::string>> get(const std::string& key) override {
+    if (auto learned = queue_.learned(key)) return learned;
+    return look<std::optional<std::string>>([key](Database& db) { return db.get(key); });
   }
-  Status remember(const std::string& key, const std::string& value) override {
-    if (!handover_.learn(key, value, clock_.mono())) return Error{Errc::kFull, "too much is to be remembered at once"};
-    return write(StoreTask{});
+  Status put(const std::string& key, const std::string& value) override {
+    if (!queue_.learn(key, value, clock_.mono())) return Error{Errc::kFull, "too much is to be remembered at once"};
+    return write(WriteRequest{});
   }
-  void remember_later(const std::string& key, const std::string& value) override {
-    if (handover_.learn(key, value, clock_.mono() + settings_.commit_every)) wake();
+  void put_later(const std::string& key, const std::string& value) override {
+    if (queue_.learn(key, value, clock_.mono() + settings_.commit_every)) wake();
   }
 
   Result<StorePage<DropEntry>> drops(std::int64_t after) override {
@@ -178,14 +178,14 @@ class FileStoreImpl final : public FileStore {
     return look<bool>([epoch](Database& db) { return db.knows_epoch(epoch); });
   }
   Status add_catalog(const std::string& hash, const std::string& bytes) override {
-    const Budget budget(settings_.max_bytes);
-    if (static_cast<std::int64_t>(bytes.size()) > budget.catalog_bytes) {
+    const Quota quota(settings_.max_bytes);
+    if (static_cast<std::int64_t>(bytes.size()) > quota.catalog_bytes) {
       return Error{Errc::kInvalid, "a catalog of " + std::to_string(bytes.size()) +
                                        " bytes is too large for a store of " + std::to_string(settings_.max_bytes) +
-                                       "; at most " + std::to_string(budget.catalog_bytes) +
+                                       "; at most " + std::to_string(quota.catalog_bytes) +
                                        " fit, give it a larger --store-max-size"};
     }
-    StoreTask task;
+    WriteRequest task;
     task.bytes = static_cast<std::int64_t>(bytes.size()) + kRecordOverhead;
     task.change = [hash, bytes](Database& db) -> Status {
       db.add_catalog(hash, bytes);
@@ -212,31 +212,31 @@ class FileStoreImpl final : public FileStore {
   template <class T>
   Result<T> look(std::function<Result<T>(Database&)> body) {
     const auto found = std::make_shared<std::optional<T>>();
-    const auto ticket = std::make_shared<Ticket>();
-    handover_.push(Look{[found, body](Database& db) -> Status {
-                          Result<T> result = body(db);
-                          if (!result) return result.error();
-                          *found = std::move(*result);
-                          return {};
-                        },
-                        ticket});
+    const auto completion = std::make_shared<Completion>();
+    queue_.push(ReadRequest{[found, body](Database& db) -> Status {
+                              Result<T> result = body(db);
+                              if (!result) return result.error();
+                              *found = std::move(*result);
+                              return {};
+                            },
+                            completion});
     wake();
-    const Status done = ticket->wait(settings_.patience);
+    const Status done = completion->wait(settings_.patience);
     if (!done) return done.error();
     return std::move(**found);
   }
 
-  Status write(StoreTask task) {
-    const auto ticket = std::make_shared<Ticket>();
-    task.ticket = ticket;
+  Status write(WriteRequest task) {
+    const auto completion = std::make_shared<Completion>();
+    task.completion = completion;
     task.due = clock_.mono();
-    handover_.push(std::move(task));
+    queue_.push(std::move(task));
     wake();
-    return ticket->wait(settings_.patience);
+    return completion->wait(settings_.patience);
   }
 
-  void move(Tally::PerLane Cursors::*which, Lane lane, std::int64_t key) {
-    if (handover_.move(which, lane, key, clock_.mono() + settings_.commit_every)) wake();
+  void move(Counters::PerLane Cursors::*which, Lane lane, std::int64_t key) {
+    if (queue_.move(which, lane, key, clock_.mono() + settings_.commit_every)) wake();
   }
 
   const StoreSettings settings_;
@@ -245,13 +245,13 @@ class FileStoreImpl final : public FileStore {
   ProcessLock lock_;
   Opened opened_;
   std::function<void()> wake_;  // set by begin(), before there are other threads
-  Handover handover_;
+  CommitQueue queue_;
   StoreWorker worker_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<FileStore>> FileStore::open(StoreSettings settings, RecordFormat format, Files& files,
+Result<std::unique_ptr<FileStore>> FileStore::open(StoreSettings settings, RecordFormat format, FileSystem& files,
                                                    const Clock& clock, Log& log) {
   if (settings.max_bytes < kSmallestCap) {
     return Error{Errc::kInvalid,

@@ -12,16 +12,16 @@
 namespace metergate {
 
 /// The store's own file operations beside SQLite's, apart so that tests can make them fail.
-class Files {
+class FileSystem {
  public:
-  virtual ~Files() = default;
+  virtual ~FileSystem() = default;
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;
   virtual Status sync_folder(const std::string& path) = 0;
   /// A file of `bytes` whose blocks are really allocated. Errors: kFull, kStorage.
   virtual Status allocate(const std::string& path, std::int64_t bytes) = 0;
 };
-std::unique_ptr<Files> system_files();
+std::unique_ptr<FileSystem> posix_file_system();
 
 /// Beside its file PATH lie PATH-wal, PATH.ballast (given back when the disk is full), PATH.lock and PATH.corrupt-N
 /// (set aside), and for a moment PATH.new and PATH.damaged.
@@ -29,7 +29,7 @@ std::unique_ptr<Files> system_files();
 /// Outbox, inbox, memory and archive in one SQLite file, served by one thread that the caller runs: `step` until
 /// stopped. Before begin() the store belongs to the thread that opened it, and calls are done at once; from then on
 /// those that wait for the store's thread return kStorage after StoreSettings::patience when it does not answer.
-class FileStore : public Outbox, public Inbox, public Memory, public Archive, public StoreView {
+class FileStore : public Outbox, public Inbox, public KeyValueStore, public Archive, public StoreView {
  public:
   struct Hooks {
     std::function<void()> committed;  ///< new records are durable; called on the store's thread, must not block
@@ -43,7 +43,7 @@ class FileStore : public Outbox, public Inbox, public Memory, public Archive, pu
   /// Takes the file for this process. Errors: kLocked (another process: exit 75), kNotFound (cannot be created: 73),
   /// kStorage and kFull (cannot be used: 74), kInvalid (another gateway's store, or one of a newer major version: 78).
   /// A damaged file is set aside and salvaged; Opened tells.
-  static Result<std::unique_ptr<FileStore>> open(StoreSettings settings, RecordFormat format, Files& files,
+  static Result<std::unique_ptr<FileStore>> open(StoreSettings settings, RecordFormat format, FileSystem& files,
                                                  const Clock& clock, Log& log);
 
   virtual const Opened& opened() const = 0;

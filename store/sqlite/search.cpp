@@ -24,7 +24,7 @@ ReplayPiece Search::piece(const ReplayPlace& place, std::size_t max_rows, std::s
   if (place.epoch != epoch->id) enter(*epoch);
   if (by_number() && place.epoch == 0 && wish_.from_seq > 1) {
     piece_.next.seq = wish_.from_seq;
-    const std::int64_t before = shelves_.key_upto(wish_.lane, epoch->from_key, last_key, wish_.from_seq - 1);
+    const std::int64_t before = record_tables_.key_upto(wish_.lane, epoch->from_key, last_key, wish_.from_seq - 1);
     piece_.next.after = std::max(piece_.next.after, before);
   }
   if (walk(*epoch, last_key, max_rows, max_bytes) == Walk::kAll) leave(*epoch, next);
@@ -41,9 +41,9 @@ Search::Walk Search::walk(const Annals::Epoch& epoch, std::int64_t last_key, std
   std::size_t bytes = 0;
   std::int64_t looked_at = 0;
   Walk walked = Walk::kAll;
-  const Shelves::Filter filter{by_number() ? std::numeric_limits<std::int64_t>::min() : to_ms(wish_.from),
-                               by_number() ? kNoEnd : to_ms(wish_.to), wish_.meter};
-  shelves_.scan(wish_.lane, at.after, last_key, filter, [&](Shelves::Scanned& row) {
+  const RecordTables::Filter filter{by_number() ? std::numeric_limits<std::int64_t>::min() : to_ms(wish_.from),
+                                    by_number() ? kNoEnd : to_ms(wish_.to), wish_.meter};
+  record_tables_.scan(wish_.lane, at.after, last_key, filter, [&](RecordTables::Scanned& row) {
     if (by_number() && row.seq > wish_.to_seq) return false;
     bytes += row.bytes.size() + 1;
     const bool full = piece_.rows.size() >= max_rows || (!piece_.rows.empty() && bytes > max_bytes);
@@ -78,7 +78,7 @@ void Search::hole(const Annals::Epoch& epoch, std::int64_t last, std::int64_t un
     add(epoch.epoch, seq, std::min(upto, known), MissingRange::Why::kPurged);
     add(epoch.epoch, std::max(seq, known + 1), upto, MissingRange::Why::kUnknown);
   };
-  for (const auto& [from, to] : gaps_.dropped(wish_.lane, epoch.epoch, first, last)) {
+  for (const auto& [from, to] : dropped_ranges_.dropped(wish_.lane, epoch.epoch, first, last)) {
     rest(from - 1);
     add(epoch.epoch, std::max(seq, from), std::min(to, last), MissingRange::Why::kDropped);
     seq = std::max(seq, to + 1);

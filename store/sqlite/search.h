@@ -5,8 +5,8 @@
 
 #include "store/archive.h"
 #include "store/sqlite/annals.h"
-#include "store/sqlite/gaps.h"
-#include "store/sqlite/shelves.h"
+#include "store/sqlite/dropped_ranges.h"
+#include "store/sqlite/record_tables.h"
 
 namespace metergate {
 
@@ -19,8 +19,12 @@ class Search {
     std::int64_t next_key;
     std::array<std::int64_t, kLanes> last_seq;
   };
-  Search(Shelves& shelves, Gaps& gaps, Annals& annals, Present present, const ReplayWish& wish)
-      : shelves_(shelves), gaps_(gaps), annals_(annals), present_(std::move(present)), wish_(wish) {}
+  Search(RecordTables& record_tables, DroppedRanges& gaps, Annals& annals, Present present, const ReplayWish& wish)
+      : record_tables_(record_tables),
+        dropped_ranges_(gaps),
+        annals_(annals),
+        present_(std::move(present)),
+        wish_(wish) {}
 
   ReplayPiece piece(const ReplayPlace& place, std::size_t max_rows, std::size_t max_bytes);
 
@@ -35,8 +39,8 @@ class Search {
   void add(const std::string& epoch, std::int64_t from, std::int64_t to, MissingRange::Why why);
   std::int64_t last_number(const Annals::Epoch& epoch) const;
 
-  Shelves& shelves_;
-  Gaps& gaps_;
+  RecordTables& record_tables_;
+  DroppedRanges& dropped_ranges_;
   Annals& annals_;
   const Present present_;
   const ReplayWish& wish_;

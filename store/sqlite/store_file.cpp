@@ -1,10 +1,10 @@
 #include <filesystem>
 #include <limits>
 
-#include "store/sqlite/ledger.h"
+#include "store/sqlite/counters.h"
+#include "store/sqlite/page_reader.h"
 #include "store/sqlite/process_lock.h"
-#include "store/sqlite/shelves.h"
-#include "store/sqlite/tally.h"
+#include "store/sqlite/record_tables.h"
 #include "store/store_view.h"
 
 namespace metergate {
@@ -14,26 +14,31 @@ namespace {
 class StoreFileImpl final : public StoreFile {
  public:
   StoreFileImpl(ProcessLock lock, std::unique_ptr<SqliteConnection> connection)
-      : lock_(std::move(lock)), connection_(std::move(connection)), ledger_(*connection_), shelves_(*connection_) {}
+      : lock_(std::move(lock)),
+        connection_(std::move(connection)),
+        page_reader_(*connection_),
+        record_tables_(*connection_) {}
 
-  Result<StorePage<DropEntry>> drops(std::int64_t after) override { return judged(ledger_.drops(after)); }
-  Result<StorePage<DeadEntry>> dead_letters(std::int64_t after) override { return judged(ledger_.dead_letters(after)); }
-  Result<StorePage<CommandEntry>> commands(std::int64_t after) override { return judged(ledger_.commands(after)); }
+  Result<StorePage<DropEntry>> drops(std::int64_t after) override { return judged(page_reader_.drops(after)); }
+  Result<StorePage<DeadEntry>> dead_letters(std::int64_t after) override {
+    return judged(page_reader_.dead_letters(after));
+  }
+  Result<StorePage<CommandEntry>> commands(std::int64_t after) override { return judged(page_reader_.commands(after)); }
   Result<StorePage<RecordEntry>> records(const RecordSpan& span, std::int64_t after) override {
-    return judged(ledger_.records(span, after));
+    return judged(page_reader_.records(span, after));
   }
 
   Result<std::array<LaneState, kLanes>> lanes() override {
-    Tally tally;
+    Counters counters;
     Statement read(*connection_, "SELECT value FROM counters WHERE id=?1");
-    tally.each_counter([&](int id, std::int64_t& value) { value = read.number_or(0, id); });
+    counters.each_counter([&](int id, std::int64_t& value) { value = read.number_or(0, id); });
     std::array<LaneState, kLanes> lanes;
     for (const Lane lane : kAllLanes) {
-      const std::int64_t delivered = tally.delivered[index_of(lane)];
+      const std::int64_t delivered = counters.delivered[index_of(lane)];
       LaneState& state = lanes[index_of(lane)];
-      state.waiting = shelves_.count(lane, delivered, std::numeric_limits<std::int64_t>::max());
-      state.oldest_ms = shelves_.oldest_ms(lane, delivered);
-      state.last_seq = tally.last_seq[index_of(lane)];
+      state.waiting = record_tables_.count(lane, delivered, std::numeric_limits<std::int64_t>::max());
+      state.oldest_ms = record_tables_.oldest_ms(lane, delivered);
+      state.last_seq = counters.last_seq[index_of(lane)];
     }
     return judged(lanes);
   }
@@ -47,8 +52,8 @@ class StoreFileImpl final : public StoreFile {
 
   ProcessLock lock_;
   std::unique_ptr<SqliteConnection> connection_;
-  Ledger ledger_;
-  Shelves shelves_;
+  PageReader page_reader_;
+  RecordTables record_tables_;
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "store/sqlite/replace.h"
+#include "store/sqlite/recovery.h"
 #include "store/sqlite/store_worker.h"
 
 // What becomes of a store that cannot write: no room, no disk, a damaged file.
@@ -20,7 +20,7 @@ void StoreWorker::refused(const Error& error, MonoTime now) {
     case Errc::kFull:
       return no_room(now);
     case Errc::kCorrupt:
-      return set_aside(error);
+      return quarantine_file(error);
     case Errc::kStorage:
     case Errc::kLocked:
       return close_for_now(error, now);
@@ -34,15 +34,15 @@ void StoreWorker::no_room(MonoTime now) {
   if (disk_full_ && !std::exchange(wal_emptied_, true) && db_->write_back()) return;
   // Readings and events go, who waits is told, results are tried again and again: each on its own, since one that does
   // not fit must not keep the next from it.
-  shed_slice();
-  for (StoreTask& task : std::exchange(slice_.tasks, {})) {
-    if (task.ticket) {
-      task.ticket->settle(Error{Errc::kFull, "the store has no room"});
+  shed_batch();
+  for (WriteRequest& task : std::exchange(batch_.tasks, {})) {
+    if (task.completion) {
+      task.completion->settle(Error{Errc::kFull, "the store has no room"});
     } else {
-      handover_.push(std::move(task));
+      queue_.push(std::move(task));
     }
   }
-  one_by_one_ = handover_.waiting_tasks() + 1;
+  one_by_one_ = queue_.waiting_tasks() + 1;
   not_before_ = now + kFullPause;
 }
 
@@ -50,8 +50,8 @@ void StoreWorker::no_room(MonoTime now) {
 /// keeps to the size that its file has.
 void StoreWorker::disk_is_full(MonoTime now) {
   log_.error("disk full: the store does with the room that it has", {{"store", settings_.path}});
-  remove_older_aside(settings_.path, files_);
-  if (Status done = files_.remove(ballast()); !done) log_.warn("ballast stays", {{"why", done.error().detail}});
+  remove_older_quarantined(settings_.path, file_system_);
+  if (Status done = file_system_.remove(ballast()); !done) log_.warn("ballast stays", {{"why", done.error().detail}});
   disk_full_ = true;
   db_->hold_size(true);
   ballast_due_ = now + kRoomPause;
@@ -59,19 +59,19 @@ void StoreWorker::disk_is_full(MonoTime now) {
 
 void StoreWorker::close_for_now(const Error& error, MonoTime now) {
   log_.error("store fails, it is opened again", {{"why", error.detail}, {"in_ms", std::to_string(pause_.count())}});
-  if (db_) add_totals(db_->tally());
+  if (db_) add_totals(db_->counters());
   db_.reset();
   not_before_ = now + pause_;
   pause_ = std::min(kPauseMax, pause_ * 2);
 }
 
 /// The next tally counts from nothing.
-void StoreWorker::add_totals(const Tally& tally) {
+void StoreWorker::add_totals(const Counters& counters) {
   for (const Lane lane : kAllLanes) {
     const std::size_t i = index_of(lane);
-    totals_.appended[i] += tally.appended[i];
-    totals_.done[i] += tally.done[i];
-    totals_.dropped[i] += tally.dropped[i];
+    totals_.appended[i] += counters.appended[i];
+    totals_.done[i] += counters.done[i];
+    totals_.dropped[i] += counters.dropped[i];
   }
 }
 
@@ -92,7 +92,7 @@ bool StoreWorker::reopen(MonoTime now) {
     if (error.code == Errc::kInvalid) {
       end(error);
     } else if (error.code == Errc::kCorrupt) {
-      set_aside(error);
+      quarantine_file(error);
     } else {
       close_for_now(error, now);
     }
@@ -103,14 +103,14 @@ bool StoreWorker::reopen(MonoTime now) {
   log_.info("store works again", {{"store", settings_.path}});
   if (disk_full_) db_->hold_size(true);
   // The failed commit may have reached the file all the same. Then its numbers are given, and its content holds.
-  if (doubt_ != 0 && db_->tally().next_key > doubt_) slice_is_durable();
+  if (doubt_ != 0 && db_->counters().next_key > doubt_) batch_is_durable();
   doubt_ = 0;
   return true;
 }
 
-void StoreWorker::set_aside(const Error& why) {
+void StoreWorker::quarantine_file(const Error& why) {
   db_.reset();
-  if (Status done = put_away(settings_.path, files_); !done) {
+  if (Status done = quarantine(settings_.path, file_system_); !done) {
     log_.error("damaged store stays where it is", {{"why", done.error().detail}});
   }
   end(why);
@@ -119,10 +119,10 @@ void StoreWorker::set_aside(const Error& why) {
 void StoreWorker::end(const Error& why) {
   log_.error("store ends this run", {{"why", why.detail}});
   db_.reset();
-  for (const StoreTask& task : std::exchange(slice_.tasks, {})) {
-    if (task.ticket) task.ticket->settle(Error{Errc::kCorrupt, why.detail});
+  for (const WriteRequest& task : std::exchange(batch_.tasks, {})) {
+    if (task.completion) task.completion->settle(Error{Errc::kCorrupt, why.detail});
   }
-  handover_.close(Error{Errc::kCorrupt, why.detail});
+  queue_.close(Error{Errc::kCorrupt, why.detail});
   if (hooks_.ended) hooks_.ended();
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/uplink/uplink.h"
+#include "agent/uplink/connection.h"
 
 namespace metergate {
 

@@ -82,20 +82,20 @@ class FakeOutbox : public Outbox {
   int peeks = 0;
 };
 
-class FakeMemory : public Memory {
+class FakeMemory : public KeyValueStore {
  public:
-  Result<std::optional<std::string>> recall(const std::string& key) override {
+  Result<std::optional<std::string>> get(const std::string& key) override {
     if (error) return *error;
     const auto found = values.find(key);
     if (found == values.end()) return std::optional<std::string>{};
     return std::optional(found->second);
   }
-  Status remember(const std::string& key, const std::string& value) override {
+  Status put(const std::string& key, const std::string& value) override {
     if (error) return *error;
     keep(key, value);
     return {};
   }
-  void remember_later(const std::string& key, const std::string& value) override { keep(key, value); }
+  void put_later(const std::string& key, const std::string& value) override { keep(key, value); }
 
   std::map<std::string, std::string> values;
   std::map<std::string, int> writes;  ///< by key

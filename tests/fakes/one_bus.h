@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "agent/config/setup.h"
+#include "agent/config/site.h"
 
 namespace metergate {
 
@@ -25,7 +25,7 @@ class OneBus {
   }
 
   std::size_t meter(const std::string& id, int unit, int retries = 1) {
-    MeterSetup m;
+    MeterConfig m;
     m.spec.id = id;
     m.spec.unit = unit;
     m.spec.profile = "small";
@@ -38,7 +38,7 @@ class OneBus {
     return bus.meters.size() - 1;
   }
   void poll(std::size_t meter, Millis every, std::vector<std::string> points, const std::string& name = "main") {
-    PollSetup p;
+    PollConfig p;
     p.meter = meter;
     p.name = name;
     p.every = every;
@@ -47,7 +47,7 @@ class OneBus {
   }
   const Profile& profile() const { return profile_; }
 
-  BusSetup bus;
+  BusConfig bus;
 
  private:
   Profile profile_;

@@ -30,7 +30,7 @@ class OneMeterTest : public ::testing::Test {
   }
 
   void add_meter(const std::string& id, int unit) {
-    MeterSetup meter;
+    MeterConfig meter;
     meter.spec.id = id;
     meter.spec.unit = unit;
     meter.profile = &profile_;
@@ -38,7 +38,7 @@ class OneMeterTest : public ::testing::Test {
     bus_.meters.push_back(meter);
   }
   void add_poll(std::size_t meter, Millis every, const std::vector<std::string>& points, const std::string& name) {
-    PollSetup poll;
+    PollConfig poll;
     poll.meter = meter;
     poll.name = name;
     poll.every = every;
@@ -54,11 +54,11 @@ class OneMeterTest : public ::testing::Test {
   /// What the store remembers is all that is left of the process before.
   void restart() {
     line_.close();
-    serials_ = std::make_unique<SerialBook>();
-    pause_ = std::make_unique<BusPause>(BusPause::Parts{"rs485-1", memory_, clock_, log_, [] {}, [] {}});
+    serials_ = std::make_unique<SerialRegistry>();
+    pause_ = std::make_unique<BusPause>(BusPause::Parts{"rs485-1", values_, clock_, log_, [] {}, [] {}});
     worker_ = std::make_unique<BusWorker>(BusWorker::Parts{bus_, line_, store_, store_, events_, clock_, log_,
                                                            [] { return 0.0; }, "0000cafe", ClockRule{},
-                                                           [] { return true; }, *pause_, memory_, *serials_, [] {}});
+                                                           [] { return true; }, *pause_, values_, *serials_, [] {}});
   }
   /// Steps until the time is over; the clock jumps to the next thing that the worker waits for.
   void run(Millis time) {
@@ -84,9 +84,9 @@ class OneMeterTest : public ::testing::Test {
   RecordingStore store_;
   Events events_;
   FakeBus line_;
-  BusSetup bus_;
-  FakeMemory memory_;
-  std::unique_ptr<SerialBook> serials_;
+  BusConfig bus_;
+  FakeMemory values_;
+  std::unique_ptr<SerialRegistry> serials_;
   std::unique_ptr<BusPause> pause_;
   std::unique_ptr<BusWorker> worker_;
 };

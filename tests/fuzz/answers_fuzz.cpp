@@ -1,6 +1,6 @@
 #include <deque>
 
-#include "drivers/modbus/guarded_bus.h"
+#include "drivers/modbus/modbus_bus.h"
 #include "drivers/profile/decode.h"
 #include "drivers/profile/plan.h"
 #include "tests/fakes/fake_clock.h"
@@ -63,7 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   BusSettings settings;
   settings.port = TcpSettings{"meter", 502, (data[1] & 1) != 0, Millis{100}, std::nullopt};
   const FakeClock clock;
-  GuardedBus bus(settings, std::make_unique<FuzzedLink>(data + 2, size - 2, clock), clock);
+  ModbusBus bus(settings, std::make_unique<FuzzedLink>(data + 2, size - 2, clock), clock);
   const Target target{"1", Millis{50}, Millis{0}, profile.max_registers};
   std::vector<const Point*> points;
   for (const Point& point : profile.points) points.push_back(&point);

@@ -4,7 +4,7 @@
 #include <array>
 #include <filesystem>
 
-#include "agent/admin/questions.h"
+#include "agent/admin/control_handlers.h"
 #include "agent/admin/unix_socket.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_outbox.h"
@@ -45,8 +45,8 @@ class Agent {
  public:
   Agent() : pause_({"rs485-1", memory_, clock_, log_, [] {}, [] {}}) {
     site_.meter("m", 7);
-    setup_.buses.push_back(site_.bus);
-    parts_.setup = &setup_;
+    site_.buses.push_back(site_.bus);
+    parts_.site = &site_;
     parts_.pauses["rs485-1"] = &pause_;
     parts_.give["rs485-1"] = [](const OpenCommand& open) {
       CommandResult result;
@@ -71,7 +71,7 @@ class Agent {
   Log log_{LogLevel::kError, LogFormat::kText, clock_};
   FakeMemory memory_;
   OneBus site_;
-  Setup setup_;
+  Site site_;
   BusPause pause_;
   SmallStore store_;
   LocalParts parts_;

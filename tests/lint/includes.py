@@ -41,9 +41,9 @@ ARROWS = {
 
 # Every third-party header has one home.
 HOMES = {
-    r"modbus(/.*)?": ("drivers/modbus/modbus_bus.cpp",),
+    r"modbus(/.*)?": ("drivers/modbus/libmodbus_link.cpp",),
     r"sqlite3": ("store/sqlite/",),
-    r"mqtt/.*|MQTT.*": ("agent/uplink/uplink_paho.cpp",),
+    r"mqtt/.*|MQTT.*": ("agent/uplink/paho_connection.cpp",),
     r"boost/.*": ("agent/config/options.cpp",),
     r"nlohmann/.*": ("agent/base/json.cpp",),
     r"openssl/.*": ("agent/uplink/tls_peer.cpp",),
@@ -62,7 +62,7 @@ CODE_RULES = [
     ("sleep", re.compile(r"\bthis_thread\b|\bsleep_for\b|\b(usleep|nanosleep|clock_nanosleep)\b|(?<![\w.>])sleep\s*\("),
      ("agent/base/clock.cpp",), "return when to be called next, or use Clock::sleep_until"),
     ("thread", re.compile(r"\bstd::(thread|jthread|async)\b|\bpthread_create\b"),
-     ("agent/run/runner.h", "agent/run/runner.cpp", "agent/base/resolve.cpp", "agent/uplink/uplink_paho.cpp"), "give a Task to a Runner"),
+     ("agent/run/service_thread.h", "agent/run/service_thread.cpp", "agent/base/resolve.cpp", "agent/uplink/paho_connection.cpp"), "give a Task to a ServiceThread"),
     ("consumer queue", re.compile(r"\bstart_consuming\b"), (), "use the message callback: it decides over the acknowledgement"),
     ("QoS 2", re.compile(r"(?i)qos\w*\s*[=({,]\s*2\b"), (), "QoS 1"),
 ]
@@ -284,13 +284,13 @@ PLANTED = {
                    "client.start_consuming(); //!! consumer queue:\nm.set_qos(2); //!! QoS 2:\nconst int kQos = 2; //!! QoS 2:\n"
                    "m.set_qos(1);\n/* TO" "DO later */ //!! unfinished\n#include <boost/program_options.hpp> //!! only home\n"
                    '#include "json.h" //!! named from the root\n#include <MQTTAsync.h> //!! only home\n',
-    "agent/run/supervisor.cpp": "#include <modbus/modbus.h> //!! only home\n",
-    "agent/run/runner.h": "std::thread thread_;\n",
-    "agent/main.cpp": '#include "agent/run/agent.h"\n#include "agent/cli/commands.h"\n#include "agent/bus/b.h" //!! agent may include only\n',
+    "agent/run/watchdog.cpp": "#include <modbus/modbus.h> //!! only home\n",
+    "agent/run/service_thread.h": "std::thread thread_;\n",
+    "agent/main.cpp": '#include "agent/run/agent.h"\n#include "agent/cli/subcommands.h"\n#include "agent/bus/b.h" //!! agent may include only\n',
     "agent/loose.h": "#pragma once //!! loose: put it into the folder\n",
     "drivers/bus.h": '#include "agent/base/a.h"\n#include "store/x.h" //!! drivers may include only\n'
                      '#include "drivers/port/p.h" //!! drivers may\n#include <modbus.h> //!! only home\n',
-    "drivers/modbus/modbus_bus.cpp": '#include <modbus/modbus.h>\n#include "drivers/port/x.h"\n#include "drivers/profile/p.h" //!! may include\n',
+    "drivers/modbus/libmodbus_link.cpp": '#include <modbus/modbus.h>\n#include "drivers/port/x.h"\n#include "drivers/profile/p.h" //!! may include\n',
     "drivers/port/CMakeLists.txt": "add_library(metergate_port a.cpp)\ntarget_link_libraries(metergate_port PUBLIC metergate_base\n"
                                    "  metergate_drivers)\n",
     "drivers/modbus/CMakeLists.txt": "target_link_libraries(metergate_modbus PUBLIC metergate_base metergate_drivers #!! differ in metergate_port\n"
@@ -304,7 +304,7 @@ PLANTED = {
     "README.md": "# Read me, first!\n[a](agent/base/json.cpp) [b](https://x.org/y) [c](#read-me-first) [d](NOTES.md#part-2)\n"
                  "[e](agent/gone.cpp) !! no such file\n[f](NOTES.md#part-3) !! no such heading\n"
                  "`x.{h,cpp}` `agent/base/*.h` `json.cpp` `mosquitto.conf` `a.b()`\n`agent/json.cpp` !! no such file in the tree\n"
-                 "`supervisor.{h,cpp}` !! file supervisor.h: no such file in the tree\n",
+                 "`watchdog.{h,cpp}` !! file watchdog.h: no such file in the tree\n",
     "NOTES.md": "## Part 2\n",
 }
 

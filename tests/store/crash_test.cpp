@@ -29,7 +29,7 @@ class CrashTest : public StoreTest {
     std::function<void(Promises&)> promise;
   };
 
-  class RecordedFiles final : public Files {
+  class RecordedFiles final : public FileSystem {
    public:
     explicit RecordedFiles(CrashTest& test) : test_(test) {}
     Status rename(const std::string& from, const std::string& to) override {
@@ -48,12 +48,12 @@ class CrashTest : public StoreTest {
 
    private:
     CrashTest& test_;
-    std::unique_ptr<Files> real_ = system_files();
+    std::unique_ptr<FileSystem> real_ = posix_file_system();
   };
 
   CrashTest() {
     settings_.vfs = "recorded";
-    files_ = std::make_unique<RecordedFiles>(*this);
+    file_system_ = std::make_unique<RecordedFiles>(*this);
     vfs_.judge = [this](const FileOperation& operation) {
       disk([operation, name = base(operation.path)](CrashDisk& disk) {
         switch (operation.kind) {
@@ -127,7 +127,7 @@ class CrashTest : public StoreTest {
     ASSERT_TRUE(done);
   }
   void learn(const std::string& key, const std::string& text) {
-    ASSERT_TRUE(store_->remember(key, text));
+    ASSERT_TRUE(store_->put(key, text));
     promise([key, text](Promises& p) { p.learned[key] = text; });
   }
   /// A step of a replay of all readings by time, and its place.
@@ -196,7 +196,7 @@ class CrashTest : public StoreTest {
     settings.vfs.clear();
     settings.path = folder / "store.db";
     settings.keep_sent = std::chrono::hours(1000);
-    auto real = system_files();
+    auto real = posix_file_system();
     auto opened = FileStore::open(settings, plain_format(), *real, clock_, log_);
     if (!opened) return "cannot be opened: " + opened.error().detail;
     std::swap(store_, *opened);  // the fixture's helpers look at this one
@@ -237,7 +237,7 @@ class CrashTest : public StoreTest {
       if (promises.answered.count(each.id) != 0) return "command " + each.id + " is open again";
     }
     for (const auto& [key, text] : promises.learned) {
-      const auto recalled = store_->recall(key);
+      const auto recalled = store_->get(key);
       if (!recalled || recalled->value_or("") < text) return "what was learned of " + key + " is lost";
     }
     return broken_replay(promises, there);
@@ -245,7 +245,7 @@ class CrashTest : public StoreTest {
   /// A replay from the place that is remembered accounts for every number behind it, with a record or a reason.
   std::string broken_replay(const Promises& promises, const std::map<std::string, std::string>& there) {
     ReplayPlace place;
-    const auto recalled = store_->recall("replay");
+    const auto recalled = store_->get("replay");
     if (recalled && *recalled) {
       long long epoch = 0, after = 0, seq = 0;
       std::sscanf((*recalled)->c_str(), "%*d %lld %lld %lld", &epoch, &after, &seq);

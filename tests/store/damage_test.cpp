@@ -23,7 +23,7 @@ class DamageTest : public StoreTest {
   void fill() {
     open();
     ASSERT_TRUE(store_->add_catalog("aaaaaaaa", "catalog A"));
-    ASSERT_TRUE(store_->remember("main.serial", "123"));
+    ASSERT_TRUE(store_->put("main.serial", "123"));
     for (int i = 0; i < kReadings; ++i) {
       append(reading("reading " + std::to_string(i) + std::string(300, 'x'), i % 2 == 0));
       if (i % 200 == 199) pass(settings_.commit_every);
@@ -70,7 +70,7 @@ class DamageTest : public StoreTest {
     EXPECT_EQ(admit("done7").known, Known::kDone);
     EXPECT_EQ(admit("open1").known, Known::kOpen);
     EXPECT_EQ(store_->open_commands("b2", 0, 9)->size(), 1u);
-    EXPECT_EQ(*store_->recall("main.serial"), "123");
+    EXPECT_EQ(*store_->get("main.serial"), "123");
     EXPECT_EQ(*store_->catalog("aaaaaaaa"), "catalog A");
     EXPECT_TRUE(*store_->knows_epoch("e1"));
     EXPECT_EQ(store_->state().lanes[0].waiting, kReadings - 1000);
@@ -328,9 +328,9 @@ TEST_F(DamageTest, NumbersTheFilesSetAsideAndKeepsTheNewestOnes) {
 }
 
 /// Stops at a certain file operation for good, as a process that dies there.
-class DyingFiles final : public Files {
+class DyingFiles final : public FileSystem {
  public:
-  explicit DyingFiles(int alive) : alive_(alive), real_(system_files()) {}
+  explicit DyingFiles(int alive) : alive_(alive), real_(posix_file_system()) {}
   Status rename(const std::string& from, const std::string& to) override {
     return dead() ? failed() : real_->rename(from, to);
   }
@@ -345,7 +345,7 @@ class DyingFiles final : public Files {
   bool dead() { return alive_ < 0 || alive_-- == 0; }
   static Status failed() { return Error{Errc::kStorage, "dead"}; }
   int alive_;
-  std::unique_ptr<Files> real_;
+  std::unique_ptr<FileSystem> real_;
 };
 
 TEST_F(DamageTest, EndsAReplacementThatWasInterruptedAnywhere) {

@@ -74,7 +74,7 @@ class FaultTest : public StoreTest {
           appended_.insert("a" + name);
         }
       }
-      if (store_->remember("learned", name)) learned_ = name;
+      if (store_->put("learned", name)) learned_ = name;
       store_->dead_letter("t", "why", "bytes", clock_.utc());
       look();
       store_->delivered(Lane::kReadings, to_deliver_);
@@ -131,7 +131,7 @@ class FaultTest : public StoreTest {
       ASSERT_TRUE(again);
       EXPECT_NE(again->known, Known::kNew) << id << " was acknowledged and is not known";
     }
-    EXPECT_GE(store_->recall("learned")->value_or(""), learned_);
+    EXPECT_GE(store_->get("learned")->value_or(""), learned_);
     close();
     for (const std::string& name : folder_.files()) std::filesystem::remove(folder_ / name);
     seen_.clear(), bodies_.clear(), appended_.clear(), admitted_.clear(), started_.clear(), learned_.clear();

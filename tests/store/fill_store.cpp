@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
   settings.gateway = argv[2];
   settings.max_bytes = 2ll << 30;
   const int count = std::atoi(argv[3]);
-  const auto files = system_files();
+  const auto files = posix_file_system();
   auto store = FileStore::open(settings, record_format(settings.gateway, clock), *files, clock, log);
   if (!store) return std::fprintf(stderr, "%s\n", store.error().detail.c_str()), 1;
   const Draft started = event_draft(stamp_of(clock), "started", "{}");

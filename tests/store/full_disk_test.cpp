@@ -14,7 +14,7 @@ using ::testing::Not;
 class FullDiskTest : public StoreTest {
  protected:
   /// Counts against the same disk as SQLite's files.
-  class SmallFiles final : public Files {
+  class SmallFiles final : public FileSystem {
    public:
     explicit SmallFiles(FullDiskTest& test) : test_(test) {}
     Status rename(const std::string& from, const std::string& to) override { return real_->rename(from, to); }
@@ -27,13 +27,13 @@ class FullDiskTest : public StoreTest {
 
    private:
     FullDiskTest& test_;
-    std::unique_ptr<Files> real_ = system_files();
+    std::unique_ptr<FileSystem> real_ = posix_file_system();
   };
 
   FullDiskTest() {
     settings_.vfs = "small";
     settings_.max_bytes = 32 << 20;
-    files_ = std::make_unique<SmallFiles>(*this);
+    file_system_ = std::make_unique<SmallFiles>(*this);
     vfs_.judge = [this](const FileOperation& operation) {
       const std::int64_t end = operation.offset + static_cast<std::int64_t>(operation.bytes.size());
       const bool write = operation.kind == FileOperation::Kind::kWrite;

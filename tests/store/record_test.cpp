@@ -173,14 +173,14 @@ TEST_F(RecordTest, CountsWhatWaitsTheSameBeforeAndAfterACrash) {
 
 TEST_F(RecordTest, RemembersWhatWasLearnedAlsoBeforeItIsCommitted) {
   open();
-  EXPECT_FALSE(*store_->recall("main.serial"));
-  store_->remember_later("main.serial", "123");
-  EXPECT_EQ(*store_->recall("main.serial"), "123");
-  ASSERT_TRUE(store_->remember("main.energy", std::string("\0\x01", 2)));
+  EXPECT_FALSE(*store_->get("main.serial"));
+  store_->put_later("main.serial", "123");
+  EXPECT_EQ(*store_->get("main.serial"), "123");
+  ASSERT_TRUE(store_->put("main.energy", std::string("\0\x01", 2)));
   crash();
   open();
-  EXPECT_EQ(*store_->recall("main.serial"), "123");
-  EXPECT_EQ(*store_->recall("main.energy"), std::string("\0\x01", 2));
+  EXPECT_EQ(*store_->get("main.serial"), "123");
+  EXPECT_EQ(*store_->get("main.energy"), std::string("\0\x01", 2));
 }
 
 TEST_F(RecordTest, TellsTheCatalogsOfWaitingRecordsAndThePresentOneLast) {
@@ -220,8 +220,8 @@ TEST_F(RecordTest, TakesCallsBeforeTheEpochBegins) {
   ASSERT_TRUE(opened);
   store_ = std::move(*opened);
   ASSERT_TRUE(store_->add_catalog("aaaaaaaa", "A"));
-  ASSERT_TRUE(store_->remember("k", "v"));
-  EXPECT_EQ(*store_->recall("k"), "v");
+  ASSERT_TRUE(store_->put("k", "v"));
+  EXPECT_EQ(*store_->get("k"), "v");
   begin("e1");
   EXPECT_THAT(*store_->catalogs_waiting(), ElementsAre("aaaaaaaa"));
 }

@@ -26,7 +26,7 @@ class ReleasedTest : public StoreTest {
   void fill() {
     open();
     ASSERT_TRUE(store_->add_catalog("aaaaaaaa", "catalog A"));
-    ASSERT_TRUE(store_->remember("main.serial", "123"));
+    ASSERT_TRUE(store_->put("main.serial", "123"));
     append_committed(reading("delivered"));
     deliver(Lane::kReadings, rows(Lane::kReadings).back().key);
     append(reading("high"));
@@ -65,7 +65,7 @@ class ReleasedTest : public StoreTest {
     ASSERT_EQ(begun->size(), 1u);
     EXPECT_TRUE(begun->front().write);
     EXPECT_TRUE(begun->front().started);
-    EXPECT_EQ(*store_->recall("main.serial"), "123");
+    EXPECT_EQ(*store_->get("main.serial"), "123");
     EXPECT_THAT(*store_->catalogs_waiting(), ElementsAre("aaaaaaaa"));
     EXPECT_EQ(*store_->catalog("aaaaaaaa"), "catalog A");
     EXPECT_TRUE(*store_->knows_epoch("e1"));

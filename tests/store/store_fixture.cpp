@@ -92,7 +92,7 @@ StoreTest::StoreTest() : log_(LogLevel::kDebug, LogFormat::kText, clock_, null_f
 StoreTest::~StoreTest() { store_.reset(); }
 
 Result<std::unique_ptr<FileStore>> StoreTest::try_open() {
-  return FileStore::open(settings_, plain_format(), *files_, clock_, log_);
+  return FileStore::open(settings_, plain_format(), *file_system_, clock_, log_);
 }
 
 void StoreTest::open() {

@@ -63,7 +63,7 @@ class StoreTest : public ::testing::Test {
   TempFolder folder_;
   FakeClock clock_;
   Log log_;
-  std::unique_ptr<Files> files_ = system_files();
+  std::unique_ptr<FileSystem> file_system_ = posix_file_system();
   StoreSettings settings_;
   std::unique_ptr<FileStore> store_;
   int epochs_ = 0;

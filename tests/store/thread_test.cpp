@@ -36,7 +36,7 @@ class ThreadTest : public StoreTest {
   }
 
   void start() {
-    auto opened = FileStore::open(settings_, plain_format(), *files_, real_clock_, log_);
+    auto opened = FileStore::open(settings_, plain_format(), *file_system_, real_clock_, log_);
     ASSERT_TRUE(opened) << opened.error().detail;
     store_ = std::move(*opened);
     FileStore::Hooks hooks;
@@ -100,7 +100,7 @@ TEST_F(ThreadTest, TakesFromManyThreadsAtOnceWithoutLosingOrDoublingAnything) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kEach; ++i) {
         store_->append({reading("r", i % 2 == 0)});
-        store_->remember_later("k" + std::to_string(t), std::to_string(i));
+        store_->put_later("k" + std::to_string(t), std::to_string(i));
         if (i % 20 != 0) continue;
         // All threads admit the same ids.
         const auto admitted = store_->admit(command("c" + std::to_string(i)), std::nullopt);
@@ -121,7 +121,7 @@ TEST_F(ThreadTest, TakesFromManyThreadsAtOnceWithoutLosingOrDoublingAnything) {
   EXPECT_EQ(found.back().seq, kThreads * kEach);
   EXPECT_EQ(rows(Lane::kResults).size(), static_cast<std::size_t>(kEach / 20));
   EXPECT_EQ(known, (kThreads - 1) * kEach / 20);
-  for (int t = 0; t < kThreads; ++t) EXPECT_EQ(*store_->recall("k" + std::to_string(t)), std::to_string(kEach - 1));
+  for (int t = 0; t < kThreads; ++t) EXPECT_EQ(*store_->get("k" + std::to_string(t)), std::to_string(kEach - 1));
 }
 
 TEST_F(ThreadTest, NeverMakesABusWaitForADiskThatHangs) {
@@ -131,7 +131,7 @@ TEST_F(ThreadTest, NeverMakesABusWaitForADiskThatHangs) {
   std::vector<Millis> waits;
   for (int i = 0; i < 300; ++i) {
     waits.push_back(took([&] { store_->append({reading("r"), event("y")}); }));
-    waits.push_back(took([&] { store_->remember_later("k", "v"); }));
+    waits.push_back(took([&] { store_->put_later("k", "v"); }));
     waits.push_back(took([&] { store_->state(); }));
     waits.push_back(took([&] { store_->only_reserve_left(); }));
   }

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "agent/base/fd.h"
-#include "agent/run/service_manager.h"
+#include "agent/run/sd_notify.h"
 
 namespace metergate {
 namespace {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/uplink/uplink.h"
+#include "agent/uplink/connection.h"
 #include "tests/fakes/captured_log.h"
 #include "tests/wire/mosquitto.h"
 

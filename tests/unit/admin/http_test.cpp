@@ -16,7 +16,7 @@ using testing::StartsWith;
 class Http : public testing::Test {
  protected:
   std::string ask(const std::string& head, const std::string& token = "") {
-    const HttpSite site = [this](const std::string& path) {
+    const HttpHandler site = [this](const std::string& path) {
       asked_ = path;
       return path == "/metrics" ? HttpAnswer{200, "text/x", "seen"} : HttpAnswer{404, "text/y", "nothing"};
     };

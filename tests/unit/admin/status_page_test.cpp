@@ -16,11 +16,11 @@ class StatusPage : public testing::Test {
     power.name = "active_power";
     power.unit = "W";
     profile_.points = {power};
-    MeterSetup meter;
+    MeterConfig meter;
     meter.spec.id = "main";
     meter.spec.label = "<script>alert(1)</script>";
     meter.profile = &profile_;
-    BusSetup bus;
+    BusConfig bus;
     bus.spec.name = "plant";
     bus.meters = {meter};
     setup_.buses.push_back(bus);
@@ -44,7 +44,7 @@ class StatusPage : public testing::Test {
   std::string page() const { return status_page(now_, history_, latest_, setup_, ailments(now_, {})); }
 
   Profile profile_;
-  metergate::Setup setup_;
+  metergate::Site setup_;
   Snapshot now_;
   StatusHistory history_;
   LatestValues latest_;

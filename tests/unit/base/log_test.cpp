@@ -110,7 +110,7 @@ class RepeatsTest : public testing::Test {
     return repeats_.due(source, state, clock_.mono());
   }
   FakeClock clock_;
-  Repeats repeats_;
+  LogThrottle repeats_;
 };
 
 TEST_F(RepeatsTest, LogsAStateWhenItChanges) {

@@ -23,10 +23,10 @@ class BusWorkerTest : public ::testing::Test {
   BusWorkerTest() : log_(LogLevel::kError, LogFormat::kText, clock_), events_(store_, clock_), line_(clock_) {}
 
   void start() {
-    pause_ = std::make_unique<BusPause>(BusPause::Parts{"rs485-1", memory_, clock_, log_, [] {}, [] {}});
+    pause_ = std::make_unique<BusPause>(BusPause::Parts{"rs485-1", values_, clock_, log_, [] {}, [] {}});
     worker_ = std::make_unique<BusWorker>(
         BusWorker::Parts{site_.bus, line_, store_, store_, events_, clock_, log_, [] { return 0.0; }, "0000cafe",
-                         ClockRule{floor_, {}}, [this] { return writes_allowed_; }, *pause_, memory_, serials_, [] {}});
+                         ClockRule{floor_, {}}, [this] { return writes_allowed_; }, *pause_, values_, serials_, [] {}});
   }
 
   /// Steps until the time is over; the clock jumps to the next thing that the worker waits for.
@@ -87,8 +87,8 @@ class BusWorkerTest : public ::testing::Test {
   UtcTime floor_{};
   bool writes_allowed_ = true;
   std::int64_t given_ = 0;
-  FakeMemory memory_;
-  SerialBook serials_;
+  FakeMemory values_;
+  SerialRegistry serials_;
   std::variant<Command, BadCommand> asked_on_the_spot_ = parse_command(
       R"({"id":"l","op":"read","route":{"bus":"rs485-1","unit":7},"registers":{"table":"input","address":5,"count":3}})");
   std::unique_ptr<BusPause> pause_;

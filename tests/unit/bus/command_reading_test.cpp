@@ -54,7 +54,7 @@ class CommandReadingTest : public ::testing::Test {
   }
 
   Profile profile_;
-  MeterSetup meter_;
+  MeterConfig meter_;
   std::vector<int> refused_;
   int exception_ = 2;
   int requests_ = 0;

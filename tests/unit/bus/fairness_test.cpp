@@ -4,7 +4,7 @@
 #include <set>
 
 #include "agent/bus/bus_worker.h"
-#include "drivers/modbus/guarded_bus.h"
+#include "drivers/modbus/modbus_bus.h"
 #include "tests/fakes/fake_outbox.h"
 #include "tests/fakes/one_bus.h"
 #include "tests/fakes/recording_store.h"
@@ -53,11 +53,11 @@ class BusySite {
     for (int unit = 1; unit <= meters; ++unit) {
       site_.poll(site_.meter("m" + std::to_string(unit), unit), kEvery, {"wide"});
     }
-    bus_ = std::make_unique<GuardedBus>(site_.bus.spec.settings, std::move(line), clock_);
-    pause_ = std::make_unique<BusPause>(BusPause::Parts{"rs485-1", memory_, clock_, log_, [] {}, [] {}});
+    bus_ = std::make_unique<ModbusBus>(site_.bus.spec.settings, std::move(line), clock_);
+    pause_ = std::make_unique<BusPause>(BusPause::Parts{"rs485-1", values_, clock_, log_, [] {}, [] {}});
     worker_ = std::make_unique<BusWorker>(BusWorker::Parts{site_.bus, *bus_, store_, store_, events_, clock_, log_,
                                                            [] { return 0.0; }, "0000cafe", ClockRule{},
-                                                           [] { return true; }, *pause_, memory_, serials_, [] {},
+                                                           [] { return true; }, *pause_, values_, serials_, [] {},
                                                            [] {}, [this](const Reading& reading) { count(reading); }});
   }
 
@@ -95,14 +95,14 @@ class BusySite {
   ForgetfulStore store_;
   Events events_;
   OneBus site_{"", "0", "wide = holding 1000 string registers=40\n"};
-  FakeMemory memory_;
-  SerialBook serials_;
+  FakeMemory values_;
+  SerialRegistry serials_;
   int faulty_;
   bool trouble_ = false;
   std::int64_t good_ = 0;
   std::set<int> seen_;
   SharedLine* line_ = nullptr;
-  std::unique_ptr<GuardedBus> bus_;
+  std::unique_ptr<ModbusBus> bus_;
   std::unique_ptr<BusPause> pause_;
   std::unique_ptr<BusWorker> worker_;
 };

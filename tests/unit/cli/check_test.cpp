@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "agent/cli/commands.h"
+#include "agent/cli/subcommands.h"
 
 namespace metergate {
 namespace {

@@ -113,13 +113,13 @@ class VolumeTest : public testing::Test {
     OneBus line;
     line.bus.spec.settings.port = TcpSettings{};
     line.poll(line.meter("m", 1), every, {"power", "energy"});
-    metergate::Setup setup;
-    setup.buses.push_back(line.bus);
+    metergate::Site site;
+    site.buses.push_back(line.bus);
     StoreSettings store;
     store.gateway = "g";
     store.commit_every = commit_every;
     store.max_bytes = max_bytes;
-    return volume_of(setup, store);
+    return volume_of(site, store);
   }
 };
 
@@ -148,7 +148,7 @@ TEST_F(VolumeTest, WritesLessToTheFlashWhenCommitsAreFewer) {
 }
 
 TEST_F(VolumeTest, IsNothingWithoutPolls) {
-  const Volume none = volume_of(metergate::Setup{}, StoreSettings{});
+  const Volume none = volume_of(metergate::Site{}, StoreSettings{});
   EXPECT_EQ(none.records, 0);
   EXPECT_EQ(none.flash, 0);
 }

@@ -3,7 +3,7 @@
 
 #include <sstream>
 
-#include "agent/cli/commands.h"
+#include "agent/cli/subcommands.h"
 
 namespace metergate {
 namespace {

@@ -99,7 +99,7 @@ class OrderTest : public testing::Test {
   }
 
   Profile profile_;
-  MeterSetup meter_;
+  MeterConfig meter_;
   std::vector<const Point*> points_;
   RegisterImage image_;
 };

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "agent/cli/commands.h"
+#include "agent/cli/subcommands.h"
 #include "tests/fakes/fake_bus.h"
 
 namespace metergate {

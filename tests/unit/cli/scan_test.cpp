@@ -3,8 +3,8 @@
 
 #include <sstream>
 
-#include "agent/cli/commands.h"
 #include "agent/cli/scan_plan.h"
+#include "agent/cli/subcommands.h"
 #include "agent/config/scan_values.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/unit/drivers/profile/register_dump.h"

@@ -3,7 +3,7 @@
 
 #include <sstream>
 
-#include "agent/cli/commands.h"
+#include "agent/cli/subcommands.h"
 #include "tests/fakes/fake_clock.h"
 
 namespace metergate {

@@ -14,14 +14,14 @@ namespace {
 class IntakeTest : public ::testing::Test {
  protected:
   IntakeTest() : events_(store_, clock_) {
-    OneBus site;
-    site.meter("m1", 1);
-    site_ = std::make_unique<OneBus>(std::move(site));
-    for (MeterSetup& meter : site_->bus.meters) meter.profile = &site_->profile();
-    setup_.buses.push_back(site_->bus);
-    intake_ = std::make_unique<Intake>(Intake::Parts{setup_, store_, events_, clock_, [this] { ++admitted_; },
+    OneBus bus;
+    bus.meter("m1", 1);
+    bus_ = std::make_unique<OneBus>(std::move(bus));
+    for (MeterConfig& meter : bus_->bus.meters) meter.profile = &bus_->profile();
+    site_.buses.push_back(bus_->bus);
+    intake_ = std::make_unique<Intake>(Intake::Parts{site_, store_, events_, clock_, [this] { ++admitted_; },
                                                      [this](const Row& row) { repeated_.push_back(row.key); }});
-    Dispatcher::Parts parts{setup_,
+    Dispatcher::Parts parts{site_,
                             store_,
                             clock_,
                             {},
@@ -54,8 +54,8 @@ class IntakeTest : public ::testing::Test {
   FakeClock clock_;
   RecordingStore store_;
   Events events_;
-  metergate::Setup setup_;
-  std::unique_ptr<OneBus> site_;
+  Site site_;
+  std::unique_ptr<OneBus> bus_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Dispatcher> dispatcher_;
   int admitted_ = 0;

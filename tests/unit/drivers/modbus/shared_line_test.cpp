@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "drivers/modbus/guarded_bus.h"
+#include "drivers/modbus/modbus_bus.h"
 #include "tests/fakes/shared_line.h"
 
 namespace metergate {
@@ -36,7 +36,7 @@ class SharedLineTest : public ::testing::Test {
     serial.parity = 'N';
     settings.port = serial;
     settings.timeout = kTimeout;
-    bus_ = std::make_unique<GuardedBus>(settings, std::move(line), clock_);
+    bus_ = std::make_unique<ModbusBus>(settings, std::move(line), clock_);
     EXPECT_TRUE(bus_->open());
   }
 
@@ -54,7 +54,7 @@ class SharedLineTest : public ::testing::Test {
 
   FakeClock clock_;
   SharedLine* line_ = nullptr;
-  std::unique_ptr<GuardedBus> bus_;
+  std::unique_ptr<ModbusBus> bus_;
 };
 
 TEST_F(SharedLineTest, GivesAMetersValues) {

@@ -1,0 +1,223 @@
+#include "agent/config/site.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "agent/base/text.h"
+#include "agent/config/bus_text.h"
+#include "agent/config/spec.h"
+
+namespace metergate {
+
+namespace {
+
+using Refusal = std::optional<UsageError>;
+
+constexpr int kFirstSerialUnit = 1;
+constexpr int kLastSerialUnit = 247;
+
+UsageError wrong(const Place& place, const std::string& detail) {
+  return UsageError{place + ": " + detail, status_of(place)};
+}
+std::string quoted(const std::string& text) { return "'" + text + "'"; }
+
+std::variant<std::vector<const Point*>, UsageError> select_points(const Profile& profile,
+                                                                  const std::vector<std::string>& patterns,
+                                                                  const Place& place) {
+  auto points = matching_points(profile, patterns);
+  for (const std::string& pattern : patterns) {
+    const auto matches = [&pattern](const Point* point) { return glob_match(pattern, point->name); };
+    if (std::any_of(points.begin(), points.end(), matches)) continue;
+    return wrong(place, "points: profile " + quoted(profile.name) + " has no point " + quoted(pattern) +
+                            hint(pattern, profile.point_names()) + "; 'metergate profiles " + profile.name +
+                            "' shows them");
+  }
+  return points;
+}
+
+class SiteBuilder {
+ public:
+  SiteBuilder(const Options& options, Site& site) : options_(options), site_(site) {}
+
+  Refusal make() {
+    for (const BusSpec& bus : options_.buses) {
+      if (auto refusal = add(bus)) return refusal;
+    }
+    for (const MeterSpec& meter : options_.meters) {
+      if (auto refusal = add(meter)) return refusal;
+    }
+    for (const PollSpec& poll : options_.polls) {
+      if (auto refusal = add(poll)) return refusal;
+    }
+    for (BusConfig& bus : site_.buses) {
+      std::stable_sort(bus.polls.begin(), bus.polls.end(),
+                       [](const PollConfig& a, const PollConfig& b) { return a.meter < b.meter; });
+    }
+    return std::nullopt;
+  }
+
+ private:
+  /// Two buses on one line would be two masters on it. Only Modbus TCP knows several connections.
+  Refusal add(const BusSpec& spec) {
+    const std::string port = port_key(spec.settings);
+    for (const BusConfig& other : site_.buses) {
+      if (port_key(other.spec.settings) != port) continue;
+      const auto* tcp = std::get_if<TcpSettings>(&spec.settings.port);
+      const auto* other_tcp = std::get_if<TcpSettings>(&other.spec.settings.port);
+      if (!tcp || !other_tcp || tcp->rtu || other_tcp->rtu) {
+        return wrong(spec.place, "bus " + quoted(spec.name) + " and bus " + quoted(other.spec.name) + " (" +
+                                     other.spec.place + ") both use " + port +
+                                     "; a line has one bus, with all its meters on it");
+      }
+      site_.warnings.push_back("buses '" + other.spec.name + "' and '" + spec.name + "' both connect to " + port);
+    }
+    names_.push_back(spec.name);
+    site_.buses.push_back({spec, {}, {}});
+    return std::nullopt;
+  }
+
+  Refusal add(const MeterSpec& spec) {
+    const auto name = std::find(names_.begin(), names_.end(), spec.bus);
+    if (name == names_.end()) {
+      return wrong(spec.place, "meter " + quoted(spec.id) + " is on bus " + quoted(spec.bus) +
+                                   ", which no --bus defines" + hint(spec.bus, names_));
+    }
+    const auto index = static_cast<std::size_t>(name - names_.begin());
+    BusConfig& bus = site_.buses[index];
+    MeterConfig meter;
+    meter.spec = spec;
+    meter.profile = site_.profiles.find(spec.profile);
+    if (!meter.profile) {
+      return wrong(spec.place, "there is no profile " + quoted(spec.profile) +
+                                   hint(spec.profile, site_.profiles.names()) + "; 'metergate profiles' lists them");
+    }
+    if (auto refusal = check_unit(spec, bus)) return refusal;
+    if (auto refusal = set_ratios(meter)) return refusal;
+    if (auto refusal = set_target(meter, bus)) return refusal;
+    const bool writable = std::any_of(meter.profile->points.begin(), meter.profile->points.end(),
+                                      [](const Point& point) { return point.write.has_value(); });
+    if (spec.writable && !writable) {
+      return wrong(spec.place,
+                   "writable=yes, but profile " + quoted(spec.profile) + " has no point that can be written");
+    }
+    auto points = select_points(*meter.profile, spec.points, spec.place);
+    if (auto* error = std::get_if<UsageError>(&points)) return *error;
+    meter_at_[spec.id] = {index, bus.meters.size()};
+    ids_.push_back(spec.id);
+    bus.meters.push_back(std::move(meter));
+    return std::nullopt;
+  }
+
+  Refusal check_unit(const MeterSpec& spec, const BusConfig& bus) {
+    const auto* tcp = std::get_if<TcpSettings>(&bus.spec.settings.port);
+    const bool any = tcp && !tcp->rtu;
+    if (!any && (spec.unit < kFirstSerialUnit || spec.unit > kLastSerialUnit)) {
+      return wrong(spec.place, "unit: '" + std::to_string(spec.unit) + "' is not a unit: " + kUnitRange);
+    }
+    for (const MeterConfig& other : bus.meters) {
+      if (other.spec.unit != spec.unit) continue;
+      const std::string both = "meters " + quoted(other.spec.id) + " and " + quoted(spec.id) + " are both unit " +
+                               std::to_string(spec.unit) + " on bus " + quoted(spec.bus);
+      if (other.spec.profile == spec.profile) {
+        return wrong(spec.place, both + " with profile " + quoted(spec.profile) +
+                                     "; a further poll of a meter is a --poll (" + other.spec.place + ")");
+      }
+      site_.warnings.push_back(both + ", with different profiles");
+    }
+    return std::nullopt;
+  }
+
+  Refusal set_ratios(MeterConfig& meter) {
+    const struct {
+      const char* key;
+      const std::string& text;
+      std::optional<Decimal>& ratio;
+      Ratio alone;
+    } ratios[] = {{"ct", meter.spec.ct, meter.ratios.ct, Ratio::kCt},
+                  {"pt", meter.spec.pt, meter.ratios.pt, Ratio::kPt}};
+    for (const auto& [key, text, ratio, alone] : ratios) {
+      const Ratio kind = alone;
+      const auto uses = [kind](const Point& point) { return point.ratio == kind || point.ratio == Ratio::kCtPt; };
+      const bool used = std::any_of(meter.profile->points.begin(), meter.profile->points.end(), uses);
+      const std::string who = "meter " + quoted(meter.spec.id) + ": ";
+      if (text.empty()) {
+        if (used)
+          site_.warnings.push_back(who + "profile " + quoted(meter.profile->name) + " needs " + key +
+                                   "=; points without it fail as no_ratio");
+        continue;
+      }
+      const auto parsed = parse_ratio(text);
+      if (!parsed) return wrong(meter.spec.place, std::string(key) + ": " + parsed.error().detail);
+      ratio = *parsed;
+      if (!used)
+        site_.warnings.push_back(who + key + "= changes nothing: profile " + quoted(meter.profile->name) +
+                                 " gives primary values");
+    }
+    return std::nullopt;
+  }
+
+  Refusal set_target(MeterConfig& meter, const BusConfig& bus) {
+    const MeterSpec& spec = meter.spec;
+    meter.target.address = std::to_string(spec.unit);
+    meter.target.timeout = spec.timeout;
+    meter.target.gap = std::max(spec.gap, meter.profile->pause);
+    meter.target.max_registers =
+        std::min(spec.max_registers.value_or(meter.profile->max_registers), meter.profile->max_registers);
+    meter.retries = spec.retries.value_or(bus.spec.retries);
+    meter.cost = plan_cost(bus.spec.settings, meter.target.gap, meter.target.max_registers,
+                           assumed_turnaround(bus.spec.settings));
+    for (const Point& point : meter.profile->points) {
+      const bool bits = point.table == Table::kCoil || point.table == Table::kDiscrete;
+      if (bits || point.registers <= meter.target.max_registers) continue;
+      return wrong(spec.place, "max-registers: '" + std::to_string(meter.target.max_registers) + "' is less than the " +
+                                   std::to_string(point.registers) + " registers of " + quoted(point.name) +
+                                   ", which one request has to read");
+    }
+    return std::nullopt;
+  }
+
+  Refusal add(const PollSpec& spec) {
+    const auto found = meter_at_.find(spec.meter);
+    if (found == meter_at_.end()) {
+      return wrong(spec.place, "there is no meter " + quoted(spec.meter) + hint(spec.meter, ids_));
+    }
+    BusConfig& bus = site_.buses[found->second.first];
+    const MeterConfig& meter = bus.meters[found->second.second];
+    if (meter.profile->points.empty()) {
+      return wrong(spec.place, "profile " + quoted(meter.profile->name) + " has no points to poll; leave every= out");
+    }
+    auto points = select_points(*meter.profile, spec.points, spec.place);
+    if (auto* error = std::get_if<UsageError>(&points)) return *error;
+    bus.polls.push_back({found->second.second, spec.name, spec.every, std::get<0>(std::move(points)), spec.keep_high});
+    return std::nullopt;
+  }
+
+  const Options& options_;
+  Site& site_;
+  std::vector<std::string> names_;  // of the buses, by index
+  std::vector<std::string> ids_;
+  std::map<std::string, std::pair<std::size_t, std::size_t>> meter_at_;  // bus and meter index
+};
+
+}  // namespace
+
+std::vector<const Point*> matching_points(const Profile& profile, const std::vector<std::string>& patterns) {
+  std::vector<const Point*> points;
+  for (const Point& point : profile.points) {
+    const auto matches = [&point](const std::string& pattern) { return glob_match(pattern, point.name); };
+    if (patterns.empty() || std::any_of(patterns.begin(), patterns.end(), matches)) points.push_back(&point);
+  }
+  return points;
+}
+
+std::variant<Site, UsageError> make_site(const Options& options) {
+  auto profiles = ProfileLibrary::load(options.profile_dirs);
+  if (!profiles) return UsageError{profiles.error().detail, kWrongFile};
+  Site site;
+  site.profiles = std::move(*profiles);
+  if (auto refusal = SiteBuilder(options, site).make()) return std::move(*refusal);
+  return site;
+}
+
+}  // namespace metergate

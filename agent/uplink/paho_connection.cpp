@@ -1,0 +1,295 @@
+#include <mqtt/async_client.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "agent/base/text.h"
+#include "agent/uplink/broker_socket.h"
+#include "agent/uplink/connection.h"
+#include "agent/uplink/tls_peer.h"
+
+namespace metergate {
+
+namespace {
+
+constexpr Millis kLookupPatience{500};
+constexpr Millis kUserTimeout{30'000};
+constexpr std::chrono::seconds kConnectTimeout{10};
+constexpr int kQos = 1;
+constexpr int kMessagesBeside = 16;  // room in Paho's window beside the forwarder's own
+// Published and not yet written. Paho C 1.3.12 never frees what was not written when its client goes.
+constexpr int kUnwritten = 1;
+// Paho C 1.3.12 keeps a buffer of the size of the largest packet that came, until its last client goes.
+constexpr std::size_t kBloated = 1 << 20;
+constexpr Millis kPauseMin{1};
+constexpr Millis kPauseMax{64};
+
+/// MQTT 3.1.1, table 3.1.
+std::string connack_text(int code) {
+  switch (code) {
+    case 1:
+      return "the broker does not speak MQTT 3.1.1";
+    case 2:
+      return "the broker refuses the client id; see --client-id";
+    case 3:
+      return "the broker says that it is not available";
+    case 4:
+      return "the broker refuses user name or password; see --username and --password-file";
+    case 5:
+      return "the broker does not let this client in; see --username, --password-file, --client-id and --cert-file";
+    default:
+      return {};
+  }
+}
+
+std::string endpoint(const std::string& address, int port) {
+  const bool v6 = address.find(':') != std::string::npos;
+  return (v6 ? "[" + address + "]:" : address + ":") + std::to_string(port);
+}
+
+/// What the connections of one connector share. Used by one connection at a time.
+struct Common {
+  Common(ConnectorSettings s, const Clock& c, Log& l) : settings(std::move(s)), clock(c), log(l) {}
+  ~Common() { ::explicit_bzero(password.data(), password.size()); }
+  Common(const Common&) = delete;
+  Common& operator=(const Common&) = delete;
+
+  ConnectorSettings settings;
+  const Clock& clock;
+  Log& log;
+  LogThrottle repeats;
+  std::string password;  // Paho makes copies that nobody can wipe
+  std::optional<TlsPeer> peer;
+  std::size_t tries = 0;
+};
+
+class PahoConnection final : public Connection, private mqtt::iaction_listener {
+ public:
+  PahoConnection(Common& common, ConnectionListener& listener) : common_(common), listener_(listener) {}
+  ~PahoConnection() override {
+    lost_ = true;  // whom we leave needs not be told what is given up
+    client_.reset();
+  }
+
+  void start() override;
+  void subscribe(const std::vector<std::string>& topics) override;
+  bool publish(Handle handle, const Message& message) override;
+  void disconnect(Millis patience) override;
+  Millis pace() const override { return full_ ? pause_ : Connection::pace(); }
+
+ private:
+  // Of Paho's threads, which hold its lock: nothing in here calls it, but for what reads a finished token.
+  void on_success(const mqtt::token& token) override;
+  void on_failure(const mqtt::token& token) override;
+  void on_message(const mqtt::const_message_ptr& message);
+
+  void connected(const mqtt::token& token);
+  void subscribed(const mqtt::token& token);
+  void fail(const std::string& why);
+  template <class Call>
+  bool guarded(const char* what, Call call);
+  mqtt::connect_options connect_options() const;
+
+  Common& common_;
+  ConnectionListener& listener_;
+  std::string at_;  // who is connected to, for messages
+  std::optional<BrokerSocket> socket_;
+  std::vector<std::string> topics_;
+  std::atomic<bool> lost_{false};
+  bool refused_ = false;  // Paho's receiving thread only
+  bool bloated_ = false;  // likewise
+  bool full_ = false;     // the last publish found kUnwritten messages
+  Millis pause_{0};       // before the next, growing while nothing is written
+  std::unique_ptr<mqtt::async_client> client_;
+};
+
+/// No exception of ours goes through Paho's C code, none of Paho's through ours.
+template <class Call>
+bool PahoConnection::guarded(const char* what, Call call) {
+  try {
+    call();
+    return true;
+  } catch (const std::exception& e) {
+    fail(std::string(what) + ": " + e.what());
+  } catch (...) {
+    fail(std::string(what) + ": an exception without a description");
+  }
+  return false;
+}
+
+void PahoConnection::fail(const std::string& why) {
+  if (!lost_.exchange(true)) listener_.on_lost(why);
+}
+
+void PahoConnection::start() {
+  const UplinkOptions& options = common_.settings.options;
+  const auto addresses = common_.settings.resolve(options.host, kLookupPatience);
+  if (!addresses) return fail(addresses.error().detail);
+  if (addresses->empty()) return fail("'" + options.host + "' has no address");
+  const std::string& address = (*addresses)[common_.tries++ % addresses->size()];
+  at_ = endpoint(address, options.port);
+  socket_.emplace(address, options.port);
+  if (common_.peer) common_.peer->expect();
+  guarded("connecting", [&] {
+    // Client id and options only: a further string would choose Paho's file persistence, which is not ours to rely on.
+    mqtt::create_options create(MQTTVERSION_3_1_1, kUnwritten);
+    client_ =
+        std::make_unique<mqtt::async_client>((options.tls ? "ssl://" : "tcp://") + at_, options.client_id, create);
+    client_->set_connection_lost_handler(
+        [this](const std::string&) { fail("broker or network ended the connection to " + at_); });
+    client_->set_message_callback([this](const mqtt::const_message_ptr& m) { on_message(m); });
+    client_->connect(connect_options(), nullptr, *this);
+  });
+}
+
+mqtt::connect_options PahoConnection::connect_options() const {
+  const UplinkOptions& options = common_.settings.options;
+  mqtt::connect_options connect;
+  connect.set_mqtt_version(MQTTVERSION_3_1_1);
+  connect.set_clean_session(false);
+  connect.set_keep_alive_interval(std::chrono::duration_cast<std::chrono::seconds>(options.keep_alive));
+  connect.set_connect_timeout(kConnectTimeout);
+  connect.set_max_inflight(options.max_inflight + kMessagesBeside);
+  connect.set_will(mqtt::will_options(common_.settings.will_topic, common_.settings.will_payload(), kQos, true));
+  if (!options.username.empty()) connect.set_user_name(options.username);
+  if (!common_.password.empty()) connect.set_password(common_.password);
+  if (options.tls) {
+    mqtt::ssl_options ssl;
+    if (!options.ca_file.empty()) ssl.set_trust_store(options.ca_file);
+    if (!options.cert_file.empty()) {
+      ssl.set_key_store(options.cert_file);
+      ssl.set_private_key(options.key_file.empty() ? options.cert_file : options.key_file);
+    }
+    ssl.set_enable_server_cert_auth(true);
+    ssl.set_verify(false);  // Paho would compare the certificate with the address; TlsPeer holds it to the name
+    connect.set_ssl(ssl);
+  }
+  return connect;
+}
+
+void PahoConnection::on_success(const mqtt::token& token) {
+  guarded("a callback", [&] {
+    if (token.get_type() == mqtt::token::Type::CONNECT) return connected(token);
+    if (token.get_type() == mqtt::token::Type::SUBSCRIBE) return subscribed(token);
+    listener_.on_acked(static_cast<Handle>(reinterpret_cast<std::uintptr_t>(token.get_user_context())));
+    // Not in on_message: the large message's own acknowledgement leaves behind that.
+    if (bloated_) fail("connecting anew, to give back the memory that a very large message took");
+  });
+}
+
+void PahoConnection::connected(const mqtt::token& token) {
+  if (common_.peer && !common_.peer->verified()) return fail("the TLS handshake with " + at_ + " verified nobody");
+  // Without the socket a message could not be refused, and it is small writes one after another that Nagle delays.
+  if (!socket_->tune(kUserTimeout)) return fail("the socket to " + at_ + " is not to be found");
+  listener_.on_connected(token.get_connect_response().is_session_present());
+}
+
+void PahoConnection::subscribed(const mqtt::token& token) {
+  const auto codes = token.get_subscribe_response().get_reason_codes();
+  for (std::size_t i = 0; i < codes.size() && i < topics_.size(); ++i) {
+    const bool granted = static_cast<int>(codes[i]) == kQos;
+    if (common_.repeats.due(topics_[i], granted ? "granted" : "refused", common_.clock.mono()) == 0 || granted)
+      continue;
+    common_.log.error("the broker refuses a subscription: nothing arrives by it until this user may read it",
+                      {{"topic", topics_[i]}});
+  }
+  listener_.on_subscribed();
+}
+
+void PahoConnection::on_failure(const mqtt::token& token) {
+  guarded("a callback", [&] {
+    const int code = token.get_return_code();
+    std::string why = token.get_type() == mqtt::token::Type::CONNECT ? connack_text(code) : std::string{};
+    if (common_.peer && why.empty()) why = common_.peer->refusal().value_or("");
+    if (why.empty())
+      why = mqtt::exception::printable_error(code, mqtt::ReasonCode::SUCCESS, mqtt::exception::error_str(code));
+    fail(at_ + ": " + why);
+  });
+}
+
+void PahoConnection::on_message(const mqtt::const_message_ptr& message) {
+  bool durable = false;
+  if (!refused_) {
+    guarded("taking a message", [&] {
+      durable = listener_.on_message(Message{message->get_topic(), message->get_payload_str(), message->is_retained()});
+    });
+  }
+  bloated_ = bloated_ || message->get_payload_ref().size() > kBloated;
+  if (durable) return;
+  // Paho sends the PUBACK whatever is returned; it must find no way out. What was read behind it goes the same way.
+  refused_ = true;
+  socket_->cut();
+  fail("a message could not be taken; the broker is to send it again");
+}
+
+void PahoConnection::subscribe(const std::vector<std::string>& topics) {
+  if (lost_) return;
+  topics_ = topics;
+  guarded("subscribing", [&] {
+    client_->subscribe(mqtt::string_collection::create(topics),
+                       mqtt::iasync_client::qos_collection(topics.size(), kQos), nullptr, *this);
+  });
+}
+
+bool PahoConnection::publish(Handle handle, const Message& message) {
+  full_ = false;
+  if (lost_) return false;
+  const bool taken = guarded("publishing", [&] {
+    try {
+      auto* const context = reinterpret_cast<void*>(std::uintptr_t{handle});  // NOLINT(performance-no-int-to-ptr)
+      client_->publish(mqtt::make_message(message.topic, message.payload, kQos, message.retained), context, *this);
+    } catch (const mqtt::exception& e) {
+      if (e.get_return_code() != MQTTASYNC_MAX_BUFFERED_MESSAGES) throw;
+      full_ = true;
+    }
+  });
+  pause_ = full_ ? std::clamp(pause_ * 2, kPauseMin, kPauseMax) : Millis{0};
+  return taken && !full_;
+}
+
+void PahoConnection::disconnect(Millis patience) {
+  if (lost_.exchange(true) || client_ == nullptr) return;
+  guarded("disconnecting", [&] { client_->disconnect(0)->wait_for(patience); });
+}
+
+class PahoConnector final : public Connector {
+ public:
+  PahoConnector(ConnectorSettings settings, std::string password, const Clock& clock, Log& log)
+      : common_(std::move(settings), clock, log) {
+    common_.password = std::move(password);
+    if (common_.settings.options.tls) common_.peer.emplace(common_.settings.options.host);
+  }
+  std::unique_ptr<Connection> make(ConnectionListener& listener) override {
+    return std::make_unique<PahoConnection>(common_, listener);
+  }
+
+ private:
+  Common common_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Connector>> make_mqtt_connector(ConnectorSettings settings, const Clock& clock, Log& log) {
+  const UplinkOptions& options = settings.options;
+  std::string password;
+  if (!options.password_file.empty()) {
+    auto text = read_secret("--password-file", options.password_file);
+    if (!text) return text.error();
+    password = std::move(*text);
+  }
+  if (options.tls) {
+    const Status usable = check_tls_files(options);
+    if (!usable) return usable.error();
+  }
+  ::unsetenv("http_proxy");  // Paho C 1.3.12 would take them for plain MQTT as well
+  ::unsetenv("https_proxy");
+  return std::unique_ptr<Connector>(
+      std::make_unique<PahoConnector>(std::move(settings), std::move(password), clock, log));
+}
+
+}  // namespace metergate

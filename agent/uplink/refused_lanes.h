@@ -1,0 +1,53 @@
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <optional>
+
+#include "agent/base/clock.h"
+#include "store/store.h"
+
+namespace metergate {
+
+/// What is published by itself; the first are the lanes, in their order.
+enum class Source { kReadings, kResults, kEvents, kCatalog, kStatus };
+constexpr int kSources = 5;
+constexpr Source source_of(Lane lane) { return static_cast<Source>(lane); }
+const char* source_name(Source source);
+/// Those that have a message in flight.
+using SourceSet = std::bitset<kSources>;
+
+/// Finds the source at whose message a broker ends the connection. One that had a message in flight at three losses and
+/// none acknowledged in between is suspect; while there is a suspect one message is in flight at a time; a suspect that
+/// was alone in flight at a loss is refused: tried alone again at pauses from 10 s to 1 h. Pure.
+class RefusedLanes {
+ public:
+  static constexpr int kLosses = 3;
+  static constexpr Millis kPauseMin{10'000};
+  static constexpr Millis kPauseMax{3'600'000};
+
+  bool allows(Source source, const SourceSet& in_flight, MonoTime now) const;
+  /// True when this ends a refusal.
+  bool acked(Source source);
+  /// The source that is refused from now on, if one is.
+  std::optional<Source> lost(const SourceSet& in_flight, MonoTime now);
+  /// It has nothing to send and nothing in flight.
+  void idle(Source source, MonoTime now);
+
+  bool refused(Source source) const { return at(source).refused; }
+  /// When a refused source is to be tried again; MonoTime::max() if none is.
+  MonoTime next_try() const;
+
+ private:
+  struct Entry {
+    int losses = 0;
+    bool refused = false;
+    Millis pause{0};
+    MonoTime next_try{};
+  };
+  const Entry& at(Source source) const { return entries_[static_cast<std::size_t>(source)]; }
+  Entry& at(Source source) { return entries_[static_cast<std::size_t>(source)]; }
+  std::array<Entry, kSources> entries_;
+};
+
+}  // namespace metergate

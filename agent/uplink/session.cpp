@@ -1,0 +1,104 @@
+#include "agent/uplink/session.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace metergate {
+
+namespace {
+const char* const kSession = "mqtt.session";  // in Memory: this gateway has a session at its broker
+}
+
+Session::Session(Parts parts, Mailbox::Callbacks callbacks)
+    : p_(std::move(parts)),
+      mailbox_(p_.topics, std::move(callbacks)),
+      backoff_(p_.backoff_min, p_.backoff_max, p_.draw) {}
+
+Session::~Session() = default;
+
+SessionNews Session::step(MonoTime now) {
+  if (state_ == State::kDown && now >= next_) connect(now);
+  if (connection_) connection_->step();
+  Mail mail = mailbox_.take();
+  SessionNews news{std::move(mail.statuses), std::move(mail.acked), std::move(mail.receipts)};
+  if (mail.session_present && state_ == State::kConnecting) connected(*mail.session_present, now);
+  if (mail.subscribed && state_ == State::kSubscribing) {
+    came_up(now);
+    news.up = true;
+  }
+  if (mail.lost && connection_) {
+    news.lost = up();
+    news.up = false;
+    drop(*mail.lost, now);
+    if (p_.connector.records_only()) state_ = State::kEnded;
+  }
+  const bool waits = state_ == State::kConnecting || state_ == State::kSubscribing;
+  if (waits && now >= since_ + kGiveUp) drop("the broker does not answer", now);
+  if (connection_) next_ = waits ? since_ + kGiveUp : MonoTime::max();
+  if (ended()) next_ = MonoTime::max();
+  return news;
+}
+
+MonoTime Session::next(MonoTime now) const { return connection_ ? std::min(next_, now + connection_->pace()) : next_; }
+
+void Session::connect(MonoTime now) {
+  connection_ = p_.connector.make(mailbox_);
+  state_ = State::kConnecting;
+  since_ = now;
+  connection_->start();
+}
+
+void Session::connected(bool session_present, MonoTime now) {
+  if (!p_.connector.records_only()) {
+    const Status noted = note_session(session_present);
+    if (!noted) return drop("the store cannot note the session: " + noted.error().detail, now);
+  }
+  state_ = State::kSubscribing;
+  since_ = now;
+  connection_->subscribe({p_.topics.commands, p_.topics.receipts, p_.topics.status});
+}
+
+/// Durable before the gateway subscribes: with the subscription the next session begins, and nothing would tell any
+/// more that commands of the one before are gone. What is remembered is durable after what was appended before.
+Status Session::note_session(bool present) {
+  const auto known = p_.memory.get(kSession);
+  if (!known) return known.error();
+  if (present && *known) return {};
+  if (!present && *known) {
+    p_.outbox.append({p_.session_lost()});
+    ++counters_.sessions_lost;
+    p_.log.warn("the broker forgot this gateway's session, and with it the commands that waited there");
+  }
+  return p_.memory.put(kSession, "open");
+}
+
+void Session::came_up(MonoTime now) {
+  state_ = State::kUp;
+  since_ = now;
+  ++counters_.connects;
+  p_.log.info("connected to the broker", {{"losses", std::to_string(counters_.losses)}});
+}
+
+void Session::drop(const std::string& why, MonoTime now) {
+  if (!connection_) return;
+  if (up()) ++counters_.losses;
+  if (up() && now - since_ >= kStable) backoff_.reset();
+  connection_.reset();
+  static_cast<void>(mailbox_.take());  // of the connection that is gone
+  state_ = State::kDown;
+  since_ = now;
+  next_ = now + backoff_.next();
+  // Every reason once after each time that the link was up: with several addresses they take turns.
+  const std::int64_t times = throttle_.due(why, std::to_string(counters_.connects), now);
+  if (times > 0) p_.log.warn("no connection to the broker", {{"why", why}, {"times", std::to_string(times)}});
+}
+
+void Session::close(Millis patience) {
+  if (connection_) connection_->disconnect(patience);
+  connection_.reset();
+  static_cast<void>(mailbox_.take());
+  state_ = State::kEnded;
+  next_ = MonoTime::max();
+}
+
+}  // namespace metergate

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/base/backoff.h"
+#include "agent/base/log.h"
+#include "agent/uplink/connection.h"
+#include "agent/uplink/mailbox.h"
+#include "store/inbox.h"
+#include "store/outbox.h"
+
+namespace metergate {
+
+/// What a step of the link brought. In the order of its members.
+struct SessionNews {
+  std::vector<std::string> statuses;
+  std::vector<Handle> acked;
+  std::vector<std::string> receipts;
+  bool lost = false;  ///< it was up; whatever was published and not acknowledged is unknown
+  bool up = false;    ///< connected and subscribed: records may go
+};
+
+struct SessionCounters {
+  std::int64_t connects = 0, losses = 0, sessions_lost = 0;
+};
+
+/// The life cycle of the connection: connect, note a session that the broker forgot, subscribe, lose, wait, connect
+/// again, each time by a fresh Connection. One thread, but for the mailbox.
+class Session {
+ public:
+  struct Parts {
+    Connector& connector;
+    Outbox& outbox;
+    KeyValueStore& memory;
+    std::function<Draft()> session_lost;
+    Log& log;
+    Draw draw;
+    Millis backoff_min, backoff_max;
+    Topics topics;
+  };
+  static constexpr Millis kGiveUp{12'000};  ///< for CONNACK, and once more for SUBACK
+  static constexpr Millis kStable{30'000};  ///< after that a loss starts a new backoff
+
+  Session(Parts parts, Mailbox::Callbacks callbacks);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// May block for a tenth of a second when a connection ends (Paho's threads end), for a name lookup, and for the
+  /// store.
+  SessionNews step(MonoTime now);
+  MonoTime next(MonoTime now) const;
+
+  bool up() const { return state_ == State::kUp; }
+  MonoTime up_since() const { return since_; }
+  /// Whether there will be no further connection: closed, or the reader of records is gone.
+  bool ended() const { return state_ == State::kEnded; }
+  /// Only while up. False: not taken.
+  bool publish(Handle handle, const Message& message) { return connection_->publish(handle, message); }
+  /// Ends the connection for a reason of the caller's, and connects again. Gives no news.
+  void drop(const std::string& why, MonoTime now);
+  /// A clean goodbye, for good.
+  void close(Millis patience);
+
+  const SessionCounters& counters() const { return counters_; }
+  std::int64_t ignored() const { return mailbox_.ignored(); }
+
+ private:
+  enum class State { kDown, kConnecting, kSubscribing, kUp, kEnded };
+  void connect(MonoTime now);
+  void connected(bool session_present, MonoTime now);
+  Status note_session(bool present);
+  void came_up(MonoTime now);
+
+  Parts p_;
+  Mailbox mailbox_;
+  Backoff backoff_;
+  LogThrottle throttle_;
+  SessionCounters counters_;
+  State state_ = State::kDown;
+  MonoTime since_{};                        // of the state
+  MonoTime next_{};                         // of the state's own accord
+  std::unique_ptr<Connection> connection_;  // last: its callbacks use the mailbox
+};
+
+}  // namespace metergate

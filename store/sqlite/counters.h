@@ -1,0 +1,54 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "store/store.h"
+
+namespace metergate {
+
+/// What is known of the file without reading it. Copied before each transaction and put back when that fails.
+struct Counters {
+  using PerLane = std::array<std::int64_t, kLanes>;
+
+  // In the table `counters`. Written with every transaction that deletes or moves a cursor, else once a minute; what
+  // was inserted since then is counted again at the next opening, by `counted_to`.
+  std::int64_t run_ms = 0;      ///< running time of all processes on this file
+  std::int64_t key_floor = 0;   ///< no key up to this one is ever given again
+  std::int64_t counted_to = 0;  ///< the counts below cover rows up to this key
+  std::int64_t known_commands = 0;
+  std::int64_t kept_bytes = 0;  ///< of done commands
+  PerLane sent{}, delivered{};  ///< cursors: everything up to this key
+  PerLane waiting{};            ///< records behind `delivered`
+  PerLane last_seq{};           ///< of the running epoch
+
+  // Not in the file.
+  std::int64_t next_key = 1;
+  std::int64_t open_commands = 0;
+  std::int64_t dead_first = 1, dead_next = 1;  ///< ids of dead letters: [first, next)
+  PerLane gaps{};                              ///< dropped ranges not yet told
+  PerLane appended{}, done{}, dropped{};       ///< since start
+  bool unsaved = false;                        ///< the counters must go with this transaction
+
+  /// Calls f(id, value) for each counter. An id is never used for another meaning.
+  template <class F>
+  void each_counter(F f) {
+    f(1, run_ms);
+    f(2, key_floor);
+    f(3, counted_to);
+    f(4, known_commands);
+    f(5, kept_bytes);
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const auto i = static_cast<std::size_t>(lane);
+      f(10 + lane, sent[i]);
+      f(20 + lane, delivered[i]);
+      f(30 + lane, waiting[i]);
+      f(40 + lane, last_seq[i]);
+    }
+  }
+};
+
+inline std::size_t index_of(Lane lane) { return static_cast<std::size_t>(lane); }
+
+}  // namespace metergate

@@ -1,0 +1,315 @@
+#include "agent/uplink/session.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/fakes/captured_log.h"
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_connector.h"
+#include "tests/fakes/fake_outbox.h"
+
+namespace metergate {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class SessionTest : public ::testing::Test {
+ protected:
+  SessionTest()
+      : link({connector, outbox, memory,
+              [] {
+                return Draft{Lane::kEvents, {}, {}, true, "\"event\":\"session_lost\""};
+              },
+              log.log, [this] { return draw; }, 1s, 60s, topics_of("metergate", "g1")},
+             {[this](const Message& m) {
+                commands.push_back(m.payload);
+                return durable;
+              },
+              [] {}}) {}
+
+  SessionNews step() { return link.step(clock.mono()); }
+  /// How long until the next try begins.
+  Millis pause() {
+    const MonoTime begin = clock.mono();
+    while (connector.now == nullptr) {
+      clock.advance(std::max<Nanos>(link.next(clock.mono()) - clock.mono(), 1ms));
+      step();
+    }
+    return std::chrono::duration_cast<Millis>(clock.mono() - begin);
+  }
+  void connect(bool session_present) {
+    step();
+    connector.now->accept(session_present);
+    step();
+    connector.now->grant();
+    step();
+  }
+  void lose() {
+    connector.now->lose();
+    step();
+  }
+  Message message(const std::string& topic, const std::string& payload, bool retained = false) {
+    return {"metergate/g1/" + topic, payload, retained};
+  }
+
+  FakeClock clock;
+  CapturedLog log{clock};
+  FakeConnector connector;
+  FakeOutbox outbox;
+  FakeMemory memory;
+  double draw = 0;
+  bool durable = true;
+  std::vector<std::string> commands;
+  Session link;
+};
+
+TEST_F(SessionTest, ConnectsAtOnceAndSubscribesToCommandsReceiptsAndItsOwnStatus) {
+  step();
+  ASSERT_NE(connector.now, nullptr);
+  connector.now->accept(false);
+  step();
+
+  EXPECT_THAT(connector.now->subscribed,
+              ElementsAre("metergate/g1/commands", "metergate/g1/receipts", "metergate/g1/status"));
+  EXPECT_FALSE(link.up());
+}
+
+TEST_F(SessionTest, IsUpOnlyWithTheSuback) {
+  step();
+  connector.now->accept(true);
+  EXPECT_FALSE(step().up);
+  connector.now->grant();
+
+  EXPECT_TRUE(step().up);
+  EXPECT_TRUE(link.up());
+}
+
+TEST_F(SessionTest, TriesAgainByAFreshConnectionAfterPausesThatDoubleUpToTheMaximum) {
+  draw = 1.0;
+  connector.refuse = "connection refused";
+  std::vector<Millis> pauses;
+  step();
+  for (int i = 0; i < 9; ++i) {
+    const MonoTime lost = clock.mono();
+    const int made = connector.made;
+    while (connector.made == made) {
+      clock.advance(link.next(clock.mono()) - clock.mono());
+      step();
+    }
+    pauses.push_back(std::chrono::duration_cast<Millis>(clock.mono() - lost));
+  }
+
+  EXPECT_THAT(pauses, ElementsAre(1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s, 60s));
+}
+
+TEST_F(SessionTest, DrawsEachPauseFromTheWholeRangeAboveTheMinimum) {
+  connect(true);
+  lose();
+  EXPECT_EQ(pause(), 1s);  // the first range is the minimum alone
+  lose();
+  draw = 0.25;
+  EXPECT_EQ(pause(), 1s);
+  lose();
+  EXPECT_EQ(pause(), 1750ms);  // a quarter of 1 s to 4 s
+}
+
+TEST_F(SessionTest, StartsWithTheShortestPauseAgainAfter30sOfStableLinkAndNotBefore) {
+  draw = 1.0;
+  connector.refuse = "connection refused";
+  step();
+  for (int i = 0; i < 6; ++i) {
+    clock.advance(60s);
+    step();
+  }
+  connector.refuse.clear();
+  clock.advance(60s);
+  connect(true);
+  clock.advance(29s);
+  lose();
+  EXPECT_EQ(pause(), 60s);
+
+  connect(true);
+  clock.advance(30s);
+  lose();
+  EXPECT_EQ(pause(), 1s);
+}
+
+TEST_F(SessionTest, GivesUpABrokerThatDoesNotAnswerTheConnect) {
+  step();
+  clock.advance(Session::kGiveUp - 1ms);
+  step();
+  EXPECT_NE(connector.now, nullptr);
+  EXPECT_EQ(link.next(clock.mono()), clock.mono() + 1ms);
+  clock.advance(1ms);
+  step();
+
+  EXPECT_EQ(connector.now, nullptr);
+  EXPECT_EQ(log.count("the broker does not answer"), 1);
+}
+
+TEST_F(SessionTest, GivesUpABrokerThatDoesNotAnswerTheSubscription) {
+  step();
+  connector.now->accept(true);
+  step();
+  clock.advance(Session::kGiveUp);
+  step();
+
+  EXPECT_EQ(connector.now, nullptr);
+}
+
+TEST_F(SessionTest, NotesALostSessionInTheStoreBeforeItSubscribesAgain) {
+  connect(false);
+  EXPECT_THAT(outbox.rows, IsEmpty());
+  lose();
+  std::size_t noted = 0;
+  connector.on_subscribe = [&] { noted = outbox.rows.size(); };
+  pause();
+  connect(false);
+
+  EXPECT_EQ(noted, 1u);
+  EXPECT_THAT(outbox.rows.begin()->second.bytes, ::testing::HasSubstr("session_lost"));
+  EXPECT_EQ(link.counters().sessions_lost, 1);
+}
+
+TEST_F(SessionTest, SaysNothingOfASessionThatIsStillThere) {
+  connect(false);
+  lose();
+  pause();
+  connect(true);
+
+  EXPECT_THAT(outbox.rows, IsEmpty());
+}
+
+TEST_F(SessionTest, KnowsOfTheSessionOfAnEarlierRun) {
+  memory.values["mqtt.session"] = "open";
+  connect(false);
+
+  EXPECT_THAT(outbox.rows, SizeIs(1));
+}
+
+TEST_F(SessionTest, DoesNotSubscribeWhileTheStoreCannotNoteTheSession) {
+  memory.error = Error{Errc::kStorage, "disk on fire"};
+  bool subscribed = false;
+  connector.on_subscribe = [&] { subscribed = true; };
+  step();
+  connector.now->accept(false);
+  step();
+
+  EXPECT_FALSE(subscribed);
+  EXPECT_EQ(connector.now, nullptr);
+  EXPECT_EQ(log.count("disk on fire"), 1);
+}
+
+TEST_F(SessionTest, HandsOverWhatWasAcknowledgedBeforeALoss) {
+  connect(true);
+  ASSERT_TRUE(link.publish(7, message("events", "x")));
+  ASSERT_TRUE(link.publish(8, message("events", "y")));
+  connector.now->ack(connector.now->unacked.front());
+  connector.now->lose();
+  const SessionNews news = step();
+
+  EXPECT_THAT(news.acked, ElementsAre(7u));
+  EXPECT_TRUE(news.lost);
+}
+
+TEST_F(SessionTest, HearsNothingMoreOfAConnectionThatItGaveUp) {
+  connect(true);
+  ASSERT_TRUE(link.publish(7, message("events", "x")));
+  connector.now->ack(connector.now->unacked.front());
+  link.drop("no use", clock.mono());
+  pause();
+
+  EXPECT_THAT(step().acked, IsEmpty());
+}
+
+TEST_F(SessionTest, LogsALossOnceAndNotEachFurtherTry) {
+  connect(true);
+  lose();
+  connector.refuse = "connection refused";
+  for (int i = 0; i < 20; ++i) {
+    clock.advance(60s);
+    step();
+  }
+
+  EXPECT_EQ(log.count("reset by peer"), 1);
+  EXPECT_EQ(log.count("connection refused"), 1);
+}
+
+TEST_F(SessionTest, LogsTheSameLossAgainAfterTheLinkWasUp) {
+  connect(true);
+  lose();
+  pause();
+  connect(true);
+  lose();
+
+  EXPECT_EQ(log.count("reset by peer"), 2);
+}
+
+TEST_F(SessionTest, AcknowledgesACommandOnlyIfItIsDurable) {
+  step();
+  EXPECT_TRUE(connector.now->deliver(message("commands", "c1")));
+  durable = false;
+  EXPECT_FALSE(connector.now->deliver(message("commands", "c2")));
+
+  EXPECT_THAT(commands, ElementsAre("c1", "c2"));
+}
+
+TEST_F(SessionTest, AcknowledgesAndIgnoresWhatIsNoCommand) {
+  durable = false;  // a command would not be acknowledged
+  step();
+  EXPECT_TRUE(connector.now->deliver(message("commands", "old", true)));
+  EXPECT_TRUE(connector.now->deliver(message("receipts", "old", true)));
+  EXPECT_TRUE(connector.now->deliver({"metergate/g2/commands", "of another", false}));
+  EXPECT_TRUE(connector.now->deliver(message("status", std::string(5000, ' '))));
+
+  EXPECT_THAT(commands, IsEmpty());
+  EXPECT_EQ(link.ignored(), 4);
+}
+
+TEST_F(SessionTest, HandsReceiptsOnAndOfAFloodOfThemTheFirstHundred) {
+  connect(true);
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(connector.now->deliver(message("receipts", std::to_string(i))));
+  EXPECT_TRUE(connector.now->deliver(message("receipts", std::string(5000, ' '))));
+
+  const SessionNews news = step();
+  ASSERT_THAT(news.receipts, SizeIs(100));
+  EXPECT_EQ(news.receipts.back(), "99");
+  EXPECT_EQ(link.ignored(), 901);
+}
+
+TEST_F(SessionTest, KeepsOnlyAFewStatusMessagesHoweverManyCome) {
+  step();
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(connector.now->deliver(message("status", "{}")));
+
+  EXPECT_THAT(step().statuses, SizeIs(4));
+  EXPECT_EQ(link.ignored(), 996);
+}
+
+TEST_F(SessionTest, SaysGoodbyeForGood) {
+  connect(true);
+  link.close(300ms);
+  clock.advance(1h);
+  step();
+
+  EXPECT_TRUE(link.ended());
+  EXPECT_EQ(connector.made, 1);
+}
+
+TEST_F(SessionTest, EndsWithTheReaderWhereOnlyRecordsAreTaken) {
+  connector.bare = true;
+  memory.error = Error{Errc::kStorage, "not to be asked"};
+  connect(true);
+  ASSERT_TRUE(link.up());
+  lose();
+  clock.advance(1h);
+  step();
+
+  EXPECT_TRUE(link.ended());
+  EXPECT_EQ(connector.made, 1);
+}
+
+}  // namespace
+}  // namespace metergate
