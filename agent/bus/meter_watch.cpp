@@ -6,7 +6,7 @@
 
 namespace metergate {
 
-MeterWatch::MeterWatch(const BusConfig& config, Events& events, Log& log) : setup_(config), events_(events), log_(log) {
+MeterWatch::MeterWatch(const BusConfig& config, Events& events, Log& log) : config_(config), events_(events), log_(log) {
   for (const MeterConfig& meter : config.meters) {
     meters_.emplace_back();
     meters_.back().state.id = meter.spec.id;
@@ -29,10 +29,10 @@ void MeterWatch::frame(std::size_t m, MonoTime now) {
   if (std::all_of(meters_.begin(), meters_.end(), silent_or_it)) port_opened(now);  // the line itself was at fault
   if (const std::int64_t changes = meter.logged.due(now); changes > 0) {
     log_.info("meter back",
-              {{"bus", setup_.spec.name}, {"meter", meter.state.id}, {"changes", std::to_string(changes)}});
+              {{"bus", config_.spec.name}, {"meter", meter.state.id}, {"changes", std::to_string(changes)}});
   }
   JsonWriter json;
-  json.member("meter", meter.state.id).member("bus", setup_.spec.name);
+  json.member("meter", meter.state.id).member("bus", config_.spec.name);
   events_.tell("meter_back", meter.state.id, json.take());
 }
 
@@ -42,10 +42,10 @@ bool MeterWatch::failed_poll(std::size_t m, MonoTime began, MonoTime now, const 
   if (const std::int64_t changes = meter.logged.due(now); changes > 0) {
     log_.warn(
         "meter silent",
-        {{"bus", setup_.spec.name}, {"meter", meter.state.id}, {"code", code}, {"changes", std::to_string(changes)}});
+        {{"bus", config_.spec.name}, {"meter", meter.state.id}, {"code", code}, {"changes", std::to_string(changes)}});
   }
   JsonWriter json;
-  json.member("meter", meter.state.id).member("bus", setup_.spec.name).member("code", code);
+  json.member("meter", meter.state.id).member("bus", config_.spec.name).member("code", code);
   events_.tell("meter_silent", meter.state.id, json.take());
   return true;
 }

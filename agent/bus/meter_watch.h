@@ -35,7 +35,7 @@ class MeterWatch {
     MeterState state;
     Changes logged;
   };
-  const BusConfig& setup_;
+  const BusConfig& config_;
   Events& events_;
   Log& log_;
   std::vector<Meter> meters_;

@@ -11,7 +11,7 @@ namespace metergate {
 namespace {
 
 /// The bus and its one meter that `read` names, or the reason why there is none.
-std::variant<Site, UsageError> setup_of(const Invocation& invocation) {
+std::variant<Site, UsageError> site_of(const Invocation& invocation) {
   Options options = invocation.options;
   options.polls.clear();
   if (invocation.bus) {
@@ -71,7 +71,7 @@ int read_once(const Invocation& invocation, const ReadTarget& target, ReadLine& 
 }  // namespace
 
 int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err, const ReadTools& tools) {
-  const auto made = setup_of(invocation);
+  const auto made = site_of(invocation);
   if (const auto* error = std::get_if<UsageError>(&made)) {
     err << "metergate: " << error->message << "\n";
     return error->status;
@@ -80,9 +80,9 @@ int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err,
   for (const std::string& warning : site.warnings) err << "warning: " << warning << "\n";
   if (invocation.all) return read_all(site, invocation.repeat, invocation.json, out, err, tools);
 
-  const auto bus_setup =
+  const auto bus =
       std::find_if(site.buses.begin(), site.buses.end(), [](const BusConfig& b) { return !b.meters.empty(); });
-  const ReadTarget target(*bus_setup);
+  const ReadTarget target(*bus);
   if (!invocation.table && target.config.polls.front().points.empty()) {
     err << "metergate: profile '" << target.config.meters.front().profile->name
         << "' has no points; read registers with --table holding --address A --count C\n";

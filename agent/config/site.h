@@ -16,7 +16,7 @@ namespace metergate {
 /// A meter with what its flags and its profile say together.
 struct MeterConfig {
   MeterSpec spec;
-  const Profile* profile = nullptr;  ///< owned by Setup::profiles
+  const Profile* profile = nullptr;  ///< owned by Site::profiles
   Target target;                     ///< the slower and smaller of what --meter and profile ask for
   Ratios ratios;
   PlanCost cost;

@@ -23,7 +23,7 @@ class StatusPage : public testing::Test {
     BusConfig bus;
     bus.spec.name = "plant";
     bus.meters = {meter};
-    setup_.buses.push_back(bus);
+    site_.buses.push_back(bus);
 
     now_.gateway = "gw";
     now_.at = from_ms(1'000'000);
@@ -41,10 +41,10 @@ class StatusPage : public testing::Test {
     now_.buses[0].counters.busy_us += busy_ms * 1000;
     history_.add(now_);
   }
-  std::string page() const { return status_page(now_, history_, latest_, setup_, ailments(now_, {})); }
+  std::string page() const { return status_page(now_, history_, latest_, site_, ailments(now_, {})); }
 
   Profile profile_;
-  metergate::Site setup_;
+  Site site_;
   Snapshot now_;
   StatusHistory history_;
   LatestValues latest_;

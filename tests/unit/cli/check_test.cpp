@@ -124,7 +124,7 @@ TEST_F(CheckTest, RefusesATokenFileThatCannotBeRead) {
   EXPECT_THAT(err_.str(), HasSubstr("--http-token-file"));
 }
 
-TEST_F(CheckTest, TellsSetupFaultsAndWarnings) {
+TEST_F(CheckTest, TellsFaultsAndWarningsOfTheSite) {
   EXPECT_EQ(check({"--meter", "id=m,bus=b,unit=1,profile=p"}), 64);
   EXPECT_THAT(err_.str(), HasSubstr("meter 'm' is on bus 'b', which no --bus defines"));
   err_.str("");

@@ -34,7 +34,7 @@ const char* const kSecondary =
 
 class SiteTest : public testing::Test {
  protected:
-  SiteTest() : folder_(testing::TempDir() + "setup_test." + std::to_string(getpid())) {
+  SiteTest() : folder_(testing::TempDir() + "site_test." + std::to_string(getpid())) {
     std::filesystem::create_directories(folder_);
     profile("p", kProfile);
     profile("w", std::string(kProfile) + kWritable);
