@@ -72,9 +72,6 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 NO_CODE = re.compile(
     r'R"(?P<mark>[^()\s\\]{0,16})\(.*?\)(?P=mark)"|"(?:\\.|[^"\\\n])*"|(?<![0-9a-fA-F])\'(?:\\.|[^\'\\\n])*\'|//[^\n]*|/\*.*?\*/',
     re.DOTALL)
-MD_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-MD_CODE = re.compile(r"`([^`\n]+)`")
-NAMED_FILE = re.compile(r"[\w.*{},/-]+\.(h|cpp|\{h,cpp\}|py|cmake|md|ini)")
 
 
 def part_of(path):
@@ -169,62 +166,11 @@ def check_source(path, text):
                 yield number, f"{what}: {right}"
 
 
-def expand(name):
-    """a.{h,cpp} as a.h and a.cpp."""
-    group = re.search(r"\{([^{}]*)\}", name)
-    if not group:
-        return [name]
-    return [one for word in group.group(1).split(",") for one in expand(name[:group.start()] + word + name[group.end():])]
-
-
-def slug(heading):
-    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
-
-
-def check_link(root, path, target):
-    """What is wrong with a link of a Markdown file, or None."""
-    if re.match(r"[a-z][a-z0-9+.-]*:", target):
-        return None
-    name, _, anchor = target.partition("#")
-    file = (root / path).parent / name if name else root / path
-    if not file.exists():
-        return f"link to {target}: no such file"
-    if anchor and file.suffix == ".md":
-        headings = re.findall(r"^#+\s+(.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
-        if anchor not in {slug(heading) for heading in headings}:
-            return f"link to {target}: no such heading"
-    return None
-
-
-def check_markdown(root, path, text, names):
-    for number, line in enumerate(text.splitlines(), 1):
-        for target in MD_LINK.findall(line):
-            problem = check_link(root, path, target)
-            if problem:
-                yield number, problem
-        for token in MD_CODE.findall(line):
-            if not NAMED_FILE.fullmatch(token):
-                continue
-            for name in expand(token):
-                if not any(pathlib.PurePosixPath(known).match(name) for known in names):
-                    yield number, f"file {name}: no such file in the tree"
-
-
 def all_files(root):
     for file in sorted(root.rglob("*")):
         parts = file.relative_to(root).parts
         if file.is_file() and not SKIPPED_FOLDERS.intersection(parts):
             yield "/".join(parts)
-
-
-def included(root, paths):
-    """Headers of others that the sources include: a text may name them too."""
-    for path in paths:
-        if pathlib.PurePosixPath(path).suffix in SOURCES:
-            for line in (root / path).read_text(encoding="utf-8", errors="replace").splitlines():
-                include = INCLUDE.match(line)
-                if include and include.group(1) == "<":
-                    yield include.group(2)
 
 
 def own_includes(root, paths):
@@ -238,7 +184,6 @@ def own_includes(root, paths):
 
 def check_tree(root):
     paths = list(all_files(root))
-    names = paths + sorted(set(included(root, paths)))
     yield from include_circle(dict(own_includes(root, paths)))
     for path in paths:
         suffix = pathlib.PurePosixPath(path).suffix
@@ -254,8 +199,6 @@ def check_tree(root):
             yield from ((path, *finding) for finding in check_source(path, text))
         if path.endswith("/CMakeLists.txt"):
             yield from ((path, *finding) for finding in check_links(path, text))
-        if suffix == ".md":
-            yield from ((path, *finding) for finding in check_markdown(root, path, text, names))
 
 
 # A line with "!!" must give exactly one finding that contains what follows; all others must give none.
@@ -301,11 +244,6 @@ PLANTED = {
     "store/sqlite/y.cpp": '#include <sqlite3.h>\n#include "store/x.h"\n',
     "tests/t.cpp": '#include "agent/base/json.h"\nstd::thread t; sleep(1); now();\n// FIX' "ME //!! unfinished\n",
     "build/old.cpp": "// TO" "DO\n",
-    "README.md": "# Read me, first!\n[a](agent/base/json.cpp) [b](https://x.org/y) [c](#read-me-first) [d](NOTES.md#part-2)\n"
-                 "[e](agent/gone.cpp) !! no such file\n[f](NOTES.md#part-3) !! no such heading\n"
-                 "`x.{h,cpp}` `agent/base/*.h` `json.cpp` `mosquitto.conf` `a.b()`\n`agent/json.cpp` !! no such file in the tree\n"
-                 "`watchdog.{h,cpp}` !! file watchdog.h: no such file in the tree\n",
-    "NOTES.md": "## Part 2\n",
 }
 
 

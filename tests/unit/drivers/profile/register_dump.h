@@ -14,7 +14,7 @@
 
 namespace metergate {
 
-/// A file of tests/unit/dumps: its README tells the form.
+/// A file of tests/unit/drivers/profile/dumps: its README tells the form.
 struct RegisterDump {
   std::map<std::pair<Table, std::uint16_t>, std::uint16_t> registers;
   std::vector<std::string> values;  ///< `name = value unit`
