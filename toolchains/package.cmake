@@ -4,10 +4,10 @@ string(TIMESTAMP METERGATE_DATE %Y-%m-%d UTC)
 string(TIMESTAMP METERGATE_RFC2822_DATE "%a, %d %b %Y %H:%M:%S +0000" UTC)
 set(METERGATE_MAINTAINER "Metergate maintainers <maintainers@metergate.example>" CACHE STRING "Who answers for the packages")
 
-# Plain char is unsigned on ARM: what was tested on a desk is to be what runs there.
+# Plain char is unsigned on ARM. Signed everywhere, so that the program does there what was tested on a desk.
 target_compile_options(metergate_flags INTERFACE -fsigned-char)
 
-# What is shipped: position independent and hardened, and without a trace of where it was built.
+# What is shipped is position independent and hardened, and has no trace of where it was built.
 set(shipped $<CONFIG:Release,RelWithDebInfo>)
 set(program $<AND:${shipped},$<NOT:$<STREQUAL:$<TARGET_PROPERTY:TYPE>,MODULE_LIBRARY>>>)
 target_compile_options(metergate_flags INTERFACE $<${program}:-fPIE> $<${shipped}:-fstack-protector-strong>

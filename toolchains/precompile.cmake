@@ -1,4 +1,4 @@
-# Compilers read the headers that most sources include once instead of once a source. METERGATE_PRECOMPILE says for what:
+# The headers that most sources include are compiled once, not once for each source. METERGATE_PRECOMPILE says for what:
 #   tests   the tests
 #   all     the program's libraries, too. Their sources then need not include all that they use, so one build goes without
 set(METERGATE_PRECOMPILE "" CACHE STRING "Precompile headers for: tests, all, or nothing")

@@ -1,5 +1,5 @@
-# What the toolchain files share. Before including it they set METERGATE_TRIPLE, METERGATE_ARCH, CMAKE_SYSTEM_PROCESSOR and
-# METERGATE_QEMU. METERGATE_SYSROOT (cache or environment) names another sysroot than the one toolchains/sysroot made.
+# What the toolchain files share. Before they include it, they set METERGATE_TRIPLE, METERGATE_ARCH, CMAKE_SYSTEM_PROCESSOR and
+# METERGATE_QEMU. METERGATE_SYSROOT (cache or environment) names another sysroot than the one that toolchains/sysroot makes.
 set(CMAKE_SYSTEM_NAME Linux)
 
 if(NOT METERGATE_SYSROOT)
@@ -41,7 +41,7 @@ set(ENV{PKG_CONFIG_LIBDIR}
 set(ENV{PKG_CONFIG_SYSROOT_DIR} ${METERGATE_SYSROOT})
 list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES METERGATE_SYSROOT METERGATE_CLANG)
 
-# With it the tests just run: ctest puts the emulator before every program of the target.
+# With it the tests run as usual: ctest puts the emulator before every program of the target.
 find_program(METERGATE_EMULATOR NAMES ${METERGATE_QEMU} ${METERGATE_QEMU}-static)
 if(METERGATE_EMULATOR)
   set(CMAKE_CROSSCOMPILING_EMULATOR ${METERGATE_EMULATOR} -L ${METERGATE_SYSROOT})
