@@ -1,6 +1,7 @@
 # The headers that most sources include are compiled once, not once for each source. METERGATE_PRECOMPILE says for what:
 #   tests   the tests
-#   all     the program's libraries, too. Their sources then need not include all that they use, so one build goes without
+#   all     the program's libraries, too. Their sources then need not include all that they use, so one build goes
+#           without
 set(METERGATE_PRECOMPILE "" CACHE STRING "Precompile headers for: tests, all, or nothing")
 set(metergate_headers <algorithm> <array> <chrono> <cstdint> <cstring> <deque> <functional> <limits> <map>
   <memory> <mutex> <optional> <set> <string> <string_view> <utility> <variant> <vector>)

@@ -1,5 +1,6 @@
-# What the toolchain files share. Before they include it, they set METERGATE_TRIPLE, METERGATE_ARCH, CMAKE_SYSTEM_PROCESSOR and
-# METERGATE_QEMU. METERGATE_SYSROOT (cache or environment) names another sysroot than the one that toolchains/sysroot makes.
+# What the toolchain files share. Before they include it, they set METERGATE_TRIPLE, METERGATE_ARCH,
+# CMAKE_SYSTEM_PROCESSOR and METERGATE_QEMU. METERGATE_SYSROOT (cache or environment) names another sysroot than the one
+# that toolchains/sysroot makes.
 set(CMAKE_SYSTEM_NAME Linux)
 
 if(NOT METERGATE_SYSROOT)
