@@ -1,5 +1,7 @@
-"""Small breaks of a C++ source by rules that know its tokens, not its meaning. The sources are formatted by clang-format: binary operators
-stand between blanks, template brackets do not."""
+"""Small breaks of a C++ source by rules that know its tokens, not its meaning.
+
+The sources are formatted by clang-format: binary operators stand between blanks, template brackets do not.
+"""
 import dataclasses
 import pathlib
 import re
@@ -9,7 +11,7 @@ sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "lint"))
 from type_names import NO_CODE  # noqa: E402
 
 TURNED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
-# What is printed or logged is read by people; no test is expected for each word of it. Room reserved changes speed alone.
+# What is printed or logged is read by people; no test is expected for each word of it. Reserved room is speed alone.
 TEXT = re.compile(r"\blog_?\b|\.(?:warn|info|error|debug|member|begin_object|end_object|begin_array|end_array)\(|<<|\bprint\w*\(|\bf?puts\(|\bhint\(|"
                   r"\.reserve\(|\bstatic_assert\b|\boperator\b|^\s*(?:#|using\b|template\b|return\b.*\bthrow\b)")
 NUMBER = re.compile(r"(?<![\w.'])(?:0x[0-9a-fA-F']+|\d[\d']*)(?![\w']*\.\d)(?=[a-zA-Z]*\b)(?![.\d])")

@@ -9,13 +9,16 @@ def run(*words, **options):
 
 
 class SourceCopy:
-    """What of `root` is not ignored by git, in `folder`. The build lies as deep as a preset's: ccache takes the one's objects for the other's."""
+    """A copy in `folder` of all files of `root` that git does not ignore.
+
+    Its build lies as deep as a preset's, so ccache has the objects of the one for the other.
+    """
 
     def __init__(self, root, folder):
         self.root, self.folder, self.build = root, folder, folder / "build" / "dev"
 
     def refresh(self):
-        """Makes the copy equal to the sources, whatever a run before left there; configures its build. Raises RuntimeError."""
+        """Makes the copy equal to the sources again and configures its build. Raises RuntimeError."""
         listed = run("git", "-C", self.root, "ls-files", "--cached", "--others", "--exclude-standard").stdout.split("\n")
         names = {name for name in listed if name and (self.root / name).is_file()}
         for name in names:
