@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -39,7 +38,30 @@ struct BusSettings {
   Millis gap{0};         ///< silence beyond t3.5
 };
 
+inline bool is_serial(const BusSettings& s) { return std::holds_alternative<SerialSettings>(s.port); }
+/// Frames with unit and check sum, on a line or a socket.
+inline bool is_rtu(const BusSettings& s) { return is_serial(s) || std::get<TcpSettings>(s.port).rtu; }
+
+/// Of one character on the wire.
+inline Nanos char_time(const SerialSettings& s) {
+  const int bits = 1 + 8 + (s.parity == 'N' ? 0 : 1) + s.stop_bits;
+  return s.baud > 0 ? Nanos{std::chrono::seconds(bits)} / s.baud : Nanos{0};
+}
+
+/// The silence that ends a frame, t3.5: 3.5 characters, above 19200 baud 1.75 ms (Modbus over serial line V1.02,
+/// 2.5.1.1).
+inline Nanos frame_gap(const SerialSettings& s) {
+  return s.baud > 19200 ? Nanos{std::chrono::microseconds(1750)} : char_time(s) * 7 / 2;
+}
+
 enum class Table { kCoil, kDiscrete, kInput, kHolding };
+
+inline bool is_bits(Table table) { return table == Table::kCoil || table == Table::kDiscrete; }
+
+// What an address and the answer to one request can carry (Modbus Application Protocol V1.1b3, 4.4 and 6.1 to 6.4).
+constexpr int kAddresses = 65536;
+constexpr int kMostBits = 2000, kMostRegisters = 125;
+inline int most_per_request(Table table) { return is_bits(table) ? kMostBits : kMostRegisters; }
 
 /// Registers (or bits) that one request reads.
 struct Block {
@@ -62,11 +84,11 @@ struct Write {
 /// to "255").
 struct Target {
   std::string address;
-  std::optional<Millis> timeout;  ///< instead of the bus's
-  Millis gap{0};                  ///< at least so long after the last byte on the bus, beyond t3.5
-  int max_registers = 125;        ///< never asked for more, not even by a guard read
-  /// The read is made once more with the full timeout if this one is not answered: it may be given up after what was
-  /// learned of this meter (Turnaround::deadline).
+  std::optional<Millis> timeout;       ///< instead of the bus's
+  Millis gap{0};                       ///< at least so long after the last byte on the bus, beyond t3.5
+  int max_registers = kMostRegisters;  ///< never asked for more, not even by a guard read
+  /// If this read is not answered, the caller asks once more with the full timeout. So this one may be given up
+  /// earlier, after what was learned of this meter (Turnaround::deadline).
   bool asked_again = false;
 };
 
@@ -76,8 +98,8 @@ struct WriteOutcome {
   bool sent = false;  ///< at least one byte may have reached the wire
 };
 
-/// From the end of a meter's request to the begin of its answer, of reads: what the wire takes is taken off, on a
-/// socket nothing.
+/// From the end of a read request to the first byte of its answer. The wire time is subtracted; on a socket there is
+/// none.
 struct Turnaround {
   Micros usual{0};
   Micros slowest{0};   ///< of the last 24 h
@@ -89,7 +111,7 @@ struct BusCounters {
   std::int64_t requests = 0, answers = 0, timeouts = 0, crc = 0, garbled = 0, exceptions = 0, bus_down = 0;
   std::int64_t guards = 0;          ///< guard reads sent after an unanswered request
   std::int64_t late_bytes = 0;      ///< bytes thrown away because they answered nothing that was asked
-  std::int64_t late_frames = 0;     ///< answers to earlier questions of ours, among them
+  std::int64_t late_frames = 0;     ///< answers to earlier requests of ours, among them
   std::int64_t foreign_frames = 0;  ///< requests of a second master and what it is answered, among them
   std::int64_t opened = 0;          ///< times the port was opened
   std::int64_t busy_us = 0;         ///< time spent inside transactions, silence included
@@ -98,11 +120,11 @@ struct BusCounters {
 /// One line or endpoint with one master: one transaction at a time, every call bounded. Owned by its thread, but for
 /// counters().
 ///
-/// Modbus RTU carries no transaction number, so an answer that comes late fits the next question of the same shape. The
-/// implementation therefore remembers which requests a meter left unanswered, and asks nothing of that shape again
-/// before an answer of another shape (a guard read, whose values are thrown away) has shown that the meter is past
-/// them. On RTU the questions of a second master that are heard are remembered too; an answer that one of them came
-/// before is thrown away. (What a transceiver lets hear of our own sending is passed over, and is nobody's question.)
+/// Modbus RTU carries no transaction number, so an answer that comes late fits the next request of the same shape. The
+/// implementation therefore remembers which requests a meter left unanswered, and sends nothing of that shape again
+/// before an answer of another shape (to a guard read, whose values are thrown away) has shown that the meter is past
+/// them. On RTU it also remembers the requests of a second master that it hears; an answer behind one of them is thrown
+/// away. (Where a transceiver echoes what we send, the echo is passed over; it is nobody's request.)
 class Bus {
  public:
   virtual ~Bus() = default;
@@ -123,7 +145,7 @@ class Bus {
   /// At most one write request ever leaves; echo compared; never sent to the broadcast address.
   virtual WriteOutcome write(const Target& target, const Write& write) = 0;
 
-  /// Between requests: closes a connection that was not used for idle_close. When to be called again; max: no need.
+  /// Between requests: closes a connection that was not used for idle_close. Returns when to call it again; max: never.
   virtual MonoTime idle() { return MonoTime::max(); }
 
   /// What was learned of a meter, once it has answered.
@@ -132,13 +154,5 @@ class Bus {
   /// From any thread.
   virtual BusCounters counters() const = 0;
 };
-
-/// Modbus RTU on a serial line, Modbus TCP, or RTU over TCP. The clock outlives the bus. Does not open. The process
-/// must ignore SIGPIPE. open() on a serial line sets the calling thread's timer slack to 1 ns.
-std::unique_ptr<Bus> make_modbus_bus(const BusSettings& settings, const Clock& clock);
-
-/// How long a request and its answer take on the wire, without the meter's own delay; zero for sockets. t3.5 included
-/// once.
-Micros wire_time(const BusSettings& settings, const Block& block);
 
 }  // namespace metergate

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "drivers/modbus/wire_time.h"
+
 namespace metergate {
 
 namespace {

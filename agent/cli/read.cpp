@@ -5,6 +5,7 @@
 #include "agent/cli/read_meter.h"
 #include "agent/cli/read_print.h"
 #include "agent/cli/subcommands.h"
+#include "drivers/modbus/make_bus.h"
 
 namespace metergate {
 

@@ -7,6 +7,7 @@
 #include "agent/cli/read_line.h"
 #include "agent/cli/read_meter.h"
 #include "agent/cli/table.h"
+#include "drivers/modbus/wire_time.h"
 
 namespace metergate {
 

@@ -111,7 +111,7 @@ void print_registers(const RawRead& read, const Result<Words>& words, bool json,
   if (!words) return;
   out << where(read.bus, read.meter) << ", " << describe_block(read.block) << ", " << rfc3339(read.stamp.at) << ", "
       << milliseconds(read.took) << " ms\n";
-  const bool bits = read.block.table == Table::kCoil || read.block.table == Table::kDiscrete;
+  const bool bits = is_bits(read.block.table);
   TextTable table(bits ? std::vector<std::string>{"ADDRESS", "VALUE"}
                        : std::vector<std::string>{"ADDRESS", "HEX", "UNSIGNED", "SIGNED"},
                   {0, 1, 2, 3});

@@ -9,6 +9,7 @@
 #include "agent/cli/scan_plan.h"
 #include "agent/cli/subcommands.h"
 #include "agent/config/bus_text.h"
+#include "drivers/modbus/make_bus.h"
 
 namespace metergate {
 

@@ -5,6 +5,7 @@
 
 #include "agent/config/bus_text.h"
 #include "agent/config/scan_values.h"
+#include "drivers/modbus/wire_time.h"
 
 namespace metergate {
 

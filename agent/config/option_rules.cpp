@@ -14,9 +14,6 @@ using Refusal = std::optional<UsageError>;
 using Command = Invocation::Command;
 
 constexpr std::size_t kMostBuses = 256;
-constexpr int kMostRegisters = 125;
-constexpr int kMostBits = 2000;
-constexpr int kAddresses = 65536;
 
 UsageError wrong(const std::string& message) { return UsageError{message, kWrongFlags}; }
 
@@ -110,8 +107,7 @@ Refusal check_table(OptionSources& sources) {
   if (sources.given("profile"))
     return wrong("--profile and --table do not go together: one reads points, the other raw registers");
   if (!sources.given("address")) return wrong("--table needs --address; such as --table holding --address 0 --count 2");
-  const bool bits = *invocation.table == Table::kCoil || *invocation.table == Table::kDiscrete;
-  const int most = bits ? kMostBits : kMostRegisters;
+  const int most = most_per_request(*invocation.table);
   if (invocation.repeat > most || invocation.address + invocation.repeat > kAddresses) {
     return wrong("--count: '" + std::to_string(invocation.repeat) + "' is not from 1 to " +
                  std::to_string(std::min(most, kAddresses - invocation.address)) +

@@ -168,8 +168,7 @@ class SiteBuilder {
     meter.cost = plan_cost(bus.spec.settings, meter.target.gap, meter.target.max_registers,
                            assumed_turnaround(bus.spec.settings));
     for (const Point& point : meter.profile->points) {
-      const bool bits = point.table == Table::kCoil || point.table == Table::kDiscrete;
-      if (bits || point.registers <= meter.target.max_registers) continue;
+      if (is_bits(point.table) || point.registers <= meter.target.max_registers) continue;
       return wrong(spec.place, "max-registers: '" + std::to_string(meter.target.max_registers) + "' is less than the " +
                                    std::to_string(point.registers) + " registers of " + quoted(point.name) +
                                    ", which one request has to read");

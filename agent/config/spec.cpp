@@ -196,7 +196,7 @@ Result<MeterAndPoll> parse_meter(const Fields& fields, const Place& place) {
   std::optional<Millis> gap;
   reader.duration("gap", Millis{0}, seconds(10), gap);
   meter.gap = gap.value_or(Millis{0});
-  reader.integer("max-registers", 1, 125, meter.max_registers);
+  reader.integer("max-registers", 1, kMostRegisters, meter.max_registers);
   if (reader.text("every")) {
     PollSpec poll;
     poll.meter = meter.id;

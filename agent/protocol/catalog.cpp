@@ -1,23 +1,14 @@
 #include "agent/protocol/catalog.h"
 
-#include <cstdint>
 #include <set>
 
+#include "agent/base/hash.h"
 #include "agent/base/json.h"
 #include "agent/base/text.h"
 
 namespace metergate {
 
 namespace {
-
-std::string hash_of(std::string_view text) {  // FNV-1a, 32 bits
-  std::uint32_t h = 2166136261u;
-  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 16777619u;
-  static const char* const hex = "0123456789abcdef";
-  std::string out;
-  for (int shift = 28; shift >= 0; shift -= 4) out += hex[(h >> shift) & 15u];
-  return out;
-}
 
 const char* kind_name(PointKind kind) {
   switch (kind) {
@@ -87,7 +78,7 @@ Catalog make_catalog(const std::string& gateway, const std::string& version, con
   json.end_array();
   const std::string content = json.take();
   Catalog catalog;
-  catalog.hash = hash_of(gateway + version + content);
+  catalog.hash = fnv1a_hex(gateway + version + content);
   json.member("version", version).member("catalog", catalog.hash).raw(content);
   catalog.members = json.take();
   return catalog;

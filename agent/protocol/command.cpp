@@ -72,16 +72,15 @@ Result<Block> read_registers(const Json& json) {
   const auto* const table =
       std::find_if(kTables.begin(), kTables.end(), [&](const auto& t) { return name->as_text() == t.first; });
   if (table == kTables.end()) return invalid("table of registers must be coil, discrete, input or holding");
-  const bool bits = table->second == Table::kCoil || table->second == Table::kDiscrete;
-  const auto first = address->as_integer(0, 65'535);
+  const auto first = address->as_integer(0, kAddresses - 1);
   if (!first) return invalid("address of registers must be a whole number from 0 to 65535");
-  // Modbus Application Protocol V1.1b3, 6.1 to 6.4: what fits the answer to one request.
-  const auto many = count->as_integer(1, bits ? 2000 : 125);
+  const int most = most_per_request(table->second);
+  const auto many = count->as_integer(1, most);
   if (!many) {
-    return invalid(std::string("count of registers must be a whole number from 1 to ") +
-                   (bits ? "2000 for " : "125 for ") + table->first);
+    return invalid("count of registers must be a whole number from 1 to " + std::to_string(most) + " for " +
+                   table->first);
   }
-  if (*first + *many > 65'536)
+  if (*first + *many > kAddresses)
     return invalid("registers must end at 65535 or before: address + count is at most 65536");
   return Block{table->second, static_cast<std::uint16_t>(*first), static_cast<std::uint16_t>(*many)};
 }

@@ -11,6 +11,7 @@
 #include "agent/base/text.h"
 #include "agent/config/bus_text.h"
 #include "agent/uplink/tls_peer.h"
+#include "drivers/modbus/make_bus.h"
 
 namespace metergate {
 

@@ -1,3 +1,5 @@
+#include "drivers/modbus/libmodbus_link.h"
+
 #include <modbus.h>
 #include <sys/select.h>
 
@@ -5,9 +7,6 @@
 #include <array>
 #include <cerrno>
 
-#include "drivers/bus.h"
-#include "drivers/modbus/modbus_bus.h"
-#include "drivers/modbus/modbus_link.h"
 #include "drivers/modbus/rtu_frames.h"
 #include "drivers/port/port.h"
 
@@ -167,8 +166,8 @@ Result<ModbusLink::Frame> LibmodbusLink::receive_tcp(MonoTime deadline) {
 
 }  // namespace
 
-std::unique_ptr<Bus> make_modbus_bus(const BusSettings& settings, const Clock& clock) {
-  return std::make_unique<ModbusBus>(settings, std::make_unique<LibmodbusLink>(settings, clock), clock);
+std::unique_ptr<ModbusLink> make_libmodbus_link(const BusSettings& settings, const Clock& clock) {
+  return std::make_unique<LibmodbusLink>(settings, clock);
 }
 
 }  // namespace metergate

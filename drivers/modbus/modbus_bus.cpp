@@ -5,46 +5,20 @@
 
 #include "agent/base/text.h"
 #include "drivers/modbus/rtu_frames.h"
-#include "drivers/port/serial_port.h"
+#include "drivers/modbus/wire_time.h"
 
 namespace metergate {
 
 namespace {
 
-constexpr std::size_t kRtuOverhead = 3;                  // unit and check sum
 constexpr Nanos kSlack = std::chrono::milliseconds(20);  // drivers, USB adapters, scheduling
-constexpr std::uint8_t kFirstWrite = 5;                  // function
 constexpr int kBroadcast = 0, kLowestOwnUnit = 1, kHighestUnit = 247, kHighestTcpUnit = 255;
 
-/// What a request and its answer take on the wire.
-Nanos chars(const BusSettings& settings, const Request& request, std::size_t answer_pdu) {
-  const auto* const serial = std::get_if<SerialSettings>(&settings.port);
-  if (serial == nullptr) return Nanos{0};
-  return char_time(*serial) * (kRtuOverhead + request.pdu.size() + kRtuOverhead + answer_pdu);
-}
-
-Nanos on_wire(const BusSettings& settings, const Request& request) {
-  const auto* const serial = std::get_if<SerialSettings>(&settings.port);
-  if (serial == nullptr) return Nanos{0};
-  return chars(settings, request, request.shape.answer_size) + frame_gap(*serial);
-}
-
 constexpr const char* kNotAsked = "not asked, the answer to another request may still come";
-
-bool is_write(const Request& request) { return request.shape.function >= kFirstWrite; }
 
 bool is_answered(const Result<Bytes>& answer) { return answer || answer.error().code == Errc::kException; }
 
 }  // namespace
-
-bool is_serial(const BusSettings& settings) { return std::holds_alternative<SerialSettings>(settings.port); }
-
-bool is_rtu(const BusSettings& settings) { return is_serial(settings) || std::get<TcpSettings>(settings.port).rtu; }
-
-Micros wire_time(const BusSettings& settings, const Block& block) {
-  const Result<Request> request = to_request(block);
-  return std::chrono::duration_cast<Micros>(request ? on_wire(settings, *request) : Nanos{0});
-}
 
 /// Adds the time of a scope to the time that the bus was busy.
 class ModbusBus::Busy {
@@ -114,17 +88,17 @@ Status ModbusBus::settle(Nanos gap) {
   return silent;
 }
 
-/// A frame that was not asked for now: an answer to an earlier question, or a second master's question, whose answer's
-/// shape is returned.
+/// A frame that was not asked for now: an answer to an earlier request, or a second master's request; then the shape of
+/// the answer to that is returned.
 std::optional<Shape> ModbusBus::hear(const ModbusLink::Frame& frame) {
-  const Unanswered::Of whose = unanswered_[frame.unit].heard(frame.pdu);
-  if (whose == Unanswered::Of::kOwn) times_[frame.unit].late(clock_.mono());
-  ++(whose == Unanswered::Of::kOwn ? counters_.late_frames : counters_.foreign_frames);
-  return whose == Unanswered::Of::kNone ? asked_by(frame.pdu) : std::nullopt;
+  const UnansweredRequests::Of whose = unanswered_[frame.unit].heard(frame.pdu);
+  if (whose == UnansweredRequests::Of::kOwn) times_[frame.unit].late(clock_.mono());
+  ++(whose == UnansweredRequests::Of::kOwn ? counters_.late_frames : counters_.foreign_frames);
+  return whose == UnansweredRequests::Of::kNone ? asked_by(frame.pdu) : std::nullopt;
 }
 
-/// Whether the first frame behind a request is that request: some transceivers let hear what they send. A write of one
-/// value is answered by itself: only what reads have shown tells the one from the other.
+/// Whether the first frame after a request is that request: some transceivers echo what they send. The answer to a
+/// write of one value looks like its echo: what reads have shown before tells one from the other.
 bool ModbusBus::is_echo(const ModbusLink::Frame& frame, const Peer& peer, const Request& request) {
   const bool same = frame.unit == peer.unit && frame.pdu == request.pdu;
   if (!same || fit(request, frame.pdu.data(), frame.pdu.size()) != Fit::kAnswer) echoes_ = same;
@@ -187,20 +161,20 @@ WriteOutcome ModbusBus::write(const Target& target, const Write& write) {
   return {exchange.answer ? Status{} : exchange.answer.error(), exchange.sent};
 }
 
-/// Whether the answer to another question may be taken for the one to this; of a write its refusal too.
+/// Whether the answer to an earlier request may be taken for the one to this; for a write, an exception too.
 bool ModbusBus::is_hidden(const Peer& peer, const Request& request) {
-  const Unanswered& open = unanswered_[peer.unit];
-  return is_write(request) ? open.hides_function(request.shape) : open.hides(request.shape);
+  const UnansweredRequests& open = unanswered_[peer.unit];
+  return request.is_write() ? open.hides_function(request.shape) : open.hides(request.shape);
 }
 
 ModbusBus::Exchange ModbusBus::ask_past_others(const Peer& peer, const Request& request, const Block& near,
                                                int max_registers) {
   for (bool again = true;; again = false) {
-    const bool guarded = is_write(request) ? !unanswered_[peer.unit].empty() : is_hidden(peer, request);
+    const bool guarded = request.is_write() ? !unanswered_[peer.unit].empty() : is_hidden(peer, request);
     Status past = guarded ? pass_late_answers(peer, near, max_registers) : Status{};
     if (!past) return {behind_guard(peer, request, past.error()), false};
     Exchange exchange = ask(peer, request, false);
-    // Not sent though it could be before: in the silence that goes before it a second master was heard to ask the same.
+    // Not sent, although nothing was open before: in the silence before it a second master was heard to ask the same.
     if (exchange.sent || guarded || !again || !is_hidden(peer, request)) return exchange;
   }
 }
@@ -241,19 +215,19 @@ ModbusBus::Exchange ModbusBus::ask(const Peer& peer, const Request& request, boo
   return exchange;
 }
 
-/// Writes may take a meter far longer, and are waited for as long as `timeout` says.
+/// Of reads only: a meter may take far longer for a write, which is always given the whole timeout.
 void ModbusBus::learn(const Peer& peer, const Request& request, std::size_t answer) {
-  if (is_write(request)) return;
+  if (request.is_write()) return;
   const MonoTime now = clock_.mono();
-  const Nanos took = std::max(Nanos{0}, now - asked_ - chars(settings_, request, answer));
+  const Nanos took = std::max(Nanos{0}, now - asked_ - frames_time(settings_, request, answer));
   times_[peer.unit].answered(std::chrono::duration_cast<Micros>(took), now);
 }
 
 Result<Bytes> ModbusBus::await(const Peer& peer, const Request& request, bool is_guard) {
   const Nanos slack = is_serial(settings_) ? kSlack : Nanos{0};
-  const MonoTime deadline = clock_.mono() + peer.timeout + on_wire(settings_, request) + slack;
+  const MonoTime deadline = clock_.mono() + peer.timeout + wire_time(settings_, request) + slack;
   std::string strangers;
-  bool disturbed = false;  // by a second master's question
+  bool disturbed = false;  // by a second master's request
   for (bool first = true;; first = false) {
     const Result<ModbusLink::Frame> frame = link_->receive(peer.unit, request.shape, deadline);
     if (!frame) {
@@ -265,7 +239,7 @@ Result<Bytes> ModbusBus::await(const Peer& peer, const Request& request, bool is
     }
     const Bytes& pdu = frame->pdu;
     if (first && is_rtu(settings_) && is_echo(*frame, peer, request)) continue;
-    Unanswered& open = unanswered_[peer.unit];
+    UnansweredRequests& open = unanswered_[peer.unit];
     const bool ours = frame->unit == peer.unit && !pdu.empty() && !disturbed;
     const Fit how = ours ? fit(request, pdu.data(), pdu.size()) : Fit::kNone;
     const bool certain = how != Fit::kNone && open.take(request.shape, how);

@@ -6,20 +6,17 @@
 #include <string>
 
 #include "drivers/bus.h"
-#include "drivers/modbus/answer_times.h"
 #include "drivers/modbus/modbus_link.h"
 #include "drivers/modbus/pdu.h"
-#include "drivers/modbus/unanswered.h"
+#include "drivers/modbus/response_times.h"
+#include "drivers/modbus/unanswered_requests.h"
 
 namespace metergate {
 
-bool is_serial(const BusSettings& settings);
-bool is_rtu(const BusSettings& settings);  ///< frames with unit and check sum, on a line or a socket
-
-/// The Bus over any link: who is asked when, what an answer is taken for, what is counted.
+/// The Bus over any link: what is asked when, which request an answer belongs to, what is counted.
 ///
-/// On RTU a frame that does not fit is passed over and the answer waited for until the deadline. On Modbus TCP any
-/// failure but an exception closes the connection, and so ends what was owed on it; the next request connects again.
+/// On RTU a frame that does not fit is passed over, and the answer is waited for until the deadline. On Modbus TCP any
+/// failure but an exception closes the connection, so that no late answer can come; the next request connects again.
 class ModbusBus : public Bus {
  public:
   ModbusBus(BusSettings settings, std::unique_ptr<ModbusLink> link, const Clock& clock);
@@ -57,7 +54,7 @@ class ModbusBus : public Bus {
   std::optional<Shape> hear(const ModbusLink::Frame& frame);
   bool is_echo(const ModbusLink::Frame& frame, const Peer& peer, const Request& request);
   bool is_hidden(const Peer& peer, const Request& request);
-  /// After a guard where one is due; nothing is sent where even that leaves an answer that could be another's.
+  /// Asks a guard first where one is due. Sends nothing where the answer could still be another request's after that.
   Exchange ask_past_others(const Peer& peer, const Request& request, const Block& near, int max_registers);
   Status pass_late_answers(const Peer& peer, const Block& near, int max_registers);
   Exchange ask(const Peer& peer, const Request& request, bool is_guard);
@@ -73,9 +70,9 @@ class ModbusBus : public Bus {
   bool open_ = false;
   bool echoes_ = false;  // what is sent is heard too
   MonoTime last_use_{};
-  MonoTime asked_{};                      // when the last request was sent
-  std::map<int, Unanswered> unanswered_;  // by unit
-  std::map<int, AnswerTimes> times_;      // by unit
+  MonoTime asked_{};                              // when the last request was sent
+  std::map<int, UnansweredRequests> unanswered_;  // by unit
+  std::map<int, ResponseTimes> times_;            // by unit
   Counters counters_;
 };
 

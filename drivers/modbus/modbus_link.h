@@ -21,7 +21,7 @@ class ModbusLink {
   virtual bool is_open() const = 0;
   virtual std::string name() const = 0;
 
-  /// Before each request; as Port::settle, and what was heard since the last answer and not told goes to `strays` too.
+  /// Before each request; as Port::settle. What was heard since the last answer goes to `strays` too.
   virtual Status settle(Nanos gap, Bytes* strays) = 0;
 
   struct Sent {
@@ -32,10 +32,10 @@ class ModbusLink {
 
   struct Frame {
     int unit = 0;
-    Bytes pdu;  ///< at least one byte; of Modbus TCP: none where it answers another request than the last one
+    Bytes pdu;  ///< at least one byte; none for a Modbus TCP frame that does not answer the last request
   };
-  /// The next frame, on RTU of whomever; `unit` and `shape` are the answer's that is waited for. Errors: kTimeout,
-  /// kCrc, kGarbled, kBusDown.
+  /// The next frame, on RTU of any unit; `unit` and `shape` are those of the awaited answer. Errors: kTimeout, kCrc,
+  /// kGarbled, kBusDown.
   virtual Result<Frame> receive(int unit, const Shape& shape, MonoTime deadline) = 0;
 };
 

@@ -6,10 +6,9 @@ namespace metergate {
 
 namespace {
 
-constexpr std::size_t kAddresses = 65536;
-constexpr int kMaxReadBits = 2000, kMaxReadRegisters = 125, kMaxWriteBits = 1968, kMaxWriteRegisters = 123;
-constexpr std::size_t kReadHeader = 2;   // function, byte count
-constexpr std::size_t kWriteAnswer = 5;  // function, address, value or count
+constexpr int kMostWrittenBits = 1968, kMostWrittenRegisters = 123;  // 6.11, 6.12
+constexpr std::size_t kReadHeader = 2;                               // function, byte count
+constexpr std::size_t kWriteAnswer = 5;                              // function, address, value or count
 constexpr std::size_t kExceptionSize = 2;
 constexpr std::uint8_t kExceptionBit = 0x80;
 constexpr std::uint8_t kFirstWrite = 5;
@@ -59,8 +58,7 @@ void put_bits(std::vector<std::uint8_t>& to, const Words& values) {
 
 }  // namespace
 
-bool is_bits(Table table) { return table == Table::kCoil || table == Table::kDiscrete; }
-int most_per_request(Table table) { return is_bits(table) ? kMaxReadBits : kMaxReadRegisters; }
+bool Request::is_write() const { return shape.function >= kFirstWrite; }
 
 Shape shape_of(const Block& block) {
   const std::size_t data = is_bits(block.table) ? bytes_for_bits(block.count) : 2 * std::size_t{block.count};
@@ -73,7 +71,7 @@ Result<Request> to_request(const Block& block) {
   if (block.count < 1 || block.count > most_per_request(block.table)) {
     return Error{Errc::kInvalid, text + ": 1 to " + std::to_string(most_per_request(block.table)) + " fit one request"};
   }
-  if (std::size_t{block.address} + block.count > kAddresses) return Error{Errc::kInvalid, text + ": ends beyond 65535"};
+  if (block.address + block.count > kAddresses) return Error{Errc::kInvalid, text + ": ends beyond 65535"};
   Request out{{function_of(block.table)}, shape_of(block), text};
   put16(out.pdu, block.address);
   put16(out.pdu, block.count);
@@ -85,13 +83,13 @@ Result<Request> to_request(const Write& write) {
   const bool coils = write.form == Form::kCoil || write.form == Form::kCoils;
   const bool single = write.form == Form::kCoil || write.form == Form::kRegister;
   const std::size_t count = write.values.size();
-  const std::size_t most = single ? 1 : static_cast<std::size_t>(coils ? kMaxWriteBits : kMaxWriteRegisters);
+  const std::size_t most = single ? 1 : static_cast<std::size_t>(coils ? kMostWrittenBits : kMostWrittenRegisters);
   const std::string text = std::string("write of ") + word_of(coils ? Table::kCoil : Table::kHolding) + " " +
                            std::to_string(write.address) + ", " + std::to_string(count) + " values";
   if (count < 1 || count > most) {
     return Error{Errc::kInvalid, text + ": 1 to " + std::to_string(most) + " fit one request"};
   }
-  if (write.address + count > kAddresses) return Error{Errc::kInvalid, text + ": ends beyond 65535"};
+  if (write.address + count > std::size_t{kAddresses}) return Error{Errc::kInvalid, text + ": ends beyond 65535"};
   const auto is_bit = [](std::uint16_t v) { return v <= 1; };
   if (coils && !std::all_of(write.values.begin(), write.values.end(), is_bit)) {
     return Error{Errc::kInvalid, text + ": a coil is 0 or 1"};

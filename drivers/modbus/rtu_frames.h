@@ -11,7 +11,7 @@ namespace metergate {
 /// Unit, PDU and check sum, as they go over a serial line (Modbus over serial line V1.02, 2.5.1 and 6.2.2).
 Bytes rtu_frame(int unit, const Bytes& pdu);
 
-/// The frames in bytes behind which nothing more comes, requests and answers of all units; what is none is skipped.
+/// The frames in these bytes, which are all that came: requests and answers of all units. Anything else is skipped.
 std::vector<ModbusLink::Frame> frames_in(const Bytes& bytes);
 
 /// Cuts what is heard on a line into frames. Not by silence, which adapters and serial servers blur, but by the lengths
@@ -22,11 +22,11 @@ class RtuReceiver {
   using Read = std::function<Result<std::size_t>(std::uint8_t* to, std::size_t size, MonoTime deadline)>;
   explicit RtuReceiver(Read read) : read_(std::move(read)) {}
 
-  /// The next frame, whosever it is; `unit` and `shape` are the answer's that is waited for: where the same bytes can
-  /// be the beginning of it and of something shorter, the rest is waited for. Errors: as Port::read; kCrc: what comes
-  /// is no frame; kGarbled: it broke off.
+  /// The next frame of any unit. `unit` and `shape` are those of the awaited answer: where the same bytes may be its
+  /// beginning or something shorter, the rest is waited for. Errors: as Port::read; kCrc: what came is no frame;
+  /// kGarbled: it broke off.
   Result<ModbusLink::Frame> receive(int unit, const Shape& shape, MonoTime deadline);
-  /// What was heard and is no frame yet; it is forgotten.
+  /// Takes out what was heard and is no frame yet.
   Bytes take_rest();
 
  private:

@@ -17,8 +17,6 @@ namespace metergate {
 
 namespace {
 
-constexpr int kHighestBaudWithCharGap = 19200;
-constexpr Nanos kFixedGap = std::chrono::microseconds(1750);
 constexpr Nanos kDrainStep = std::chrono::microseconds(100);
 constexpr int kDrainSteps = 50;
 constexpr unsigned kFirstPtySlaveMajor = 136, kLastPtySlaveMajor = 143;  // Linux, admin-guide/devices.txt
@@ -72,13 +70,6 @@ void ask_for_low_latency(int fd) {
 }
 
 }  // namespace
-
-Nanos char_time(const SerialSettings& s) {
-  const int bits = 1 + 8 + (s.parity == 'N' ? 0 : 1) + s.stop_bits;
-  return s.baud > 0 ? Nanos{std::chrono::seconds(bits)} / s.baud : Nanos{0};
-}
-
-Nanos frame_gap(const SerialSettings& s) { return s.baud > kHighestBaudWithCharGap ? kFixedGap : char_time(s) * 7 / 2; }
 
 Error SerialPort::refused(const std::string& what) const { return {Errc::kInvalid, settings_.device + ": " + what}; }
 

@@ -4,10 +4,6 @@
 
 namespace metergate {
 
-Nanos char_time(const SerialSettings& settings);
-/// 3.5 characters, 1.75 ms above 19200 baud (Modbus over serial line V1.02, 2.5.1.1).
-Nanos frame_gap(const SerialSettings& settings);
-
 /// A serial device, opened for this process alone: flock(2) against other instances, TIOCEXCL against other programs.
 ///
 /// open() also asks the driver to hand bytes over without delay (FTDI chips wait 16 ms by default), and sets the

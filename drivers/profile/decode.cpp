@@ -4,8 +4,8 @@
 
 #include "agent/base/text.h"
 #include "drivers/profile/point_text.h"
-#include "drivers/profile/profile_words.h"
-#include "drivers/profile/raw.h"
+#include "drivers/profile/profile_tokens.h"
+#include "drivers/profile/register_codec.h"
 
 namespace metergate {
 
@@ -88,7 +88,8 @@ Result<Number> number_of_point(const Profile& profile, const Point& point, const
 Result<Decoded> decode_text(const Point& point, const RegisterImage& image) {
   const auto words = words_of(point, image);
   if (!words) return words.error();
-  if (point.type == PointType::kString) return Decoded{{Value::Form::kText, shown(bytes_of(point, *words)), {}}, {}};
+  if (point.type == PointType::kString)
+    return Decoded{{Value::Form::kText, printable_text(bytes_of(point, *words)), {}}, {}};
   if (pattern_bits(point) <= 64 && not_available(point, pattern_of(point, *words))) return Decoded{};
   auto time = time_text(point.time_form, bytes_of(point, *words));
   if (!time) return Error{Errc::kInvalid, "bad_time"};

@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "drivers/profile/decode.h"
-#include "drivers/profile/profile_words.h"
-#include "drivers/profile/raw.h"
+#include "drivers/profile/profile_tokens.h"
+#include "drivers/profile/register_codec.h"
 
 namespace metergate {
 

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "drivers/profile/profile.h"
-#include "drivers/profile/profile_words.h"
+#include "drivers/profile/profile_tokens.h"
 
 namespace metergate {
 

@@ -2,7 +2,7 @@
 
 #include "drivers/profile/key_setters.h"
 #include "drivers/profile/profile_line.h"
-#include "drivers/profile/raw.h"
+#include "drivers/profile/register_codec.h"
 
 // The keys that say which bits are the value.
 
@@ -10,11 +10,9 @@ namespace metergate {
 
 namespace {
 
-constexpr int kMostRegisters = 125;  // of one read: Modbus Application Protocol V1.1b3, 6.3
-
-constexpr std::array<Word<TimeForm>, 3> kForms{
+constexpr std::array<Keyword<TimeForm>, 3> kForms{
     {{"unix", TimeForm::kUnix}, {"ymdhms", TimeForm::kYmdhms}, {"bcd", TimeForm::kBcd}}};
-constexpr std::array<Word<bool>, 2> kHalves{{{"high", true}, {"low", false}}};
+constexpr std::array<Keyword<bool>, 2> kHalves{{{"high", true}, {"low", false}}};
 
 }  // namespace
 
@@ -50,11 +48,11 @@ Status set_bits(const std::string& text, Point* point) {
   const auto width = number_within(parts[1], 1, 16 - *first, "the number of bits from " + parts[0]);
   if (!width) return width.error();
   point->bit_width = *width;
-  if (point->table != Table::kCoil && point->table != Table::kDiscrete) {
+  if (!is_bits(point->table)) {
     point->bit_first = *first;
     return {};
   }
-  if (point->addresses.front() + *first > 65535) return wrong(text, "reaches beyond the last address, 65535");
+  if (point->addresses.front() + *first >= kAddresses) return wrong(text, "reaches beyond the last address, 65535");
   point->addresses.front() = static_cast<std::uint16_t>(point->addresses.front() + *first);
   point->registers = *width;
   return {};
@@ -90,7 +88,7 @@ Status set_parts(const std::string& text, Point* point) {
   }
   std::vector<std::uint16_t> addresses;
   for (const std::string& part : texts) {
-    const auto address = number_within(part, 0, 65535, "the address of a part");
+    const auto address = number_within(part, 0, kAddresses - 1, "the address of a part");
     if (!address) return address.error();
     addresses.push_back(static_cast<std::uint16_t>(*address));
   }

@@ -8,8 +8,6 @@ namespace metergate {
 
 namespace {
 
-constexpr int kMostBits = 2000;  // of one read: Modbus Application Protocol V1.1b3, 6.1
-
 /// Registers or bits from `first` to before `end`.
 struct Span {
   int first = 0;
@@ -17,8 +15,6 @@ struct Span {
   int size() const { return end - first; }
   bool operator<(const Span& o) const { return first != o.first ? first < o.first : end < o.end; }
 };
-
-bool holds_bits(Table table) { return table == Table::kCoil || table == Table::kDiscrete; }
 
 std::vector<Span> spans_of(const Point& point) {
   std::vector<Span> spans;
@@ -45,7 +41,7 @@ class TablePlan {
  public:
   TablePlan(const Profile& profile, Table table, const PlanCost& cost, const std::vector<Block>& refused)
       : table_(table),
-        limit_(holds_bits(table) ? kMostBits : std::min(profile.max_registers, cost.max_registers)),
+        limit_(is_bits(table) ? kMostBits : std::min(profile.max_registers, cost.max_registers)),
         hole_(profile.hole.value_or(std::numeric_limits<int>::max())),
         request_(cost.request_registers) {
     for (const Block& block : refused) {
@@ -81,7 +77,7 @@ class TablePlan {
         end = std::max(end, units[m].end);
         const int length = end - units[m].first;
         if (length > limit_ && m + 1 < n) break;
-        const double cost = best[m].cost + request_ + (holds_bits(table_) ? length / 16.0 : length);
+        const double cost = best[m].cost + request_ + (is_bits(table_) ? length / 16.0 : length);
         const int reads = best[m].reads + 1;
         if (cost < found.cost || (cost <= found.cost && reads < found.reads)) found = {cost, reads, m, end};
       }

@@ -8,7 +8,7 @@ namespace metergate {
 
 /// What decides whether reading over a hole is cheaper than a second request.
 struct PlanCost {
-  int max_registers = 125;  ///< of the meter, already lowered by --meter's max-registers
+  int max_registers = kMostRegisters;  ///< of the meter, already lowered by --meter's max-registers
   /// What one more request costs, in registers' wire time: (13 Tc + turnaround + t3.5) / 2 Tc.
   /// 0: never over what was not asked for.
   double request_registers = 26;

@@ -92,7 +92,7 @@ Status check_together(const KeyValues& keys, const Point& point) {
 Status apply_keys(const KeyValues& keys, Point* point) {
   if (Status known = check_known(keys); !known) return known;
   if (Status together = check_together(keys, *point); !together) return together;
-  const bool in_registers = point->table == Table::kInput || point->table == Table::kHolding;
+  const bool in_registers = !is_bits(point->table);
   for (const Key& key : kKeys) {
     const auto given = keys.find(key.name);
     if (given == keys.end()) continue;

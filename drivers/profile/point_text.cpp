@@ -52,7 +52,7 @@ std::optional<std::string> calendar_text(Fields fields) {
 
 }  // namespace
 
-std::string shown(const std::string& bytes) {
+std::string printable_text(const std::string& bytes) {
   const std::size_t first = bytes.find_first_not_of(std::string(" \0", 2));
   if (first == std::string::npos) return "";
   std::string body = bytes.substr(first, bytes.find('\0', first) - first);

@@ -95,11 +95,11 @@ class Reader {
       if (!order) return order.error();
       draft->order = *order;
     } else if (line.key == "max_registers") {
-      const auto most = number_within(line.value, 1, 125, "max_registers");
+      const auto most = number_within(line.value, 1, kMostRegisters, "max_registers");
       if (!most) return most.error();
       profile.max_registers = *most;
     } else if (line.key == "hole") {
-      const auto hole = number_within(line.value, 0, 2000, "hole");
+      const auto hole = number_within(line.value, 0, kMostBits, "hole");
       if (!hole) return hole.error();
       profile.hole = *hole;
     } else if (line.key == "pause") {

@@ -88,7 +88,7 @@ struct Identify {
 struct Profile {
   std::string name;                 ///< of its file, without .ini
   std::string title, maker, model;  ///< for people; `title` is the file's `name = ...`
-  int max_registers = 125;
+  int max_registers = kMostRegisters;
   std::optional<int> hole;  ///< registers in a row that are no point's and may be read over; nothing: what cost allows
   Millis pause{0};          ///< at least so long between the end of an answer and the next request
   std::optional<Identify> identify;
@@ -102,8 +102,9 @@ struct Profile {
 /// Gives the text of the profile that `extends` names, or nothing.
 using ProfileText = std::function<std::optional<std::string>(const std::string& name)>;
 
-/// The text of a profile, in the format that the comment in profiles/raw.ini describes. `base` and `known` (for "did
-/// you mean") serve `extends`. Errors: kInvalid with `file:line: 'offending text': what would be right`.
+/// The text of a profile, in the format that the comment in drivers/profile/models/raw.ini describes. `base` and
+/// `known` (for "did you mean") serve `extends`. Errors: kInvalid with `file:line: 'offending text': what would be
+/// right`.
 Result<Profile> parse_profile(const std::string& name, const std::string& file, std::string_view text,
                               const ProfileText& base, const std::vector<std::string>& known = {});
 

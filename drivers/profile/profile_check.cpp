@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "drivers/profile/decode.h"
-#include "drivers/profile/profile_words.h"
+#include "drivers/profile/profile_tokens.h"
 
 namespace metergate {
 
@@ -64,7 +64,7 @@ Status check_write(const Profile& profile, const Point& point) {
 }
 
 Status check_point(const Profile& profile, const Point& point) {
-  if (point.registers > profile.max_registers && point.table != Table::kCoil && point.table != Table::kDiscrete) {
+  if (point.registers > profile.max_registers && !is_bits(point.table)) {
     return wrong(point.name, "its " + std::to_string(point.registers) +
                                  " registers are more than max_registers = " + std::to_string(profile.max_registers));
   }

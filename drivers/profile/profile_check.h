@@ -16,7 +16,7 @@ struct PointFault {
 /// write.
 std::optional<PointFault> check_points(const Profile& profile);
 
-/// FNV-1a over everything that gives the values their meaning, whatever the order of points and keys.
+/// A hash over everything that gives the values their meaning, whatever the order of points and keys.
 std::string digest_of(const Profile& profile);
 
 }  // namespace metergate

@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <cstdio>
 
+#include "agent/base/hash.h"
 #include "drivers/profile/profile_check.h"
 
 namespace metergate {
@@ -67,13 +67,9 @@ std::string digest_of(const Profile& profile) {
   std::vector<std::string> points;
   for (const Point& point : profile.points) points.push_back(describe(point));
   std::sort(points.begin(), points.end());
-  std::uint32_t hash = 2166136261u;  // FNV-1a, 32 bits
-  for (const std::string& point : points) {
-    for (const char c : point) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
-  }
-  char text[9];
-  std::snprintf(text, sizeof text, "%08x", static_cast<unsigned>(hash));
-  return text;
+  std::string all;
+  for (const std::string& point : points) all += point;
+  return fnv1a_hex(all);
 }
 
 }  // namespace metergate

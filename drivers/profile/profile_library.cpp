@@ -4,7 +4,7 @@
 
 #include "drivers/profile/builtin_profiles.h"
 #include "drivers/profile/profile.h"
-#include "drivers/profile/profile_words.h"
+#include "drivers/profile/profile_tokens.h"
 
 namespace metergate {
 

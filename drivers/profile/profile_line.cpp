@@ -3,17 +3,17 @@
 #include <algorithm>
 
 #include "drivers/profile/point_keys.h"
-#include "drivers/profile/raw.h"
+#include "drivers/profile/register_codec.h"
 #include "drivers/profile/standard_names.h"
 
 namespace metergate {
 
 namespace {
 
-constexpr std::array<Word<Table>, 4> kTables{
+constexpr std::array<Keyword<Table>, 4> kTables{
     {{"coil", Table::kCoil}, {"discrete", Table::kDiscrete}, {"input", Table::kInput}, {"holding", Table::kHolding}}};
 
-constexpr std::array<Word<WordOrder>, 4> kOrders{
+constexpr std::array<Keyword<WordOrder>, 4> kOrders{
     {{"ABCD", WordOrder::kABCD}, {"CDAB", WordOrder::kCDAB}, {"BADC", WordOrder::kBADC}, {"DCBA", WordOrder::kDCBA}}};
 
 struct Type {
@@ -21,27 +21,25 @@ struct Type {
   int registers;  ///< 0: a key gives them
 };
 
-constexpr std::array<Word<Type>, 19> kTypes{{{"u16", {PointType::kU16, 1}},
-                                             {"i16", {PointType::kI16, 1}},
-                                             {"u32", {PointType::kU32, 2}},
-                                             {"i32", {PointType::kI32, 2}},
-                                             {"u48", {PointType::kU48, 3}},
-                                             {"i48", {PointType::kI48, 3}},
-                                             {"u64", {PointType::kU64, 4}},
-                                             {"i64", {PointType::kI64, 4}},
-                                             {"f32", {PointType::kF32, 2}},
-                                             {"f64", {PointType::kF64, 4}},
-                                             {"u8", {PointType::kU8, 1}},
-                                             {"i8", {PointType::kI8, 1}},
-                                             {"sm16", {PointType::kSm16, 1}},
-                                             {"sm32", {PointType::kSm32, 2}},
-                                             {"bcd", {PointType::kBcd, 0}},
-                                             {"m10k", {PointType::kM10k, 0}},
-                                             {"bits", {PointType::kBits, 1}},
-                                             {"string", {PointType::kString, 0}},
-                                             {"time", {PointType::kTime, 0}}}};
-
-bool holds_bits(Table table) { return table == Table::kCoil || table == Table::kDiscrete; }
+constexpr std::array<Keyword<Type>, 19> kTypes{{{"u16", {PointType::kU16, 1}},
+                                                {"i16", {PointType::kI16, 1}},
+                                                {"u32", {PointType::kU32, 2}},
+                                                {"i32", {PointType::kI32, 2}},
+                                                {"u48", {PointType::kU48, 3}},
+                                                {"i48", {PointType::kI48, 3}},
+                                                {"u64", {PointType::kU64, 4}},
+                                                {"i64", {PointType::kI64, 4}},
+                                                {"f32", {PointType::kF32, 2}},
+                                                {"f64", {PointType::kF64, 4}},
+                                                {"u8", {PointType::kU8, 1}},
+                                                {"i8", {PointType::kI8, 1}},
+                                                {"sm16", {PointType::kSm16, 1}},
+                                                {"sm32", {PointType::kSm32, 2}},
+                                                {"bcd", {PointType::kBcd, 0}},
+                                                {"m10k", {PointType::kM10k, 0}},
+                                                {"bits", {PointType::kBits, 1}},
+                                                {"string", {PointType::kString, 0}},
+                                                {"time", {PointType::kTime, 0}}}};
 
 bool is_text(const Point& point) { return point.type == PointType::kString || point.type == PointType::kTime; }
 
@@ -117,9 +115,9 @@ Status fill_in(const KeyValues& keys, Point* point) {
 
 Status check_room(const Point& point) {
   for (const std::uint16_t address : point.addresses) {
-    if (address + point.registers > 65536) {
+    if (address + point.registers > kAddresses) {
       return wrong(std::to_string(address), "with " + std::to_string(point.registers) +
-                                                (holds_bits(point.table) ? " bits" : " registers") +
+                                                (is_bits(point.table) ? " bits" : " registers") +
                                                 " it reaches beyond the last address, 65535");
     }
   }
@@ -134,7 +132,7 @@ Result<Point> parse_place(const std::vector<std::string>& tokens, WordOrder orde
   }
   const Result<Table> table = one_of(kTables, tokens[0], "a table");
   if (!table) return table.error();
-  const Result<int> address = number_within(tokens[1], 0, 65535, "an address");
+  const Result<int> address = number_within(tokens[1], 0, kAddresses - 1, "an address");
   if (!address) return address.error();
   const Result<Type> type = one_of(kTypes, tokens[2], "a type");
   if (!type) return type.error();
@@ -145,7 +143,7 @@ Result<Point> parse_place(const std::vector<std::string>& tokens, WordOrder orde
   point.type = type->type;
   point.registers = type->registers;
   point.order = order;
-  if (holds_bits(point.table)) {
+  if (is_bits(point.table)) {
     if (point.type != PointType::kBits && point.type != PointType::kU16) {
       return wrong(tokens[2], "a point of the " + tokens[0] + " table is bits, or u16 for one bit");
     }
@@ -159,7 +157,7 @@ Result<Point> parse_place(const std::vector<std::string>& tokens, WordOrder orde
 
 std::string type_name(PointType type) {
   const auto found =
-      std::find_if(kTypes.begin(), kTypes.end(), [&](const Word<Type>& word) { return word.meaning.type == type; });
+      std::find_if(kTypes.begin(), kTypes.end(), [&](const Keyword<Type>& word) { return word.meaning.type == type; });
   return found->name;
 }
 
@@ -195,7 +193,7 @@ Result<Identify> parse_identify(std::string_view text, WordOrder order) {
     identify.point.kind = PointKind::kText;
     identify.text = value;
     if (value.empty() || value.size() > 64) return wrong(value, "identify compares 1 to 64 characters");
-  } else if (point->registers == 0 || (point->type == PointType::kBits && !holds_bits(point->table))) {
+  } else if (point->registers == 0 || (point->type == PointType::kBits && !is_bits(point->table))) {
     return wrong((*tokens)[2], "identify takes the types that need no key");
   } else {
     const auto whole = whole_number(value);

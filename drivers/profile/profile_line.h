@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "drivers/profile/profile.h"
-#include "drivers/profile/profile_words.h"
+#include "drivers/profile/profile_tokens.h"
 
 namespace metergate {
 

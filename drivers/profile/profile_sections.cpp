@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "agent/base/utf8.h"
-#include "drivers/profile/profile_words.h"
+#include "drivers/profile/profile_tokens.h"
 
 namespace metergate {
 

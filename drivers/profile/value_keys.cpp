@@ -2,7 +2,7 @@
 
 #include "drivers/profile/key_setters.h"
 #include "drivers/profile/profile_line.h"
-#include "drivers/profile/raw.h"
+#include "drivers/profile/register_codec.h"
 
 // The keys that say what the value means.
 
@@ -26,12 +26,12 @@ Result<Decimal> decimal(const std::string& text, const std::string& what) {
   return *number;
 }
 
-constexpr std::array<Word<Ratio>, 3> kRatios{{{"ct", Ratio::kCt}, {"pt", Ratio::kPt}, {"ct*pt", Ratio::kCtPt}}};
-constexpr std::array<Word<PointKind>, 4> kKinds{{{"gauge", PointKind::kGauge},
-                                                 {"counter", PointKind::kCounter},
-                                                 {"state", PointKind::kState},
-                                                 {"text", PointKind::kText}}};
-constexpr std::array<Word<int>, 2> kSources{{{"once", 1}, {"twice", 2}}};
+constexpr std::array<Keyword<Ratio>, 3> kRatios{{{"ct", Ratio::kCt}, {"pt", Ratio::kPt}, {"ct*pt", Ratio::kCtPt}}};
+constexpr std::array<Keyword<PointKind>, 4> kKinds{{{"gauge", PointKind::kGauge},
+                                                    {"counter", PointKind::kCounter},
+                                                    {"state", PointKind::kState},
+                                                    {"text", PointKind::kText}}};
+constexpr std::array<Keyword<int>, 2> kSources{{{"once", 1}, {"twice", 2}}};
 
 }  // namespace
 

@@ -6,10 +6,10 @@ namespace metergate {
 
 namespace {
 
-constexpr std::array<Word<Write::Form>, 4> kForms{{{"coil", Write::Form::kCoil},
-                                                   {"coils", Write::Form::kCoils},
-                                                   {"register", Write::Form::kRegister},
-                                                   {"registers", Write::Form::kRegisters}}};
+constexpr std::array<Keyword<Write::Form>, 4> kForms{{{"coil", Write::Form::kCoil},
+                                                      {"coils", Write::Form::kCoils},
+                                                      {"register", Write::Form::kRegister},
+                                                      {"registers", Write::Form::kRegisters}}};
 constexpr std::size_t kMostAllowed = 100;
 
 bool writes_bits(const WriteRule& rule) { return rule.form == Write::Form::kCoil || rule.form == Write::Form::kCoils; }
@@ -32,7 +32,7 @@ Status set_write(const std::string& text, Point* point) {
 
 Status set_write_address(const std::string& text, Point* point) {
   if (!point->write) return wrong("write_address=" + text, "needs write=");
-  const auto address = number_within(text, 0, 65535, "write_address");
+  const auto address = number_within(text, 0, kAddresses - 1, "write_address");
   if (!address) return address.error();
   point->write->address = static_cast<std::uint16_t>(*address);
   return {};
@@ -88,7 +88,7 @@ Status check_write(const Point& point, bool has_address) {
     return wrong("write=register", "a value of several registers is written with write=registers");
   }
   const int count = rule.form == Write::Form::kCoils ? point.bit_width : narrow ? 1 : point.registers;
-  if (rule.address + count > 65536)
+  if (rule.address + count > kAddresses)
     return wrong(std::to_string(rule.address), "reaches beyond the last address, 65535");
   return {};
 }

@@ -3,7 +3,7 @@
 #include <csignal>
 #include <ostream>
 
-#include "drivers/bus.h"
+#include "drivers/modbus/make_bus.h"
 #include "tests/wire/late_slave.h"
 
 namespace metergate {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdarg>
 
-#include "drivers/bus.h"
+#include "drivers/modbus/make_bus.h"
 #include "drivers/port/port.h"
 #include "tests/wire/pty.h"
 

@@ -5,7 +5,7 @@
 #include <ostream>
 #include <tuple>
 
-#include "drivers/bus.h"
+#include "drivers/modbus/make_bus.h"
 #include "tests/wire/late_slave.h"
 
 namespace metergate {

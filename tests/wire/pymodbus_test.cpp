@@ -7,7 +7,7 @@
 #include <memory>
 #include <optional>
 
-#include "drivers/bus.h"
+#include "drivers/modbus/make_bus.h"
 #include "tests/wire/child.h"
 #include "tests/wire/free_port.h"
 

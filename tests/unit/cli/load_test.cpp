@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/cli/volume.h"
+#include "drivers/modbus/wire_time.h"
 #include "tests/fakes/one_bus.h"
 
 namespace metergate {

@@ -243,6 +243,37 @@ TEST_F(ModbusBusTest, NeverWritesToTheBroadcastAddress) {
   }
 }
 
+TEST_F(ModbusBusTest, AsksTheUnitsThatTheProtocolHas) {
+  EXPECT_TRUE(read(1, holding(10, 1)));
+  EXPECT_TRUE(read(247, holding(10, 1)));
+  for (const int unit : {0, 248}) EXPECT_EQ(read_error(unit, holding(10, 1)), Errc::kInvalid) << unit;
+
+  use(TcpSettings{});
+  EXPECT_TRUE(read(0, holding(10, 1)));
+  EXPECT_TRUE(read(255, holding(10, 1)));
+  EXPECT_EQ(read_error(256, holding(10, 1)), Errc::kInvalid);
+}
+
+/// An echo is a register's write and nothing else's: whatever was left open may answer in its place.
+TEST_F(ModbusBusTest, AsksAGuardBeforeAWriteOfEveryFunctionWhereAnyRequestIsOpen) {
+  for (const auto form : {Write::Form::kCoil, Write::Form::kCoils, Write::Form::kRegister, Write::Form::kRegisters}) {
+    use(rtu_over_tcp());
+    next_answers({std::nullopt});
+    read_error(1, holding(10, 4));
+
+    EXPECT_TRUE(bus_->write(unit_target(1), {form, 7, {1}}).status) << static_cast<int>(form);
+
+    EXPECT_EQ(bus_->counters().guards, 1) << static_cast<int>(form);
+  }
+}
+
+TEST_F(ModbusBusTest, LearnsNoResponseTimeFromAWriteOfAnyFunction) {
+  for (const auto form : {Write::Form::kCoil, Write::Form::kCoils, Write::Form::kRegister, Write::Form::kRegisters}) {
+    EXPECT_TRUE(bus_->write(unit_target(1), {form, 7, {1}}).status);
+    EXPECT_EQ(bus_->turnaround(unit_target(1)), std::nullopt) << static_cast<int>(form);
+  }
+}
+
 TEST_F(ModbusBusTest, AsksNoMeterForMoreThanItGivesNotEvenInAGuard) {
   Target narrow = unit_target(1);
   narrow.max_registers = 2;
@@ -289,7 +320,7 @@ class LearnedDeadlineTest : public ModbusBusTest {
   LearnedDeadlineTest() {
     target_.asked_again = true;
     target_.timeout = Millis{1000};
-    for (int i = 0; i < AnswerTimes::kEnough; ++i) EXPECT_TRUE(bus_->read(target_, holding(10, 4)));
+    for (int i = 0; i < ResponseTimes::kEnough; ++i) EXPECT_TRUE(bus_->read(target_, holding(10, 4)));
   }
   /// How long a request that is not answered is waited for.
   Nanos wait(const Target& target) {
@@ -336,7 +367,7 @@ TEST_F(LearnedDeadlineTest, LearnsFromAnAnswerThatCameTooLate) {
   EXPECT_TRUE(bus_->read(target_, holding(10, 4)));
 
   EXPECT_EQ(bus_->turnaround(target_)->slowest, Millis{450});
-  for (int i = 0; i < AnswerTimes::kEnough; ++i) EXPECT_TRUE(bus_->read(target_, holding(10, 4)));
+  for (int i = 0; i < ResponseTimes::kEnough; ++i) EXPECT_TRUE(bus_->read(target_, holding(10, 4)));
   EXPECT_EQ(wait(target_), Millis{900});
 }
 

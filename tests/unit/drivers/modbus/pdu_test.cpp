@@ -101,6 +101,15 @@ TEST(PduTest, TakesNoAnswerOfAnotherLength) {
   EXPECT_EQ(fit(request, nullptr, 0), Fit::kNone);
 }
 
+TEST(PduTest, CarriesAsMuchAsTheSpecificationLetsAFrame) {
+  EXPECT_TRUE(to_request(Block{Table::kHolding, 0, 125}));
+  EXPECT_TRUE(to_request(Block{Table::kInput, 65411, 125}));
+  EXPECT_TRUE(to_request(Block{Table::kCoil, 0, 2000}));
+  EXPECT_TRUE(to_request(Block{Table::kDiscrete, 63536, 2000}));
+  EXPECT_TRUE(to_request(Write{Form::kRegisters, 0, Words(123)}));
+  EXPECT_TRUE(to_request(Write{Form::kCoils, 0, Words(1968)}));
+}
+
 TEST(PduTest, RefusesWhatNoFrameCanCarry) {
   EXPECT_FALSE(to_request(Block{Table::kHolding, 0, 0}));
   EXPECT_FALSE(to_request(Block{Table::kHolding, 0, 126}));
@@ -110,8 +119,46 @@ TEST(PduTest, RefusesWhatNoFrameCanCarry) {
   EXPECT_FALSE(to_request(Write{Form::kRegister, 0, {}}));
   EXPECT_FALSE(to_request(Write{Form::kRegister, 0, {1, 2}}));
   EXPECT_FALSE(to_request(Write{Form::kRegisters, 0, Words(124)}));
+  EXPECT_FALSE(to_request(Write{Form::kCoils, 0, Words(1969)}));
+  EXPECT_FALSE(to_request(Write{Form::kCoils, 65535, {1, 1}}));
+  EXPECT_FALSE(to_request(Block{Table::kDiscrete, 63537, 2000}));
   EXPECT_FALSE(to_request(Write{Form::kCoil, 0, {2}}));
   EXPECT_FALSE(to_request(Write{Form::kRegisters, 65535, {1, 2}}));
+}
+
+TEST(PduTest, KnowsEveryFunctionThatWrites) {
+  for (const Form form : {Form::kCoil, Form::kCoils, Form::kRegister, Form::kRegisters}) {
+    EXPECT_TRUE(to_request(Write{form, 0, {1}})->is_write()) << static_cast<int>(form);
+  }
+  for (const Table table : {Table::kCoil, Table::kDiscrete, Table::kInput, Table::kHolding}) {
+    EXPECT_FALSE(to_request(Block{table, 0, 1})->is_write()) << static_cast<int>(table);
+  }
+}
+
+TEST(PduTest, TellsTheShapeThatAnothersRequestAsksFor) {
+  EXPECT_EQ(asked_by({1, 0, 0, 7, 208}), (Shape{1, 252}));  // 2000 bits
+  EXPECT_EQ(asked_by({2, 0, 0, 0, 9}), (Shape{2, 4}));
+  EXPECT_EQ(asked_by({3, 0, 0, 0, 125}), (Shape{3, 252}));
+  EXPECT_EQ(asked_by({4, 0, 0, 0, 1}), (Shape{4, 4}));
+  EXPECT_EQ(asked_by({5, 0, 1, 0xFF, 0}), (Shape{5, 5}));
+  EXPECT_EQ(asked_by({6, 0, 1, 0, 3}), (Shape{6, 5}));
+  EXPECT_EQ(asked_by({15, 0, 0, 0, 2, 1, 3}), (Shape{15, 5}));
+  EXPECT_EQ(asked_by({16, 0, 0, 0, 1, 2, 0, 3}), (Shape{16, 5}));
+  for (const Pdu& none : {Pdu{1, 0, 0, 7, 209}, Pdu{3, 0, 0, 0, 126}, Pdu{3, 0, 0, 0, 0}, Pdu{3, 0, 0, 0},
+                          Pdu{3, 2, 0, 3}, Pdu{3, 4, 0, 1, 0, 2}, Pdu{5, 0, 0, 0, 2, 1}, Pdu{16, 0, 0, 0, 1},
+                          Pdu{16, 0, 0, 0, 1, 2, 0}, Pdu{0x83, 2}, Pdu{7, 0, 0, 0, 1}}) {
+    EXPECT_EQ(asked_by(none), std::nullopt) << ::testing::PrintToString(none);
+  }
+}
+
+TEST(PduTest, TellsWhatMayAnswerAShape) {
+  EXPECT_TRUE(can_answer({3, 2, 0, 7}, Shape{3, 4}));
+  EXPECT_TRUE(can_answer({0x83, 2}, Shape{3, 4}));
+  EXPECT_TRUE(can_answer({5, 0, 1, 0, 0}, Shape{5, 5}));
+  EXPECT_FALSE(can_answer({3, 3, 0, 7}, Shape{3, 4}));
+  EXPECT_FALSE(can_answer({3, 4, 0, 7, 0, 8}, Shape{3, 4}));
+  EXPECT_FALSE(can_answer({4, 2, 0, 7}, Shape{3, 4}));
+  EXPECT_FALSE(can_answer({0x84, 2}, Shape{3, 4}));
 }
 
 TEST(PduTest, SaysWhatWouldBeRight) {

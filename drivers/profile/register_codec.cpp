@@ -1,4 +1,4 @@
-#include "drivers/profile/raw.h"
+#include "drivers/profile/register_codec.h"
 
 #include <algorithm>
 #include <array>
@@ -125,7 +125,7 @@ Words ordered(const Point& point, Words words) {
 
 std::uint64_t pattern_of(const Point& point, const Words& words) {
   std::uint64_t pattern = 0;
-  if (point.table == Table::kCoil || point.table == Table::kDiscrete) {
+  if (is_bits(point.table)) {
     for (std::size_t i = 0; i < words.size(); ++i) pattern |= std::uint64_t{words[i] != 0} << i;
     return pattern;
   }

@@ -1,4 +1,4 @@
-#include "drivers/modbus/unanswered.h"
+#include "drivers/modbus/unanswered_requests.h"
 
 #include <algorithm>
 
@@ -6,7 +6,6 @@ namespace metergate {
 
 namespace {
 
-constexpr int kAddresses = 65536;
 constexpr int kBitsAByte = 8;
 
 Table sibling(Table table) {
@@ -31,20 +30,20 @@ Block around(const Block& block, Table table, int count) {
 
 }  // namespace
 
-bool Unanswered::hides(const Shape& shape) const {
+bool UnansweredRequests::hides(const Shape& shape) const {
   return std::any_of(open_.begin(), open_.end(), [&](const Open& o) { return o.shape == shape; });
 }
 
-bool Unanswered::hides_function(const Shape& shape) const {
+bool UnansweredRequests::hides_function(const Shape& shape) const {
   return std::any_of(open_.begin(), open_.end(), [&](const Open& o) { return o.shape.function == shape.function; });
 }
 
-void Unanswered::add(const Shape& shape, bool foreign) {
+void UnansweredRequests::add(const Shape& shape, bool foreign) {
   open_.push_back({shape, foreign});
   if (open_.size() > kMost) open_.erase(open_.begin());
 }
 
-Unanswered::Of Unanswered::heard(const std::vector<std::uint8_t>& pdu) {
+UnansweredRequests::Of UnansweredRequests::heard(const std::vector<std::uint8_t>& pdu) {
   const auto at = std::find_if(open_.begin(), open_.end(), [&](const Open& o) { return can_answer(pdu, o.shape); });
   if (at == open_.end()) return Of::kNone;
   if (!at->foreign) return Of::kOwn;
@@ -52,7 +51,7 @@ Unanswered::Of Unanswered::heard(const std::vector<std::uint8_t>& pdu) {
   return Of::kForeign;
 }
 
-bool Unanswered::take(const Shape& asked, Fit how) {
+bool UnansweredRequests::take(const Shape& asked, Fit how) {
   const auto may_be_its = [&](const Open& o) {
     return how == Fit::kException ? o.shape.function == asked.function : o.shape == asked;
   };
@@ -62,14 +61,14 @@ bool Unanswered::take(const Shape& asked, Fit how) {
     refused_ = false;
     return true;
   }
-  // In order: what was asked before the oldest question that this can answer is past, and if it is a younger one's
-  // answer, so is that oldest.
+  // Answers come in order: whatever is older than the oldest request that this can answer is past. So is that oldest,
+  // whether this is its answer or a younger one's.
   open_.erase(open_.begin(), at + 1);
   refused_ = how == Fit::kException;
   return false;
 }
 
-std::optional<Block> Unanswered::guard(const Block& block, int max_registers) const {
+std::optional<Block> UnansweredRequests::guard(const Block& block, int max_registers) const {
   const auto fresh = [&](Table table, int count) -> std::optional<Block> {
     const int most = is_bits(table) ? most_per_request(table) : std::min(max_registers, most_per_request(table));
     if (count < 1 || count > most) return std::nullopt;

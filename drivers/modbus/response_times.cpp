@@ -1,4 +1,4 @@
-#include "drivers/modbus/answer_times.h"
+#include "drivers/modbus/response_times.h"
 
 #include <algorithm>
 
@@ -13,14 +13,14 @@ std::int64_t hour_of(MonoTime now) { return now.time_since_epoch() / std::chrono
 
 }  // namespace
 
-void AnswerTimes::note(Micros took, MonoTime now) {
+void ResponseTimes::note(Micros took, MonoTime now) {
   const std::int64_t number = hour_of(now);
   Hour& hour = hours_[static_cast<std::size_t>(number) % kHours];
   if (hour.number != number) hour = {number, Micros{0}};
   hour.slowest = std::max(hour.slowest, took);
 }
 
-void AnswerTimes::answered(Micros took, MonoTime now) {
+void ResponseTimes::answered(Micros took, MonoTime now) {
   note(took, now);
   unanswered_.reset();
   running_ = std::min(running_ + 1, kEnough);
@@ -28,17 +28,17 @@ void AnswerTimes::answered(Micros took, MonoTime now) {
   *usual_ += (std::min(took, *usual_ * 2 + kStep) - *usual_) / kWeight;
 }
 
-void AnswerTimes::unanswered(MonoTime asked) {
+void ResponseTimes::unanswered(MonoTime asked) {
   running_ = 0;
   if (!unanswered_) unanswered_ = asked;
 }
 
-void AnswerTimes::late(MonoTime now) {
+void ResponseTimes::late(MonoTime now) {
   if (unanswered_) note(std::chrono::duration_cast<Micros>(now - *unanswered_), now);
   unanswered_.reset();
 }
 
-Micros AnswerTimes::slowest(MonoTime now) const {
+Micros ResponseTimes::slowest(MonoTime now) const {
   const std::int64_t oldest = hour_of(now - kKept);
   Micros slowest{0};
   for (const Hour& hour : hours_) {
@@ -47,7 +47,7 @@ Micros AnswerTimes::slowest(MonoTime now) const {
   return slowest;
 }
 
-Nanos AnswerTimes::deadline(Nanos timeout, MonoTime now) const {
+Nanos ResponseTimes::deadline(Nanos timeout, MonoTime now) const {
   if (running_ < kEnough) return timeout;
   return std::min(timeout, std::max<Nanos>(kShortest, slowest(now) * 2));
 }

@@ -1,4 +1,4 @@
-#include "drivers/modbus/unanswered.h"
+#include "drivers/modbus/unanswered_requests.h"
 
 #include <gmock/gmock.h>
 
@@ -22,17 +22,17 @@ Block coils(int address, int count) {
   return {Table::kCoil, static_cast<std::uint16_t>(address), static_cast<std::uint16_t>(count)};
 }
 
-class UnansweredTest : public ::testing::Test {
+class UnansweredRequestsTest : public ::testing::Test {
  protected:
   void left_open(const Block& block) { open_.add(shape_of(block)); }
   bool hides(const Block& block) const { return open_.hides(shape_of(block)); }
   bool answered(const Block& block) { return open_.take(shape_of(block), Fit::kAnswer); }
   bool refused(const Block& block) { return open_.take(shape_of(block), Fit::kException); }
 
-  Unanswered open_;
+  UnansweredRequests open_;
 };
 
-TEST_F(UnansweredTest, HidesWhatHasTheSameFunctionAndLengthWhateverTheAddress) {
+TEST_F(UnansweredRequestsTest, HidesWhatHasTheSameFunctionAndLengthWhateverTheAddress) {
   left_open(holding(100, 10));
 
   EXPECT_TRUE(hides(holding(500, 10)));
@@ -40,14 +40,14 @@ TEST_F(UnansweredTest, HidesWhatHasTheSameFunctionAndLengthWhateverTheAddress) {
   EXPECT_FALSE(hides(input(100, 10)));
 }
 
-TEST_F(UnansweredTest, HidesBitsThatFillAsManyBytes) {
+TEST_F(UnansweredRequestsTest, HidesBitsThatFillAsManyBytes) {
   left_open(coils(0, 5));
 
   EXPECT_TRUE(hides(coils(0, 8)));
   EXPECT_FALSE(hides(coils(0, 9)));
 }
 
-TEST_F(UnansweredTest, IsPastEverythingOnceAShapeOfItsOwnIsAnswered) {
+TEST_F(UnansweredRequestsTest, IsPastEverythingOnceAShapeOfItsOwnIsAnswered) {
   left_open(holding(100, 10));
   left_open(holding(200, 4));
 
@@ -56,7 +56,7 @@ TEST_F(UnansweredTest, IsPastEverythingOnceAShapeOfItsOwnIsAnswered) {
   EXPECT_TRUE(open_.empty());
 }
 
-TEST_F(UnansweredTest, IsPastOnlyWhatCameBeforeTheOldestThatAnAnswerMayBelongTo) {
+TEST_F(UnansweredRequestsTest, IsPastOnlyWhatCameBeforeTheOldestThatAnAnswerMayBelongTo) {
   left_open(holding(1, 2));
   left_open(holding(100, 10));
   left_open(holding(200, 4));
@@ -68,13 +68,13 @@ TEST_F(UnansweredTest, IsPastOnlyWhatCameBeforeTheOldestThatAnAnswerMayBelongTo)
   EXPECT_TRUE(hides(holding(200, 4)));
 }
 
-TEST_F(UnansweredTest, TakesAnExceptionForALateOneOfTheSameFunction) {
+TEST_F(UnansweredRequestsTest, TakesAnExceptionForALateOneOfTheSameFunction) {
   left_open(holding(100, 10));
 
   EXPECT_FALSE(refused(holding(100, 9)));
 }
 
-TEST_F(UnansweredTest, TakesAnExceptionOfAnotherFunctionForWhatItIs) {
+TEST_F(UnansweredRequestsTest, TakesAnExceptionOfAnotherFunctionForWhatItIs) {
   left_open(holding(100, 10));
 
   EXPECT_TRUE(refused(input(100, 10)));
@@ -82,7 +82,7 @@ TEST_F(UnansweredTest, TakesAnExceptionOfAnotherFunctionForWhatItIs) {
   EXPECT_TRUE(open_.empty());
 }
 
-TEST_F(UnansweredTest, AsksAnotherFunctionAfterAnExceptionThatItCouldNotAttribute) {
+TEST_F(UnansweredRequestsTest, AsksAnotherFunctionAfterAnExceptionThatItCouldNotAttribute) {
   left_open(holding(100, 10));
   refused(holding(100, 9));
   left_open(holding(100, 10));
@@ -90,20 +90,20 @@ TEST_F(UnansweredTest, AsksAnotherFunctionAfterAnExceptionThatItCouldNotAttribut
   EXPECT_EQ(open_.guard(holding(100, 10), 125), input(100, 10));
 }
 
-TEST_F(UnansweredTest, ForgetsTheOldestSoThatAMeterThatAnswersOneShapeOnlyComesBack) {
+TEST_F(UnansweredRequestsTest, ForgetsTheOldestSoThatAMeterThatAnswersOneShapeOnlyComesBack) {
   left_open(holding(100, 10));
-  for (std::size_t i = 0; i < Unanswered::kMost; ++i) left_open(*open_.guard(holding(100, 10), 125));
+  for (std::size_t i = 0; i < UnansweredRequests::kMost; ++i) left_open(*open_.guard(holding(100, 10), 125));
 
   EXPECT_FALSE(hides(holding(100, 10)));
 }
 
-TEST_F(UnansweredTest, NeverRunsOutOfGuards) {
+TEST_F(UnansweredRequestsTest, NeverRunsOutOfGuards) {
   const std::vector<std::pair<Block, int>> asked{
       {holding(0, 125), 125}, {holding(65535, 1), 125}, {input(7, 1), 1}, {coils(3, 1), 125}, {coils(0, 2000), 1}};
   for (const auto& [block, max_registers] : asked) {
-    open_ = Unanswered();
+    open_ = UnansweredRequests();
     left_open(block);
-    for (std::size_t i = 0; i < 2 * Unanswered::kMost; ++i) {
+    for (std::size_t i = 0; i < 2 * UnansweredRequests::kMost; ++i) {
       const std::optional<Block> guard = open_.guard(block, max_registers);
       ASSERT_TRUE(guard.has_value()) << ::testing::PrintToString(block) << " " << i;
       EXPECT_FALSE(hides(*guard));
@@ -118,7 +118,7 @@ struct GuardCase {
   std::vector<Block> guards;  ///< in turn, each left unanswered too
 };
 
-class GuardTest : public UnansweredTest, public ::testing::WithParamInterface<GuardCase> {};
+class GuardTest : public UnansweredRequestsTest, public ::testing::WithParamInterface<GuardCase> {};
 
 TEST_P(GuardTest, StaysNearTheRegistersAskedAndWithinTheMetersLimits) {
   left_open(GetParam().asked);

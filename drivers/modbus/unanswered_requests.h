@@ -8,31 +8,31 @@
 
 namespace metergate {
 
-/// The questions that one Modbus unit left unanswered, oldest first, and what may be asked of it meanwhile. Those that
-/// a second master was heard to ask stand among them.
+/// The requests that one Modbus unit left unanswered, oldest first, and what may be asked of it meanwhile. The requests
+/// that a second master was heard to send are among them.
 ///
-/// An RTU answer carries unit, function and length, no transaction number and no address. So while a question is open
-/// here, any answer of its shape may be its late one, and any exception of its function too. What is relied on: a unit,
-/// or the serial server in front of it, answers each question at most once, and in the order they were asked. Then an
-/// answer that only the present question can have caused shows that everything older is past.
+/// An RTU answer carries unit, function and length, no transaction number and no address. So while a request is open
+/// here, any answer of its shape may be its late one, and any exception of its function too. What we rely on: a unit,
+/// or the serial server in front of it, answers each request at most once, and in the order of the requests. Then an
+/// answer that only the present request can have caused shows that everything older is past.
 ///
-/// Pure bookkeeping: no port, no time. The newest kMost are kept; an answer would have to come later than that many
-/// unanswered questions to be mistaken. So a unit that answers nothing but one shape is asked for it again in the end.
-class Unanswered {
+/// Pure bookkeeping: no port, no time. The newest kMost are kept; to be mistaken, an answer would have to be later than
+/// that many unanswered requests. So a unit that answers one shape only is asked for it again in the end.
+class UnansweredRequests {
  public:
   static constexpr std::size_t kMost = 16;
 
   bool empty() const { return open_.empty(); }
-  /// An answer to a question of this shape could be a late one: ask a guard first.
+  /// An answer to a request of this shape could be a late one: ask a guard first.
   bool hides(const Shape& shape) const;
   /// As hides(), and an exception could be a late one too.
   bool hides_function(const Shape& shape) const;
 
-  /// `foreign`: another master asked it, or its answer may be taken for the one to another master's question.
+  /// `foreign`: another master sent it, or its answer may be taken for the one to another master's request.
   void add(const Shape& shape, bool foreign = false);
 
-  /// A frame came that was not asked for now. Which question it may answer: none, one of our own, which stays open, or
-  /// a foreign one, which is past with it.
+  /// A frame came that was not asked for now. Which request it may answer: none; one of our own, which stays open; or a
+  /// foreign one, which is past with it.
   enum class Of { kNone, kOwn, kForeign };
   Of heard(const std::vector<std::uint8_t>& pdu);
 
@@ -53,8 +53,8 @@ class Unanswered {
     bool foreign;
   };
   std::vector<Open> open_;
-  bool refused_ =
-      false;  ///< an exception could not be told from a late one: another function tells more than another count
+  /// An exception could not be told from a late one: the next guard takes another function, not another count.
+  bool refused_ = false;
 };
 
 }  // namespace metergate

@@ -1,4 +1,4 @@
-#include "drivers/profile/profile_words.h"
+#include "drivers/profile/profile_tokens.h"
 
 #include <algorithm>
 #include <charconv>

@@ -8,23 +8,23 @@
 namespace metergate {
 
 /// How long one unit takes until its answer begins, and how long it is worth waiting for it. Pure; one thread.
-class AnswerTimes {
+class ResponseTimes {
  public:
   static constexpr int kEnough = 20;       ///< answers running before a deadline is drawn from them
   static constexpr Millis kShortest{200};  ///< deadline
   static constexpr std::chrono::hours kKept{24};
 
   void answered(Micros took, MonoTime now);
-  /// Nothing came in time for what was asked then.
+  /// Nothing came in time for the request of that time.
   void unanswered(MonoTime asked);
-  /// The answer to that came after all.
+  /// Its answer came after all.
   void late(MonoTime now);
 
-  /// Twice the slowest answer, late ones too, of 24 h (up to 25: by hours), within kShortest and `timeout`; after an
-  /// unanswered request `timeout`, until kEnough answers came again.
+  /// Twice the slowest answer of the last 24 h, late answers included, at least kShortest and at most `timeout`. Just
+  /// `timeout` until kEnough answers came, and again after each unanswered request. (Kept by hours: up to 25 h.)
   Nanos deadline(Nanos timeout, MonoTime now) const;
   Micros slowest(MonoTime now) const;
-  /// A running mean, which one slow answer moves only a little; none before the first answer.
+  /// A running mean that one slow answer moves only a little; none before the first answer.
   std::optional<Micros> usual() const { return usual_; }
 
  private:

@@ -20,24 +20,24 @@ inline Error wrong(std::string_view offending, const std::string& right) {
 }
 
 template <class T>
-struct Word {
+struct Keyword {
   const char* name;
   T meaning;
 };
 
 template <class T, std::size_t N>
-std::vector<std::string> names_of(const std::array<Word<T>, N>& words) {
+std::vector<std::string> names_of(const std::array<Keyword<T>, N>& words) {
   std::vector<std::string> names;
   names.reserve(N);
-  for (const Word<T>& word : words) names.emplace_back(word.name);
+  for (const Keyword<T>& word : words) names.emplace_back(word.name);
   return names;
 }
 
 /// `what` names the kind of word, `a table`.
 template <class T, std::size_t N>
-Result<T> one_of(const std::array<Word<T>, N>& words, std::string_view text, const std::string& what) {
+Result<T> one_of(const std::array<Keyword<T>, N>& words, std::string_view text, const std::string& what) {
   std::string list;
-  for (const Word<T>& word : words) {
+  for (const Keyword<T>& word : words) {
     if (text == word.name) return word.meaning;
     list += (list.empty() ? "" : ", ") + std::string(word.name);
   }
