@@ -33,24 +33,24 @@ int main(int argc, char** argv) {
   }
   const Invocation& invocation = *std::get_if<Invocation>(&parsed);
   for (const std::string& warning : invocation.warnings) std::fprintf(stderr, "metergate: %s\n", warning.c_str());
-  switch (invocation.command) {
-    case Invocation::Command::kRun:
+  switch (invocation.subcommand) {
+    case Invocation::Subcommand::kRun:
       return run_agent(invocation.options);
-    case Invocation::Command::kCheck:
+    case Invocation::Subcommand::kCheck:
       return run_check(invocation, std::cout, std::cerr);
-    case Invocation::Command::kRead:
+    case Invocation::Subcommand::kRead:
       return run_read(invocation, std::cout, std::cerr);
-    case Invocation::Command::kScan:
+    case Invocation::Subcommand::kScan:
       return run_scan(invocation, std::cout, std::cerr);
-    case Invocation::Command::kStore:
+    case Invocation::Subcommand::kStore:
       return run_store(invocation, std::cout, std::cerr, agent_at(invocation.options.control), SystemClock());
-    case Invocation::Command::kPause:
-    case Invocation::Command::kResume:
+    case Invocation::Subcommand::kPause:
+    case Invocation::Subcommand::kResume:
       return run_pause(invocation, std::cout, std::cerr, agent_at(invocation.options.control));
-    case Invocation::Command::kProfiles:
+    case Invocation::Subcommand::kProfiles:
       return run_profiles(invocation, std::cout, std::cerr);
-    case Invocation::Command::kHelp:
-    case Invocation::Command::kVersion:
+    case Invocation::Subcommand::kHelp:
+    case Invocation::Subcommand::kVersion:
       break;
   }
   std::cout << invocation.text;

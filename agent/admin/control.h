@@ -15,6 +15,7 @@
 #include "agent/base/fd.h"
 #include "agent/base/json.h"
 #include "agent/base/log.h"
+#include "agent/base/log_throttle.h"
 #include "agent/base/result.h"
 
 namespace metergate {

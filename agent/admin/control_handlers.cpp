@@ -5,7 +5,7 @@
 
 #include "agent/admin/store_pages.h"
 #include "agent/base/text.h"
-#include "agent/config/bus_text.h"
+#include "agent/config/bus_description.h"
 #include "agent/protocol/command.h"
 
 namespace metergate {

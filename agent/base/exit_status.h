@@ -6,7 +6,7 @@
 
 namespace metergate {
 
-/// What a process says at its end when it could not have the store.
+/// The exit status (sysexits.h) of a process that an error ends.
 inline int exit_status_of(const Error& error) {
   switch (error.code) {
     case Errc::kLocked:

@@ -13,7 +13,7 @@
 namespace metergate {
 
 /// Builds one compact JSON text by appending; commas come by themselves. Without a begin_object at the outermost level
-/// it builds members without braces (`"a":1,"b":2`). That what is begun is ended is up to the caller.
+/// it builds members without braces (`"a":1,"b":2`). The caller ends what it begins.
 class JsonWriter {
  public:
   JsonWriter& begin_object() { return open('{'); }
@@ -21,7 +21,7 @@ class JsonWriter {
   JsonWriter& begin_array() { return open('['); }
   JsonWriter& end_array() { return close(']'); }
   JsonWriter& key(std::string_view name);
-  /// Escaped. Bytes that are no UTF-8 become U+FFFD, so that the text always is.
+  /// Escaped. Bytes that are not UTF-8 become U+FFFD.
   JsonWriter& text(std::string_view value);
   template <class T, class = std::enable_if_t<std::is_integral_v<T> && !std::is_same_v<T, bool>>>
   JsonWriter& number(T value) {

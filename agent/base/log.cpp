@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -15,8 +14,7 @@ namespace metergate {
 namespace {
 
 constexpr const char* kHex = "0123456789abcdef";
-constexpr std::size_t kLongestText = 1000;   // of a message or field: a line stays below what a pipe takes at once
-constexpr std::size_t kMostSources = 10000;  // of repeated states
+constexpr std::size_t kLongestText = 1000;  // of a message or field: a line stays below what a pipe takes at once
 
 const char* level_name(LogLevel level) {
   switch (level) {
@@ -94,25 +92,6 @@ void Log::line(LogLevel level, std::string_view message, Fields fields) {
   out += "\n";
   while (::write(fd_, out.data(), out.size()) < 0 && errno == EINTR) {
   }
-}
-
-std::int64_t LogThrottle::due(const std::string& source, const std::string& state, MonoTime now) {
-  const std::lock_guard<std::mutex> hold(mutex_);
-  if (entries_.size() >= kMostSources && entries_.count(source) == 0) entries_.clear();
-  const auto [found, fresh] = entries_.try_emplace(source);
-  Entry& entry = found->second;
-  ++entry.count;
-  if (!fresh && entry.state == state && now - entry.logged < pause_) return 0;
-  const std::int64_t count = entry.state == state ? entry.count : 1;
-  entry = Entry{state, now, 0};
-  return count;
-}
-
-std::int64_t Changes::due(MonoTime now) {
-  ++count_;
-  if (spent_until_ > now) return 0;
-  spent_until_ = std::max(spent_until_, now - (kAtOnce - 1) * Nanos{kPause}) + kPause;
-  return std::exchange(count_, 0);
 }
 
 }  // namespace metergate

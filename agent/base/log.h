@@ -1,9 +1,6 @@
 #pragma once
 
-#include <cstdint>
 #include <initializer_list>
-#include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,38 +31,6 @@ class Log {
   const Clock& clock_;
   int fd_;
   bool journal_;
-};
-
-/// A state that repeats is logged when it changes and then once an hour with a count. Safe for concurrent calls.
-class LogThrottle {
- public:
-  explicit LogThrottle(Millis pause = std::chrono::hours(1)) : pause_(pause) {}
-  /// How many times `state` of `source` was seen since it was last logged (>= 1) when it is to be logged now, else 0.
-  std::int64_t due(const std::string& source, const std::string& state, MonoTime now);
-
- private:
-  struct Entry {
-    std::string state;
-    MonoTime logged;
-    std::int64_t count = 0;
-  };
-  Millis pause_;
-  std::mutex mutex_;  // guards entries_
-  std::map<std::string, Entry> entries_;
-};
-
-/// Whether a change of something is to be logged: as it comes, but of one that changes all the time some changes and
-/// then one in ten minutes. For one thing each.
-class Changes {
- public:
-  /// How many changes there were since one was last logged (>= 1) when this one is to be logged, else 0.
-  std::int64_t due(MonoTime now);
-
- private:
-  static constexpr int kAtOnce = 6;
-  static constexpr Millis kPause{600'000};
-  MonoTime spent_until_ = MonoTime::min();
-  std::int64_t count_ = 0;
 };
 
 }  // namespace metergate

@@ -42,7 +42,8 @@ struct Lookup {
   std::optional<Result<Addresses>> answer;
 };
 
-/// What runs or has ended unheard, by name. Never destroyed: a lookup may outlive main().
+/// By name: lookups that run, or that have ended and nobody has asked for yet. Never destroyed: a lookup may outlive
+/// main().
 struct Lookups {
   std::mutex mutex;  // guards running and each Lookup in it
   std::condition_variable done;

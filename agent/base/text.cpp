@@ -152,6 +152,11 @@ std::string hint(std::string_view word, const std::vector<std::string>& known) {
   return meant ? " (did you mean " + quoted(*meant) + "?)" : "";
 }
 
+std::string host_port(const std::string& host, int port) {
+  const bool ipv6 = host.find(':') != std::string::npos;
+  return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
 bool glob_match(std::string_view pattern, std::string_view text) {
   std::size_t p = 0;
   std::size_t t = 0;

@@ -22,10 +22,13 @@ Result<Millis> parse_duration(std::string_view text, Millis min, Millis max);
 Result<std::int64_t> parse_size(std::string_view text, std::int64_t min, std::int64_t max);
 std::string format_duration(Millis d);  ///< the shortest form that parse_duration reads back
 
-/// The nearest known word, if near enough to be meant (Levenshtein); for "did you mean".
+/// The nearest known word, if it is near enough to be meant (Levenshtein); for "did you mean".
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known);
 /// " (did you mean 'x'?)" or "".
 std::string hint(std::string_view word, const std::vector<std::string>& known);
+
+/// `HOST:PORT`, an IPv6 address in brackets.
+std::string host_port(const std::string& host, int port);
 
 /// `pattern` with '*' for any run of characters; used for point names.
 bool glob_match(std::string_view pattern, std::string_view text);

@@ -7,7 +7,7 @@
 
 namespace metergate {
 
-/// Ends another thread's wait. A hint: a wake may come twice or early, so the woken one looks at the truth again.
+/// Ends another thread's wait. A hint: a wake may come twice or early, so the woken thread looks at the state again.
 /// A wake that comes before the wait is not lost.
 class Wake {
  public:

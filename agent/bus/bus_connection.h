@@ -4,6 +4,7 @@
 
 #include "agent/base/backoff.h"
 #include "agent/base/log.h"
+#include "agent/base/log_throttle.h"
 #include "agent/protocol/events.h"
 #include "drivers/bus.h"
 
@@ -36,7 +37,7 @@ class BusConnection {
   const Clock& clock_;
   Log& log_;
   Backoff backoff_;
-  Changes logged_;
+  ChangeThrottle logged_;
   bool up_ = false;
   bool tried_ = false;
   bool lent_ = false;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/base/log_throttle.h"
 #include "agent/bus/bus_pause.h"
 #include "agent/bus/bus_state.h"
 #include "agent/bus/command_runner.h"
@@ -64,7 +65,7 @@ class BusWorker {
   PollRunner polls_;
   CommandRunner commands_;
   ForeignWatch foreign_;
-  Changes second_master_logged_;
+  ChangeThrottle second_master_logged_;
   int commands_in_row_ = 0;
   std::int64_t commands_done_ = 0;
   MonoTime state_told_{};

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "agent/base/log.h"
+#include "agent/base/log_throttle.h"
 #include "agent/bus/bus_state.h"
 #include "agent/bus/meter_health.h"
 #include "agent/config/site.h"
@@ -33,7 +34,7 @@ class MeterWatch {
   struct Meter {
     MeterHealth health;
     MeterState state;
-    Changes logged;
+    ChangeThrottle logged;
   };
   const BusConfig& config_;
   Events& events_;

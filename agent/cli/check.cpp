@@ -6,7 +6,7 @@
 #include "agent/cli/subcommands.h"
 #include "agent/cli/table.h"
 #include "agent/cli/volume.h"
-#include "agent/config/bus_text.h"
+#include "agent/config/bus_description.h"
 #include "agent/config/site.h"
 #include "agent/uplink/connection.h"
 #include "store/sqlite/file_store.h"

@@ -6,7 +6,7 @@
 namespace metergate {
 
 int run_pause(const Invocation& invocation, std::ostream& out, std::ostream& err, const AskAgent& ask) {
-  const bool pausing = invocation.command == Invocation::Command::kPause;
+  const bool pausing = invocation.subcommand == Invocation::Subcommand::kPause;
   const std::string& bus = invocation.text;
   JsonWriter question;
   question.begin_object().member("ask", std::string(pausing ? "pause" : "resume")).member("bus", bus);

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "agent/config/bus_text.h"
+#include "agent/config/bus_description.h"
 
 namespace metergate {
 

@@ -2,7 +2,7 @@
 
 #include "agent/base/text.h"
 #include "agent/bus/poll_job.h"
-#include "agent/config/bus_text.h"
+#include "agent/config/bus_description.h"
 
 namespace metergate {
 

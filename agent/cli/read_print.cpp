@@ -6,7 +6,7 @@
 #include "agent/base/json.h"
 #include "agent/base/text.h"
 #include "agent/cli/table.h"
-#include "agent/config/bus_text.h"
+#include "agent/config/bus_description.h"
 #include "drivers/profile/plan.h"
 
 namespace metergate {

@@ -8,7 +8,7 @@
 #include "agent/cli/recognise.h"
 #include "agent/cli/scan_plan.h"
 #include "agent/cli/subcommands.h"
-#include "agent/config/bus_text.h"
+#include "agent/config/bus_description.h"
 #include "drivers/modbus/make_bus.h"
 
 namespace metergate {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "agent/config/bus_text.h"
-#include "agent/config/scan_values.h"
+#include "agent/config/bus_description.h"
+#include "agent/config/spec.h"
 #include "drivers/modbus/wire_time.h"
 
 namespace metergate {

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "agent/base/text.h"
-
 namespace metergate {
 
 namespace {

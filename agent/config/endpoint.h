@@ -4,12 +4,15 @@
 #include <string_view>
 
 #include "agent/base/result.h"
+#include "agent/base/text.h"
 
 namespace metergate {
 
 struct Endpoint {
   std::string host;  ///< name, IPv4, or IPv6 without brackets
   int port = 0;
+
+  std::string text() const { return host_port(host, port); }  ///< as parse_endpoint() reads it
 };
 
 /// `HOST:PORT` or `[IPv6]:PORT`; without a port `default_port`, which is 0 where one has to be given. Errors: kInvalid.

@@ -65,8 +65,8 @@ Result<std::vector<std::string>> columns_of(std::string_view header, char separa
   return columns;
 }
 
-Result<Fields> fields_of(const std::vector<std::string>& columns, const std::vector<std::string>& cells) {
-  Fields fields;
+Result<SpecFields> fields_of(const std::vector<std::string>& columns, const std::vector<std::string>& cells) {
+  SpecFields fields;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     if (cells[i].empty()) continue;
     if (i >= columns.size()) return Error{Errc::kInvalid, "'" + cells[i] + "' stands in a column without a header"};

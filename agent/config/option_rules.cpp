@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <map>
 
-#include "agent/config/field_reader.h"
 #include "agent/config/spec.h"
+#include "agent/config/spec_fields.h"
 
 namespace metergate {
 
 namespace {
 
 using Refusal = std::optional<UsageError>;
-using Command = Invocation::Command;
+using Subcommand = Invocation::Subcommand;
 
 constexpr std::size_t kMostBuses = 256;
 
@@ -90,8 +90,8 @@ Refusal check_http(const Options& options) {
     return wrong("--http-token-file needs --http; such as --http 0.0.0.0:9464");
   }
   if (is_loopback(*options.http) || !options.http_token_file.empty()) return std::nullopt;
-  return wrong("--http: beyond this machine '" + options.http->host +
-               "' is for those who have a token: give --http-token-file F, or --http 127.0.0.1:" +
+  return wrong("--http: '" + options.http->host +
+               "' can be reached from other machines, so it needs --http-token-file F; or use --http 127.0.0.1:" +
                std::to_string(options.http->port));
 }
 
@@ -177,8 +177,9 @@ Refusal check_store_words(OptionSources& sources) {
   return std::nullopt;
 }
 
-Refusal check_words(const OptionSources& sources, Command command) {
-  const std::size_t most = command == Command::kRun || command == Command::kCheck || command == Command::kScan ? 0 : 1;
+Refusal check_words(const OptionSources& sources, Subcommand subcommand) {
+  const std::size_t most =
+      subcommand == Subcommand::kRun || subcommand == Subcommand::kCheck || subcommand == Subcommand::kScan ? 0 : 1;
   if (sources.words().size() <= most) return std::nullopt;
   return wrong("'" + sources.words()[most] +
                "' is one word too many; options start with '--', files of options with '@'");
@@ -192,25 +193,25 @@ int status_of(const Place& place) {
 }
 
 std::optional<UsageError> complete(OptionSources& sources) {
-  const Command command = sources.invocation().command;
-  if (auto refusal = check_words(sources, command)) return refusal;
-  if (command == Command::kPause || command == Command::kResume) {
+  const Subcommand subcommand = sources.invocation().subcommand;
+  if (auto refusal = check_words(sources, subcommand)) return refusal;
+  if (subcommand == Subcommand::kPause || subcommand == Subcommand::kResume) {
     if (sources.words().empty()) {
-      return wrong("which bus? write metergate " + std::string(command == Command::kPause ? "pause" : "resume") +
-                   " and the bus's name");
+      return wrong("the bus is missing; write metergate " +
+                   std::string(subcommand == Subcommand::kPause ? "pause" : "resume") + " BUS");
     }
     sources.invocation().text = sources.words()[0];
     return std::nullopt;
   }
-  if (command == Command::kStore) return check_store_words(sources);
-  if (command == Command::kProfiles) {
+  if (subcommand == Subcommand::kStore) return check_store_words(sources);
+  if (subcommand == Subcommand::kProfiles) {
     if (!sources.words().empty()) sources.invocation().text = sources.words()[0];
     return std::nullopt;
   }
-  if (command == Command::kScan) return check_scan(sources);
+  if (subcommand == Subcommand::kScan) return check_scan(sources);
   if (auto refusal = check_names(sources.invocation().options)) return refusal;
   sources.invocation().options.store.gateway = sources.invocation().options.gateway;
-  if (command == Command::kRead) return check_read(sources);
+  if (subcommand == Subcommand::kRead) return check_read(sources);
   if (auto refusal = check_uplink(sources)) return refusal;
   return check_http(sources.invocation().options);
 }

@@ -6,8 +6,8 @@
 
 namespace metergate {
 
-/// What an option alone cannot tell: what is missing, what does not go together, what is there twice. Completes
-/// defaults that depend on other options.
+/// Rules that need more than one option: what is missing, does not go together, or is there twice. Sets the defaults
+/// that depend on other options.
 std::optional<UsageError> complete(OptionSources& sources);
 
 }  // namespace metergate

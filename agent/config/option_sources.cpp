@@ -10,7 +10,7 @@ namespace metergate {
 
 namespace {
 
-std::string site_of(const OptionInfo& option, const std::string& value) {
+std::string place_of(const OptionInfo& option, const std::string& value) {
   return "--" + option.name + (option.repeatable ? " '" + value + "'" : "");
 }
 
@@ -47,7 +47,7 @@ OptionSources::Refusal OptionSources::add(const Setting& setting) {
   const OptionInfo* option = find_option(setting.option);
   if (!option || !option->apply) return std::nullopt;  // --config and the like are done before
   Setting placed = setting;
-  placed.place = site_of(*option, setting.value);
+  placed.place = place_of(*option, setting.value);
   return apply(*option, placed);
 }
 

@@ -9,7 +9,7 @@
 
 namespace metergate {
 
-/// Brings settings of all sources into one Invocation, in the order in which they are given: later ones win.
+/// Puts the settings of all sources into one Invocation, in the order of the calls: later ones win.
 class OptionSources {
  public:
   using Refusal = std::optional<UsageError>;
@@ -17,7 +17,7 @@ class OptionSources {
   /// A setting that may be `@FILE` or a stray word (both without an option name).
   Refusal add(const Setting& setting);
   Refusal add_file(const std::string& path);
-  /// The METERGATE_ variables. Empty ones count as not set, those that are no option are told as warnings.
+  /// The METERGATE_ variables. Empty ones count as not set; those that are no option give a warning.
   Refusal add_environment(const std::map<std::string, std::string>& environment);
 
   Invocation& invocation() { return invocation_; }

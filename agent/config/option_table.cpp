@@ -4,11 +4,10 @@
 
 #include "agent/base/text.h"
 #include "agent/config/endpoint.h"
-#include "agent/config/field_reader.h"
 #include "agent/config/meter_table.h"
-#include "agent/config/option_values.h"
-#include "agent/config/scan_values.h"
+#include "agent/config/option_parsers.h"
 #include "agent/config/spec.h"
+#include "agent/config/spec_fields.h"
 
 namespace metergate {
 
@@ -112,7 +111,7 @@ void take_meter(Options& options, MeterAndPoll meter) {
 }
 
 Refusal apply_bus(Invocation& invocation, const Setting& setting) {
-  const bool scan = invocation.command == Invocation::Command::kScan;
+  const bool scan = invocation.subcommand == Invocation::Subcommand::kScan;
   const auto take = [](Options& options, BusSpec bus) { options.buses.push_back(std::move(bus)); };
   return spec(scan ? parse_bus_to_scan : parse_bus, take)(invocation, setting);
 }
@@ -216,12 +215,13 @@ std::vector<OptionInfo> agent_options() {
        integer(1, 1000, to(&UplinkOptions::max_inflight))},
       {uplink, "batch", "N", "50", "records a message at most (and at most 16 KiB)",
        integer(1, 1000, to(&UplinkOptions::batch))},
-      {uplink, "delivery", "HOW", "broker", "delivered when the broker acknowledged (broker), or a consumer (receipt)",
+      {uplink, "delivery", "HOW", "broker", "who has to acknowledge a record: the broker, or a consumer (receipt)",
        apply_delivery},
-      {uplink, "receipt-timeout", "D", "60s", "without a receipt so long, records are sent again",
+      {uplink, "receipt-timeout", "D", "60s", "records are sent again when no receipt comes for so long",
        duration(Millis{100}, hours(24), to(&UplinkOptions::receipt_timeout))},
 
-      {store, "store", "PATH", kDefaultStore, "keeps what is not delivered", text(to(&StoreSettings::path))},
+      {store, "store", "PATH", kDefaultStore, "the database; keeps what is not delivered yet",
+       text(to(&StoreSettings::path))},
       {store, "store-max-size", "SIZE", "256MiB", "of all its files, at least 8MiB",
        parsed(parse_store_size, to(&StoreSettings::max_bytes))},
       {store, "keep-sent", "D", "30d", "how long delivered records stay",
@@ -234,14 +234,14 @@ std::vector<OptionInfo> agent_options() {
       {other, "http", "ADDR:PORT", "",
        "serves /metrics (Prometheus), /healthz and a status page; such as 127.0.0.1:9464",
        parsed(parse_listen_address, to(&Options::http))},
-      {other, "http-token-file", "F", "", "holds the token that --http wants; needed for other than loopback",
+      {other, "http-token-file", "F", "", "holds the token that clients of --http have to give; needed beyond loopback",
        text(to(&Options::http_token_file))},
       {other, "trust-clock", "", "", "the clock is right without NTP (an RTC is fitted)",
        yes(to(&Options::trust_clock))},
       {other, "log-level", "LEVEL", "info", "error, warning, info or debug",
        choice(log_levels(), to(&Options::log_level))},
       {other, "log-format", "FORMAT", "text", "text or json", choice(log_formats(), to(&Options::log_format))},
-      {other, "config", "FILE", "", "'name = value' a line; weaker than environment and command line", {}},
+      {other, "config", "FILE", "", "options, 'name = value' a line; environment and command line win over it", {}},
       {other, "help", "", "", "this text", {}},
       {other, "version", "", "", "the version", {}},
   };
@@ -267,10 +267,11 @@ std::vector<OptionInfo> read_options() {
        parsed(parse_units, to(&Invocation::units)), kForScan},
       {scan, "bauds", "BAUDS", "9600,19200", "how fast the line may be; first the --bus's own",
        parsed(parse_bauds, to(&Invocation::bauds)), kForScan},
-      {scan, "modes", "MODES", "8N1,8E1", "likewise", parsed(parse_modes, to(&Invocation::modes)), kForScan},
+      {scan, "modes", "MODES", "8N1,8E1", "with which modes; first the --bus's own",
+       parsed(parse_modes, to(&Invocation::modes)), kForScan},
       {store, "from", "T", "", "records from this time on, such as 2026-11-22T10:00:00Z",
        parsed(parse_time, to(&Invocation::from)), kForStore},
-      {store, "to", "T", "", "and up to this one", parsed(parse_time, to(&Invocation::to)), kForStore},
+      {store, "to", "T", "", "records up to this time", parsed(parse_time, to(&Invocation::to)), kForStore},
       {store, "format", "FORMAT", "jsonl", "jsonl (records as they were sent) or csv (a line a value)",
        choice<bool>({{"jsonl", false}, {"csv", true}}, to(&Invocation::csv)), kForStore},
       {store, "lane", "LANE", "readings", "readings, results or events", choice(lanes(), to(&Invocation::lane)),
@@ -302,10 +303,10 @@ const OptionInfo* find_option(const std::string& name) {
   return found == table.end() ? nullptr : &*found;
 }
 
-std::vector<std::string> option_names(Commands commands) {
+std::vector<std::string> option_names(Subcommands subcommands) {
   std::vector<std::string> names;
   for (const OptionInfo& option : option_table()) {
-    if ((option.commands & commands) != 0 && !option.group.empty()) names.push_back(option.name);
+    if ((option.subcommands & subcommands) != 0 && !option.group.empty()) names.push_back(option.name);
   }
   return names;
 }

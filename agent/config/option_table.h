@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/config/options.h"
+#include "agent/config/subcommand_table.h"
 
 namespace metergate {
 
@@ -22,13 +23,6 @@ UsageError refused(const Setting& setting, const std::string& detail);
 
 constexpr const char* kDefaultStore = "/var/lib/metergate/metergate.db";
 
-using Commands = unsigned;  ///< a set of bits
-constexpr Commands kForRun = 1, kForCheck = 2, kForRead = 4, kForProfiles = 8, kForPause = 16, kForResume = 32,
-                   kForScan = 64, kForStore = 128;
-/// Options of the agent: every command takes them, so that one file of flags serves all.
-constexpr Commands kForAll =
-    kForRun | kForCheck | kForRead | kForProfiles | kForPause | kForResume | kForScan | kForStore;
-
 struct OptionInfo {
   std::string group;  ///< empty: not shown in the help
   std::string name;
@@ -36,21 +30,21 @@ struct OptionInfo {
   std::string preset;  ///< the default as the help shows it
   std::string help;
   std::function<std::optional<UsageError>(Invocation&, const Setting&)> apply;
-  Commands commands = kForAll;
+  Subcommands subcommands = kForAll;
   bool repeatable = false;
 
   /// May stand in a file or the environment too.
-  bool of_agent() const { return commands == kForAll && apply; }
+  bool of_agent() const { return subcommands == kForAll && apply; }
 };
 
-/// All options, in the order of the help. Those without `apply` (help, version, config) are the parser's own.
+/// All options, in the order of the help. The parser itself handles those without `apply` (help, version, config).
 /// `apply` is never given an empty value; a switch is given `yes` or `no`.
 const std::vector<OptionInfo>& option_table();
 const OptionInfo* find_option(const std::string& name);
-/// Names of the options that `commands` take; for "did you mean".
-std::vector<std::string> option_names(Commands commands);
+/// Names of the options that `subcommands` take; for "did you mean".
+std::vector<std::string> option_names(Subcommands subcommands);
 
-/// Why an unknown option is refused that names a secret or a thing still to come; empty for any other.
+/// Why an option whose value would be a secret is refused; empty for any other name.
 std::string special_refusal(const std::string& option);
 
 }  // namespace metergate

@@ -15,7 +15,7 @@ namespace metergate {
 namespace {
 
 namespace po = boost::program_options;
-using Command = Invocation::Command;
+using Subcommand = Invocation::Subcommand;
 
 constexpr unsigned kHelpWidth = 120;
 constexpr unsigned kHelpText = 70;
@@ -32,17 +32,17 @@ void describe(po::options_description& to, const OptionInfo& option) {
   to.add_options()(name.c_str(), value, text.c_str());
 }
 
-std::string describe_options(Commands command) {
+std::string describe_options(Subcommands subcommand) {
   std::ostringstream out;
   std::vector<std::string> groups;
   for (const OptionInfo& option : option_table()) {
-    const bool shown = (option.commands & command) != 0 && !option.group.empty();
+    const bool shown = (option.subcommands & subcommand) != 0 && !option.group.empty();
     if (shown && std::find(groups.begin(), groups.end(), option.group) == groups.end()) groups.push_back(option.group);
   }
   for (const std::string& group : groups) {
     po::options_description options(group, kHelpWidth, kHelpText);
     for (const OptionInfo& option : option_table()) {
-      if ((option.commands & command) != 0 && option.group == group) describe(options, option);
+      if ((option.subcommands & subcommand) != 0 && option.group == group) describe(options, option);
     }
     out << "\n" << options;
   }
@@ -50,33 +50,33 @@ std::string describe_options(Commands command) {
 }
 
 std::string owner_of(const OptionInfo& option) {
-  for (const SubcommandInfo& command : command_table()) {
-    if ((option.commands & command.bit) != 0) return command.name;
+  for (const SubcommandInfo& subcommand : subcommand_table()) {
+    if ((option.subcommands & subcommand.bit) != 0) return subcommand.name;
   }
   return "";
 }
 
-UsageError unknown_option(const std::string& name, const SubcommandInfo& command) {
+UsageError unknown_option(const std::string& name, const SubcommandInfo& subcommand) {
   const std::string special = special_refusal(name);
   if (!special.empty()) return UsageError{"--" + name + ": " + special};
   if (const OptionInfo* option = find_option(name)) {
-    return UsageError{"--" + name + " is an option of '" + owner_of(*option) + "', not of '" + command.name + "'"};
+    return UsageError{"--" + name + " is an option of '" + owner_of(*option) + "', not of '" + subcommand.name + "'"};
   }
-  const auto meant = nearest(name, option_names(command.bit));
+  const auto meant = nearest(name, option_names(subcommand.bit));
   const std::string written = (name[0] == '-' ? "" : "--") + name;  // a short one keeps its dash
   return UsageError{"unknown option '" + written + "'" + (meant ? " (did you mean '--" + *meant + "'?)" : "") +
-                    "; 'metergate " + command.name + " --help' lists them"};
+                    "; 'metergate " + subcommand.name + " --help' lists them"};
 }
 
 bool looks_like_a_flag(const std::string& value) { return value.compare(0, 2, "--") == 0 || value == "-h"; }
 
-/// The words behind the command, options as they were written and other words under an empty name. Names are checked,
-/// values only for being there.
-std::variant<std::vector<Setting>, UsageError> split_words(const SubcommandInfo& command,
+/// The words behind the subcommand, options as they were written and other words under an empty name. Names are
+/// checked, values only for being there.
+std::variant<std::vector<Setting>, UsageError> split_words(const SubcommandInfo& subcommand,
                                                            const std::vector<std::string>& words) {
   po::options_description options;
   for (const OptionInfo& option : option_table()) {
-    if ((option.commands & command.bit) != 0) describe(options, option);
+    if ((option.subcommands & subcommand.bit) != 0) describe(options, option);
   }
   std::vector<Setting> settings;
   try {
@@ -90,7 +90,7 @@ std::variant<std::vector<Setting>, UsageError> split_words(const SubcommandInfo&
         for (const std::string& word : option.value) settings.push_back({"", word, "", false});
         continue;
       }
-      if (option.unregistered) return unknown_option(option.string_key, command);
+      if (option.unregistered) return unknown_option(option.string_key, subcommand);
       const std::string value = option.value.empty() ? "yes" : option.value.back();
       if (looks_like_a_flag(value)) {
         return UsageError{"--" + option.string_key + " has no value: '" + value + "' behind it looks like a flag"};
@@ -125,9 +125,9 @@ std::optional<UsageError> collect(OptionSources& sources, const std::vector<Sett
   return std::nullopt;
 }
 
-Invocation only_text(Command command, std::string text) {
+Invocation only_text(Subcommand subcommand, std::string text) {
   Invocation invocation;
-  invocation.command = command;
+  invocation.subcommand = subcommand;
   invocation.text = std::move(text);
   return invocation;
 }
@@ -140,25 +140,26 @@ std::variant<Invocation, UsageError> parse_command_line(const std::vector<std::s
                                                         const std::map<std::string, std::string>& environment) {
   if (arguments.empty()) return UsageError{"there is no command\n" + overview()};
   const std::string& word = arguments[0];
-  if (word == "--help" || word == "-h" || word == "help") return only_text(Command::kHelp, overview());
-  if (word == "--version") return only_text(Command::kVersion, version_text());
-  const SubcommandInfo* command = find_command(word);
-  if (!command)
-    return UsageError{"unknown command '" + word + "'" + hint(word, command_names()) +
+  if (word == "--help" || word == "-h" || word == "help") return only_text(Subcommand::kHelp, overview());
+  if (word == "--version") return only_text(Subcommand::kVersion, version_text());
+  const SubcommandInfo* subcommand = find_subcommand(word);
+  if (!subcommand)
+    return UsageError{"unknown command '" + word + "'" + hint(word, subcommand_names()) +
                       "; 'metergate --help' lists them"};
 
-  const auto split = split_words(*command, {arguments.begin() + 1, arguments.end()});
+  const auto split = split_words(*subcommand, {arguments.begin() + 1, arguments.end()});
   if (const auto* error = std::get_if<UsageError>(&split)) return *error;
   const auto& settings = std::get<0>(split);
   for (const Setting& setting : settings) {
-    if (setting.option == "version") return only_text(Command::kVersion, version_text());
+    if (setting.option == "version") return only_text(Subcommand::kVersion, version_text());
     if (setting.option == "help") {
-      return only_text(Command::kHelp, usage_of(*command) + describe_options(command->bit) + forms_of(*command));
+      return only_text(Subcommand::kHelp,
+                       usage_of(*subcommand) + describe_options(subcommand->bit) + forms_of(*subcommand));
     }
   }
 
   OptionSources sources;
-  sources.invocation().command = command->command;
+  sources.invocation().subcommand = subcommand->subcommand;
   sources.invocation().options.store.path = kDefaultStore;
   if (auto refusal = collect(sources, settings, environment)) return *refusal;
   if (auto refusal = complete(sources)) return *refusal;

@@ -69,7 +69,7 @@ struct UplinkOptions {
   int batch = 50;
   /// What makes a record delivered: the broker's PUBACK, or a consumer's receipt.
   bool receipts = false;
-  Millis receipt_timeout{60000};  ///< with receipts: then what the broker acknowledged goes out again
+  Millis receipt_timeout{60000};  ///< without a receipt for so long, acknowledged records are sent again
 };
 
 struct Options {
@@ -90,8 +90,8 @@ struct Options {
 
 /// What the command line asks for.
 struct Invocation {
-  enum class Command { kRun, kCheck, kRead, kProfiles, kScan, kStore, kPause, kResume, kHelp, kVersion };
-  Command command = Command::kHelp;
+  enum class Subcommand { kRun, kCheck, kRead, kProfiles, kScan, kStore, kPause, kResume, kHelp, kVersion };
+  Subcommand subcommand = Subcommand::kHelp;
   Options options;
   std::string text;                   ///< help or version text; the name for `profiles NAME`, the bus for `pause BUS`
   std::vector<std::string> warnings;  ///< what was ignored, to be logged
@@ -131,8 +131,8 @@ struct UsageError {
 };
 
 /// `environment` holds the METERGATE_ variables only. Reads the files that the flags name, nothing else.
-/// Sources in growing precedence: --config, environment, then @FILE and flags as written; the later value of an option
-/// wins, repeatable options add up.
+/// The later source wins: --config, then the environment, then @FILE and flags in the order written. Repeatable options
+/// add up.
 std::variant<Invocation, UsageError> parse_command_line(const std::vector<std::string>& arguments,
                                                         const std::map<std::string, std::string>& environment);
 

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "agent/base/text.h"
-#include "agent/config/bus_text.h"
+#include "agent/config/bus_description.h"
 #include "agent/config/spec.h"
 
 namespace metergate {
@@ -121,7 +121,7 @@ class SiteBuilder {
                                std::to_string(spec.unit) + " on bus " + quoted(spec.bus);
       if (other.spec.profile == spec.profile) {
         return wrong(spec.place, both + " with profile " + quoted(spec.profile) +
-                                     "; a further poll of a meter is a --poll (" + other.spec.place + ")");
+                                     "; a further schedule of a meter is a --poll (" + other.spec.place + ")");
       }
       site_.warnings.push_back(both + ", with different profiles");
     }

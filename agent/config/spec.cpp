@@ -4,7 +4,6 @@
 
 #include "agent/base/utf8.h"
 #include "agent/config/endpoint.h"
-#include "agent/config/scan_values.h"
 
 namespace metergate {
 
@@ -23,7 +22,7 @@ constexpr Millis kKeepHighFrom{60'000};
 constexpr std::size_t kLongestLabel = 200;
 constexpr int kHighestUnit = 255;
 
-void read_rts_delay(FieldReader& reader, SerialSettings& serial) {
+void read_rts_delay(SpecFieldReader& reader, SerialSettings& serial) {
   const auto text = reader.text("rts-delay");
   if (!text) return;
   const auto parts = split(*text, '/');
@@ -40,7 +39,7 @@ void read_rts_delay(FieldReader& reader, SerialSettings& serial) {
 
 enum class LineSpeed { kGiven, kToBeFound };
 
-SerialSettings read_serial(FieldReader& reader, LineSpeed speed) {
+SerialSettings read_serial(SpecFieldReader& reader, LineSpeed speed) {
   SerialSettings serial;
   serial.device = reader.required("device", "/dev/ttyS1");
   for (const char* key : {"connect-timeout", "idle-close"}) {
@@ -58,7 +57,7 @@ SerialSettings read_serial(FieldReader& reader, LineSpeed speed) {
   return serial;
 }
 
-TcpSettings read_tcp(FieldReader& reader, bool rtu) {
+TcpSettings read_tcp(SpecFieldReader& reader, bool rtu) {
   TcpSettings tcp;
   tcp.rtu = rtu;
   const std::string key = rtu ? "rtu-over-tcp" : "tcp";
@@ -79,9 +78,9 @@ TcpSettings read_tcp(FieldReader& reader, bool rtu) {
   return tcp;
 }
 
-Result<BusSpec> read_bus(const Fields& fields, const Place& place, LineSpeed speed) {
-  FieldReader reader(fields, {"name", "device", "baud", "mode", "rs485", "rts-delay", "tcp", "rtu-over-tcp",
-                              "connect-timeout", "idle-close", "timeout", "retries", "gap"});
+Result<BusSpec> read_bus(const SpecFields& fields, const Place& place, LineSpeed speed) {
+  SpecFieldReader reader(fields, {"name", "device", "baud", "mode", "rs485", "rts-delay", "tcp", "rtu-over-tcp",
+                                  "connect-timeout", "idle-close", "timeout", "retries", "gap"});
   BusSpec bus;
   bus.place = place;
   reader.name("name", bus.name, "rs485-1");
@@ -110,7 +109,7 @@ Result<BusSpec> read_bus(const Fields& fields, const Place& place, LineSpeed spe
   return bus;
 }
 
-std::vector<std::string> read_points(FieldReader& reader) {
+std::vector<std::string> read_points(SpecFieldReader& reader) {
   const auto text = reader.text("points");
   if (!text) return {};
   std::vector<std::string> points = split(*text, '+');
@@ -124,7 +123,7 @@ std::vector<std::string> read_points(FieldReader& reader) {
   return points;
 }
 
-std::string read_text(FieldReader& reader, const std::string& key) {
+std::string read_text(SpecFieldReader& reader, const std::string& key) {
   std::string text = reader.text(key).value_or("");
   const bool control =
       std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
@@ -134,7 +133,7 @@ std::string read_text(FieldReader& reader, const std::string& key) {
   return text;
 }
 
-void read_every(FieldReader& reader, PollSpec& poll) {
+void read_every(SpecFieldReader& reader, PollSpec& poll) {
   std::optional<Millis> every;
   reader.duration("every", Millis{0}, hours(24 * 366), every);
   poll.every = every.value_or(Millis{0});
@@ -159,6 +158,11 @@ const std::vector<std::string>& known_modes() {
   return list;
 }
 
+void set_mode(const std::string& mode, SerialSettings* serial) {
+  serial->parity = mode[1];
+  serial->stop_bits = mode[2] - '0';
+}
+
 const std::vector<std::string>& meter_keys() {
   static const std::vector<std::string> keys{"id",       "bus",     "unit",    "profile", "every",
                                              "points",   "label",   "serial",  "ct",      "pt",
@@ -166,16 +170,16 @@ const std::vector<std::string>& meter_keys() {
   return keys;
 }
 
-Result<BusSpec> parse_bus(const Fields& fields, const Place& place) {
+Result<BusSpec> parse_bus(const SpecFields& fields, const Place& place) {
   return read_bus(fields, place, LineSpeed::kGiven);
 }
 
-Result<BusSpec> parse_bus_to_scan(const Fields& fields, const Place& place) {
+Result<BusSpec> parse_bus_to_scan(const SpecFields& fields, const Place& place) {
   return read_bus(fields, place, LineSpeed::kToBeFound);
 }
 
-Result<MeterAndPoll> parse_meter(const Fields& fields, const Place& place) {
-  FieldReader reader(fields, meter_keys());
+Result<MeterAndPoll> parse_meter(const SpecFields& fields, const Place& place) {
+  SpecFieldReader reader(fields, meter_keys());
   MeterAndPoll parsed;
   MeterSpec& meter = parsed.meter;
   meter.place = place;
@@ -210,8 +214,8 @@ Result<MeterAndPoll> parse_meter(const Fields& fields, const Place& place) {
   return parsed;
 }
 
-Result<PollSpec> parse_poll(const Fields& fields, const Place& place) {
-  FieldReader reader(fields, {"meter", "every", "points", "name", "keep"});
+Result<PollSpec> parse_poll(const SpecFields& fields, const Place& place) {
+  SpecFieldReader reader(fields, {"meter", "every", "points", "name", "keep"});
   PollSpec poll;
   poll.place = place;
   reader.name("meter", poll.meter, "main");

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/config/field_reader.h"
 #include "agent/config/options.h"
+#include "agent/config/spec_fields.h"
 
 namespace metergate {
 
@@ -23,13 +23,15 @@ const std::vector<std::string>& meter_keys();
 
 const std::vector<std::string>& known_bauds();
 const std::vector<std::string>& known_modes();  ///< 8N1 ...
+/// `8E1` into a line's parity and stop bits; one of known_modes().
+void set_mode(const std::string& mode, SerialSettings* serial);
 
 /// What --bus, --meter and --poll say, each value checked by itself. Errors: kInvalid, without the place.
-Result<BusSpec> parse_bus(const Fields& fields, const Place& place);
+Result<BusSpec> parse_bus(const SpecFields& fields, const Place& place);
 /// For scan: baud and mode may be missing (then 0 and 0 stop bits), and the timeout is one for asking many units that
 /// are not there, unless it is given.
-Result<BusSpec> parse_bus_to_scan(const Fields& fields, const Place& place);
-Result<MeterAndPoll> parse_meter(const Fields& fields, const Place& place);
-Result<PollSpec> parse_poll(const Fields& fields, const Place& place);
+Result<BusSpec> parse_bus_to_scan(const SpecFields& fields, const Place& place);
+Result<MeterAndPoll> parse_meter(const SpecFields& fields, const Place& place);
+Result<PollSpec> parse_poll(const SpecFields& fields, const Place& place);
 
 }  // namespace metergate

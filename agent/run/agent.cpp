@@ -9,7 +9,7 @@
 #include "agent/admin/control_handlers.h"
 #include "agent/base/json.h"
 #include "agent/base/text.h"
-#include "agent/config/bus_text.h"
+#include "agent/config/bus_description.h"
 #include "agent/uplink/tls_peer.h"
 #include "drivers/modbus/make_bus.h"
 
@@ -17,24 +17,23 @@ namespace metergate {
 
 namespace {
 
-const char* const kLastCatalog = "agent.catalog";  // in the store's memory: the hash of the last run's catalog
+const char* const kLastCatalog = "agent.catalog";  // key in the store: the hash of the last run's catalog
 const UtcTime kBuilt{std::chrono::seconds(METERGATE_BUILD_TIME)};
-constexpr Millis kTellBusy{10'000};  // how often the service manager hears that a salvage goes on
-constexpr Millis kSalvagePatience{
-    900'000};                           // and waits from then on: for the next rows, or the last sync of a large file
-constexpr Millis kBusPatience{10'000};  // a bus's step beyond its requests: a commit, the opening of its port
+constexpr Millis kTellBusy{10'000};          // how often the service manager hears that a salvage goes on,
+constexpr Millis kSalvagePatience{900'000};  // and how long it waits from then on: for the last sync of a large file
+constexpr Millis kBusPatience{10'000};       // a bus's step beyond its requests: a commit, the opening of its port
 
 /// The longest that one step of a bus may take: a request with its guard, for the slowest of its meters.
-Millis patience_of(const BusConfig& site) {
-  Millis slowest = site.spec.settings.timeout;
-  for (const MeterConfig& meter : site.meters) slowest = std::max(slowest, meter.target.timeout.value_or(slowest));
-  if (const auto* tcp = std::get_if<TcpSettings>(&site.spec.settings.port)) slowest += tcp->connect_timeout;
+Millis patience_of(const BusConfig& config) {
+  Millis slowest = config.spec.settings.timeout;
+  for (const MeterConfig& meter : config.meters) slowest = std::max(slowest, meter.target.timeout.value_or(slowest));
+  if (const auto* tcp = std::get_if<TcpSettings>(&config.spec.settings.port)) slowest += tcp->connect_timeout;
   return 3 * slowest + kBusPatience;
 }
 
 }  // namespace
 
-Agent::Agent(const Options& options, metergate::Site site)
+Agent::Agent(const Options& options, Site site)
     : options_(options),
       site_(std::move(site)),
       clock_(options.trust_clock),
@@ -92,21 +91,20 @@ Status Agent::open_http() {
   if (!make_server) return make_server.error();
   latest_ = std::make_unique<LatestValues>();
   http_ = std::make_unique<HttpThread>();
-  http_->site = std::make_unique<HttpHandlers>(HttpHandlers::Parts{[this] { return snapshot(); },
-                                                                   [this] {
-                                                                     std::vector<std::string> hanging;
-                                                                     for (const Heartbeat* beat : heartbeats()) {
-                                                                       if (!beat->fresh(clock_.mono()))
-                                                                         hanging.push_back(beat->name());
-                                                                     }
-                                                                     return hanging;
-                                                                   },
-                                                                   site_, *latest_, clock_});
-  const HttpHandler site = [this](const std::string& path) { return http_->site->answer(path); };
-  auto port =
-      HttpListener::make(*options_.http, std::unique_ptr<HttpServer>((*make_server)(site, token)), clock_, log_);
-  if (!port) return port.error();
-  http_->port = std::move(*port);
+  const auto now = [this] { return snapshot(); };
+  const auto hanging = [this] {
+    std::vector<std::string> names;
+    for (const Heartbeat* heartbeat : heartbeats()) {
+      if (!heartbeat->fresh(clock_.mono())) names.push_back(heartbeat->name());
+    }
+    return names;
+  };
+  http_->handlers = std::make_unique<HttpHandlers>(HttpHandlers::Parts{now, hanging, site_, *latest_, clock_});
+  const HttpHandler handler = [this](const std::string& path) { return http_->handlers->answer(path); };
+  auto listener =
+      HttpListener::make(*options_.http, std::unique_ptr<HttpServer>((*make_server)(handler, token)), clock_, log_);
+  if (!listener) return listener.error();
+  http_->listener = std::move(*listener);
   return {};
 }
 
@@ -137,9 +135,27 @@ std::vector<std::string> Agent::catalog_payloads() {
 void Agent::make_parts() {
   events_ = std::make_unique<Events>(*store_, clock_);
   clock_watch_ = std::make_unique<ClockWatch>(*store_, clock_, log_);
+  make_replayer();
+  make_forwarder();
+  for (const BusConfig& config : site_.buses) make_bus(config);
+  make_intake();
+  make_dispatcher();
+}
 
+void Agent::make_replayer() {
+  Archive& archive = *store_;
+  Inbox& inbox = *store_;
+  KeyValueStore& memory = *store_;
+  const ClockRule rule{kBuilt, store_->opened().newest};
+  const auto given = [this] { forward_thread_.wake.notify(); };
+  const auto ended = [this] { dispatch_thread_.wake.notify(); };
+  replayer_ =
+      std::make_unique<Replayer>(Replayer::Parts{archive, inbox, memory, clock_, rule, options_.gateway, given, ended});
+}
+
+void Agent::make_forwarder() {
   ForwarderHooks hooks;
-  hooks.wake = [this] { forward_wake_.notify(); };
+  hooks.wake = [this] { forward_thread_.wake.notify(); };
   hooks.command = [this](const Message& message) { return intake_->take(message.topic, message.payload); };
   hooks.status = [this](bool online) { return status_message(online, clock_.utc(), since_, true); };
   hooks.catalogs = [this] { return catalog_payloads(); };
@@ -154,74 +170,80 @@ void Agent::make_parts() {
   };
   hooks.session_lost = [this] { return event_draft(stamp_of(clock_), "session_lost", "{}"); };
   hooks.ended = [] { ::kill(::getpid(), SIGTERM); };
-  replayer_ = std::make_unique<Replayer>(Replayer::Parts{*store_, *store_, *store_, clock_,
-                                                         ClockRule{kBuilt, store_->opened().newest}, options_.gateway,
-                                                         hooks.wake, [this] { dispatch_wake_.notify(); }});
-  forwarder_ = std::make_unique<Forwarder>(Forwarder::Parts{*connector_,
-                                                            *store_,
-                                                            *store_,
-                                                            *replayer_,
-                                                            log_,
-                                                            system_draw(),
-                                                            {options_.gateway, topics_, options_.uplink},
-                                                            hooks});
-
-  for (const BusConfig& site : site_.buses) make_bus(site);
-
-  intake_ =
-      std::make_unique<Intake>(Intake::Parts{site_, *store_, *events_, clock_, [this] { dispatch_wake_.notify(); },
-                                             [this](const Row& row) { forwarder_->repeat(row.key); }});
-  Dispatcher::Parts parts{site_,
-                          *store_,
-                          clock_,
-                          {},
-                          [this] { return snapshot_json(snapshot()); },
-                          [this](const std::string& hash) -> Result<std::optional<std::string>> {
-                            if (hash.empty() || hash == catalog_.hash)
-                              return std::optional<std::string>(catalog_.members);
-                            return store_->catalog(hash);
-                          }};
-  parts.buses[kReplayQueue] = {[this] { return replayer_->room(); },
-                               [this](std::vector<OpenCommand> commands) { replayer_->give(std::move(commands)); },
-                               {},
-                               {}};
-  for (BusThread& thread : buses_) {
-    parts.buses[thread.worker->state().name] = {[&thread] { return thread.worker->room(); },
-                                                [&thread](std::vector<OpenCommand> commands) {
-                                                  thread.worker->give(std::move(commands));
-                                                  thread.wake.notify();
-                                                },
-                                                [&thread](Millis time) { return thread.pause->begin(time); },
-                                                [&thread] { thread.pause->end(); }};
-  }
-  dispatcher_ = std::make_unique<Dispatcher>(std::move(parts));
+  Outbox& outbox = *store_;
+  KeyValueStore& memory = *store_;
+  const ForwarderSettings settings{options_.gateway, topics_, options_.uplink};
+  forwarder_ = std::make_unique<Forwarder>(
+      Forwarder::Parts{*connector_, outbox, memory, *replayer_, log_, system_draw(), settings, hooks});
 }
 
-void Agent::make_bus(const BusConfig& site) {
-  BusThread& thread = buses_.emplace_back(site.spec.name);
-  thread.patience = patience_of(site);
-  thread.pause = std::make_unique<BusPause>(BusPause::Parts{site.spec.name, *store_, clock_, log_,
-                                                            [&thread] { thread.wake.notify(); },
-                                                            [this] {
-                                                              if (control_) control_->notify();
-                                                            }});
-  std::function<void(const Reading&)> seen = [](const Reading&) {};
-  if (latest_) seen = [this](const Reading& reading) { latest_->take(reading); };
-  thread.bus = make_modbus_bus(site.spec.settings, clock_);
-  thread.worker = std::make_unique<BusWorker>(
-      BusWorker::Parts{site, *thread.bus, *store_, *store_, *events_, clock_, log_, system_draw(), catalog_.hash,
-                       ClockRule{kBuilt, store_->opened().newest},
-                       [this] { return forwarder_->writes_allowed(clock_.mono()); }, *thread.pause, *store_, serials_,
-                       [this] { dispatch_wake_.notify(); }, [this] { clock_watch_->look(); }, std::move(seen)});
+void Agent::make_bus(const BusConfig& config) {
+  const std::string& name = config.spec.name;
+  BusThread& bus = buses_.emplace_back(name);
+  bus.patience = patience_of(config);
+  bus.bus = make_modbus_bus(config.spec.settings, clock_);
+
+  Outbox& outbox = *store_;
+  Inbox& inbox = *store_;
+  KeyValueStore& memory = *store_;
+  const auto wished = [&bus] { bus.thread.wake.notify(); };
+  const auto granted = [this] {
+    if (control_) control_->notify();
+  };
+  bus.pause = std::make_unique<BusPause>(BusPause::Parts{name, memory, clock_, log_, wished, granted});
+
+  const ClockRule rule{kBuilt, store_->opened().newest};
+  const auto writes_allowed = [this] { return forwarder_->writes_allowed(clock_.mono()); };
+  const auto command_ended = [this] { dispatch_thread_.wake.notify(); };
+  const auto before_stamp = [this] { clock_watch_->look(); };
+  const auto seen = [this](const Reading& reading) {
+    if (latest_) latest_->take(reading);
+  };
+  bus.worker = std::make_unique<BusWorker>(
+      BusWorker::Parts{config, *bus.bus, outbox, inbox, *events_, clock_, log_, system_draw(), catalog_.hash, rule,
+                       writes_allowed, *bus.pause, memory, serials_, command_ended, before_stamp, seen});
+}
+
+void Agent::make_intake() {
+  Inbox& inbox = *store_;
+  const auto admitted = [this] { dispatch_thread_.wake.notify(); };
+  const auto repeat = [this](const Row& result) { forwarder_->repeat(result.key); };
+  intake_ = std::make_unique<Intake>(Intake::Parts{site_, inbox, *events_, clock_, admitted, repeat});
+}
+
+void Agent::make_dispatcher() {
+  std::map<std::string, Dispatcher::BusQueue> queues;
+  Dispatcher::BusQueue& replays = queues[kReplayQueue];
+  replays.room = [this] { return replayer_->room(); };
+  replays.give = [this](std::vector<OpenCommand> commands) { replayer_->give(std::move(commands)); };
+  for (BusThread& bus : buses_) {
+    Dispatcher::BusQueue& queue = queues[bus.worker->state().name];
+    queue.room = [&bus] { return bus.worker->room(); };
+    queue.give = [&bus](std::vector<OpenCommand> commands) {
+      bus.worker->give(std::move(commands));
+      bus.thread.wake.notify();
+    };
+    queue.pause = [&bus](Millis time) { return bus.pause->begin(time); };
+    queue.resume = [&bus] { bus.pause->end(); };
+  }
+  Inbox& inbox = *store_;
+  const auto status = [this] { return snapshot_json(snapshot()); };
+  const auto catalog = [this](const std::string& hash) -> Result<std::optional<std::string>> {
+    if (hash.empty() || hash == catalog_.hash) return std::optional<std::string>(catalog_.members);
+    return store_->catalog(hash);
+  };
+  dispatcher_ =
+      std::make_unique<Dispatcher>(Dispatcher::Parts{site_, inbox, clock_, std::move(queues), status, catalog});
 }
 
 void Agent::make_control() {
   LocalParts parts;
-  for (BusThread& thread : buses_) parts.pauses[thread.worker->state().name] = thread.pause.get();
-  for (BusThread& thread : buses_) {
-    parts.give[thread.worker->state().name] = [&thread](OpenCommand command) {
-      thread.worker->give({std::move(command)});
-      thread.wake.notify();
+  for (BusThread& bus : buses_) {
+    const std::string name = bus.worker->state().name;
+    parts.pauses[name] = bus.pause.get();
+    parts.give[name] = [&bus](OpenCommand command) {
+      bus.worker->give({std::move(command)});
+      bus.thread.wake.notify();
     };
   }
   parts.site = &site_;
@@ -238,7 +260,7 @@ void Agent::make_control() {
   }
 }
 
-/// Needs the store's thread for all but the first step; before any reading is taken.
+/// Makes the present catalog durable, so that readings can name it. Needs the store's thread.
 Status Agent::begin_epoch() {
   const auto known = store_->get(kLastCatalog);
   if (!known) return known.error();
@@ -254,11 +276,11 @@ Status Agent::begin_epoch() {
 }
 
 std::vector<const Heartbeat*> Agent::heartbeats() const {
-  std::vector<const Heartbeat*> beats{&store_beat_, &forward_beat_, &dispatch_beat_};
-  if (control_) beats.push_back(&control_beat_);
-  if (http_) beats.push_back(&http_->heartbeat);
-  for (const BusThread& thread : buses_) beats.push_back(&thread.heartbeat);
-  return beats;
+  std::vector<const Heartbeat*> all{&store_thread_.heartbeat, &forward_thread_.heartbeat, &dispatch_thread_.heartbeat};
+  if (control_) all.push_back(&control_thread_.heartbeat);
+  if (http_) all.push_back(&http_->thread.heartbeat);
+  for (const BusThread& bus : buses_) all.push_back(&bus.thread.heartbeat);
+  return all;
 }
 
 Snapshot Agent::snapshot() const {
@@ -269,8 +291,8 @@ Snapshot Agent::snapshot() const {
   s.at = clock_.utc();
   s.since = since_;
   s.clock_synced = clock_.synced();
-  for (const BusThread& thread : buses_) {
-    s.buses.push_back(thread.worker->state());
+  for (const BusThread& bus : buses_) {
+    s.buses.push_back(bus.worker->state());
     s.buses.back().port = port_key(site_.buses[s.buses.size() - 1].spec.settings);
   }
   s.store = store_->state();

@@ -23,24 +23,34 @@
 
 namespace metergate {
 
+/// One thread of the agent, with what wakes it and what shows that it is alive.
+struct AgentThread {
+  explicit AgentThread(const std::string& name) : heartbeat(name) {}
+  void stop() const {
+    if (service) service->stop();
+  }
+  [[nodiscard]] bool join(Millis patience) const { return !service || service->join(patience); }
+
+  Wake wake;
+  Heartbeat heartbeat;
+  std::unique_ptr<ServiceThread> service;  ///< none before its start
+};
+
 /// A bus with its thread.
 struct BusThread {
-  explicit BusThread(const std::string& name) : heartbeat("bus " + name) {}
+  explicit BusThread(const std::string& name) : thread("bus " + name) {}
   std::unique_ptr<BusPause> pause;
   std::unique_ptr<Bus> bus;
   std::unique_ptr<BusWorker> worker;
   Millis patience{0};  ///< the longest that a step may take
-  Wake wake;
-  Heartbeat heartbeat;
-  std::unique_ptr<ServiceThread> runner;
+  AgentThread thread;  ///< last: it ends before what it uses
 };
 
-/// What --http needs, and its thread.
+/// What --http needs, with its thread.
 struct HttpThread {
-  std::unique_ptr<HttpHandlers> site;
-  std::unique_ptr<HttpListener> port;
-  Heartbeat heartbeat{"http"};
-  std::unique_ptr<ServiceThread> runner;
+  std::unique_ptr<HttpHandlers> handlers;
+  std::unique_ptr<HttpListener> listener;
+  AgentThread thread{"http"};  ///< last: it ends before what it uses
 };
 
 /// The composition root of `run`: owns every part and every thread. The process has one.
@@ -49,17 +59,21 @@ class Agent {
   Agent(const Options& options, Site site);
 
   /// Opens store, broker and control socket, starts the threads, waits for SIGTERM, SIGINT or a failure that only a
-  /// restart cures, and stops everything. Returns the exit status; does not return when a thread hangs at the end, but
-  /// ends the process after everything that was handed to the store is durable.
+  /// restart cures, and stops everything. Returns the exit status. When a thread hangs at the end it does not return:
+  /// it ends the process, after everything that the store was given is durable.
   int run();
 
  private:
-  // What is made, in agent.cpp.
+  // Making the parts, in agent.cpp.
   Status open_store();
   Status open_uplink();
   Status open_http();
   void make_parts();
-  void make_bus(const BusConfig& site);
+  void make_replayer();
+  void make_forwarder();
+  void make_bus(const BusConfig& config);
+  void make_intake();
+  void make_dispatcher();
   void make_control();
   Status begin_epoch();
   std::string status_message(bool online, UtcTime at, UtcTime since, bool with_last) const;
@@ -67,16 +81,16 @@ class Agent {
   Snapshot snapshot() const;
   std::vector<const Heartbeat*> heartbeats() const;
 
-  // What runs, in lifecycle.cpp.
+  // Start, run and stop, in agent_lifecycle.cpp.
   Status start_threads();
-  Status start(std::unique_ptr<ServiceThread>& runner, Task task, Heartbeat& heartbeat);
-  int wait_for_the_end(Watchdog& supervisor);
-  bool stop_threads(Watchdog& supervisor);
+  Status start(AgentThread& thread, Task task);
+  int wait_for_the_end(Watchdog& watchdog);
+  bool stop_threads(Watchdog& watchdog);
   void fail_stop(const std::string& why);
   int refuse(const Error& error) const;
 
   const Options& options_;
-  const metergate::Site site_;
+  const Site site_;
   SystemClock clock_;
   Log log_;
   const std::string epoch_;
@@ -98,11 +112,10 @@ class Agent {
   std::unique_ptr<LatestValues> latest_;  // with --http only
   std::list<BusThread> buses_;
 
-  Wake store_wake_, forward_wake_, dispatch_wake_;
-  Heartbeat store_beat_{"store"}, forward_beat_{"forward"}, dispatch_beat_{"dispatch"}, control_beat_{"control"};
   std::atomic<bool> stop_sending_{false}, sending_stopped_{false}, failed_{false};
   // Last: threads end before what they use.
-  std::unique_ptr<ServiceThread> store_runner_, forward_runner_, dispatch_runner_, control_runner_;
+  AgentThread store_thread_{"store"}, forward_thread_{"forward"}, dispatch_thread_{"dispatch"},
+      control_thread_{"control"};
   std::unique_ptr<HttpThread> http_;  // with --http only
 };
 

@@ -8,18 +8,18 @@
 
 namespace metergate {
 
-/// The latest time by which a thread promised to show progress. Written by its thread, read by the supervisor.
+/// The latest time by which a thread promised to show progress. Written by its thread, read by the watchdog.
 class Heartbeat {
  public:
   explicit Heartbeat(std::string name) : name_(std::move(name)) {}
   const std::string& name() const { return name_; }
 
-  /// A step that blocks long but bounded (a transaction on a slow line) says until when at most. Replaces the promise
+  /// A step that may block for long (a transaction on a slow line) says until when at most. Replaces the promise
   /// before.
   void busy_until(MonoTime t) { promise_.store(t.time_since_epoch().count()); }
-  /// Nothing more will come, and that is right.
+  /// The thread has ended as it should: fresh for ever.
   void ended() { busy_until(MonoTime::max()); }
-  /// Nothing more will come, and that is wrong.
+  /// The thread has failed: never fresh again.
   void failed() { busy_until(MonoTime::min()); }
 
   bool fresh(MonoTime now) const { return now.time_since_epoch().count() <= promise_.load(); }

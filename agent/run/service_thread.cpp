@@ -11,9 +11,9 @@
 namespace metergate {
 namespace {
 
-/// A wait is cut to this, so that a lost wake-up costs a minute at most, and the heartbeat promises no more.
+/// No wait is longer, so that a lost wake-up costs at most a minute and a heartbeat promises no more.
 constexpr Millis kLongestWait{60'000};
-constexpr Millis kLastPatience{10'000};
+constexpr Millis kJoinPatience{10'000};
 
 }  // namespace
 
@@ -36,8 +36,8 @@ ServiceThread::ServiceThread(Task task, Heartbeat& heartbeat, const Clock& clock
 
 ServiceThread::~ServiceThread() {
   stop();
-  if (!join(kLastPatience)) {
-    log_.error("thread does not end, the process is given up", {{"thread", task_.name}});
+  if (!join(kJoinPatience)) {
+    log_.error("thread does not end, aborting the process", {{"thread", task_.name}});
     std::abort();
   }
 }
@@ -47,8 +47,8 @@ Status ServiceThread::start() {
   try {
     thread_ = std::thread([this] { run(); });
   } catch (const std::system_error& e) {
-    return Error{Errc::kFull,
-                 "no thread for " + task_.name + ": " + e.what() + "; raise the limit of tasks (TasksMax, ulimit -u)"};
+    return Error{Errc::kFull, "cannot start the thread " + task_.name + ": " + e.what() +
+                                  "; raise the limit of tasks (TasksMax, ulimit -u)"};
   }
   return {};
 }
@@ -80,7 +80,7 @@ void ServiceThread::run() {
     heartbeat_.ended();
   } else {
     heartbeat_.failed();
-    log_.error("thread failed, the process ends", {{"thread", task_.name}, {"why", why}});
+    log_.error("thread failed, ending the process", {{"thread", task_.name}, {"why", why}});
     fail_stop_(task_.name + ": " + why);
   }
   end_.set_value();

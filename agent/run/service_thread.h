@@ -18,11 +18,11 @@ namespace metergate {
 /// return.
 using FailStop = std::function<void(const std::string& why)>;
 
-/// What a thread does. Everything in it outlives the Runner.
+/// What a thread does. Everything in it outlives the ServiceThread.
 struct Task {
   std::string name;  ///< of the thread; the kernel shows 15 characters
-  std::function<MonoTime(MonoTime)>
-      step;  ///< does one thing, says when to be called next; called early and in vain too
+  /// Does one thing and says when to be called next. May be called too early or when there is nothing to do.
+  std::function<MonoTime(MonoTime)> step;
   std::function<void(MonoTime)> wait_until;  ///< between steps; ended by notify
   std::function<void()> notify;              ///< any thread
   std::function<void()> finish;              ///< may be empty; the thread's last call after stop(), not after a failure
@@ -30,12 +30,12 @@ struct Task {
 };
 Task make_task(std::string name, std::function<MonoTime(MonoTime)> step, Wake& wake);
 
-/// The thread shell: the only place where logic meets a thread. It inherits the signal mask of the one who starts it.
-/// An exception that escapes from the task is logged, ends the thread, and is told to `fail_stop`.
+/// A thread that runs a task: the only place where logic meets a thread. It has the signal mask of the thread that
+/// calls start(). An exception that escapes from the task is logged, ends the thread, and is given to `fail_stop`.
 class ServiceThread {
  public:
   ServiceThread(Task task, Heartbeat& heartbeat, const Clock& clock, Log& log, FailStop fail_stop);
-  /// Stops and joins. Aborts the process if the thread does not end within 10 s: it would go on with what is gone.
+  /// Stops and joins. Aborts the process if the thread does not end within 10 s: it would use what is destroyed.
   ~ServiceThread();
   ServiceThread(const ServiceThread&) = delete;
   ServiceThread& operator=(const ServiceThread&) = delete;
@@ -45,7 +45,7 @@ class ServiceThread {
   /// Asks for the end; returns at once. A step or finish that runs is not interrupted.
   void stop();
   /// Waits at most `patience` for the end that stop() asked for. False: the thread still runs and uses what its task
-  /// uses; what is left is to end the process without destructors.
+  /// uses; the process then has to end without destructors.
   [[nodiscard]] bool join(Millis patience);
 
  private:

@@ -6,13 +6,13 @@
 namespace metergate {
 namespace {
 
-constexpr Millis kLookAgain{1'000};    // while a thread hangs
-constexpr Millis kLookAlways{10'000};  // without a watchdog: for the log
+constexpr Millis kLookWhileHanging{1'000};
+constexpr Millis kLookWithoutWatchdog{10'000};  // for the log alone
 
 }  // namespace
 
-Watchdog::Watchdog(std::vector<const Heartbeat*> heartbeats, Notify notify, std::optional<Micros> watchdog, Log& log)
-    : heartbeats_(std::move(heartbeats)), notify_(std::move(notify)), watchdog_(watchdog), log_(log) {}
+Watchdog::Watchdog(std::vector<const Heartbeat*> heartbeats, Notify notify, std::optional<Micros> interval, Log& log)
+    : heartbeats_(std::move(heartbeats)), notify_(std::move(notify)), interval_(interval), log_(log) {}
 
 void Watchdog::ready() { notify_("READY=1"); }
 
@@ -30,7 +30,7 @@ void Watchdog::status(const std::string& line) {
 
 void Watchdog::extend(Millis more) { notify_("EXTEND_TIMEOUT_USEC=" + std::to_string(Micros{more}.count())); }
 
-std::string Watchdog::stale(MonoTime now) const {
+std::string Watchdog::stale_names(MonoTime now) const {
   std::string names;
   for (const Heartbeat* heartbeat : heartbeats_) {
     if (!heartbeat->fresh(now)) names += (names.empty() ? "" : ", ") + heartbeat->name();
@@ -39,19 +39,19 @@ std::string Watchdog::stale(MonoTime now) const {
 }
 
 MonoTime Watchdog::step(MonoTime now) {
-  const std::string names = stale(now);
-  if (names != stale_) {
+  const std::string names = stale_names(now);
+  if (names != logged_) {
     if (names.empty()) {
       log_.warn("every thread answers again");
     } else {
       log_.error("thread hangs, the watchdog is not fed", {{"threads", names}});
     }
-    stale_ = names;
+    logged_ = names;
   }
   if (now < next_feed_) return next_feed_;
-  if (!names.empty()) return now + kLookAgain;
-  if (watchdog_) notify_("WATCHDOG=1");
-  next_feed_ = now + (watchdog_ ? *watchdog_ / 2 : Micros{kLookAlways});
+  if (!names.empty()) return now + kLookWhileHanging;
+  if (interval_) notify_("WATCHDOG=1");
+  next_feed_ = now + (interval_ ? *interval_ / 2 : Micros{kLookWithoutWatchdog});
   return next_feed_;
 }
 

@@ -11,30 +11,30 @@
 
 namespace metergate {
 
-/// Speaks with the service manager. One thread. The watchdog is fed at half its time, and only while every heartbeat is
-/// fresh: a thread that hangs lets the manager end the process. The heartbeats outlive it.
+/// Tells the service manager how the process is. The manager's watchdog is fed at half its interval, and only while
+/// every heartbeat is fresh: when a thread hangs, the manager ends the process. The heartbeats outlive it. One thread.
 class Watchdog {
  public:
-  Watchdog(std::vector<const Heartbeat*> heartbeats, Notify notify, std::optional<Micros> watchdog, Log& log);
+  Watchdog(std::vector<const Heartbeat*> heartbeats, Notify notify, std::optional<Micros> interval, Log& log);
 
-  void ready();  ///< flags and store are usable; not before, and without waiting for the broker
+  void ready();  ///< call it when flags and store are usable; the broker may be away
   void stopping();
-  void status(const std::string& line);  ///< sent when it is another than before; control characters become blanks
-  /// Start or stop goes on: the manager waits for so much longer from now. Only while it waits.
+  void status(const std::string& line);  ///< sent when it has changed; control characters become blanks
+  /// The start or the stop takes longer: the manager waits for `more` from now. Of use only while it waits.
   void extend(Millis more);
 
-  /// Feeds the watchdog when it is time; returns when it wants to be called next.
+  /// Feeds the manager's watchdog when it is time; returns when it wants to be called next.
   MonoTime step(MonoTime now);
 
  private:
-  std::string stale(MonoTime now) const;
+  std::string stale_names(MonoTime now) const;
   std::vector<const Heartbeat*> heartbeats_;
   Notify notify_;
-  std::optional<Micros> watchdog_;
+  std::optional<Micros> interval_;
   Log& log_;
   MonoTime next_feed_{MonoTime::min()};
-  std::string status_;
-  std::string stale_;  // as it was logged
+  std::string status_;  // as last sent
+  std::string logged_;  // names of stale heartbeats, as last logged
 };
 
 }  // namespace metergate

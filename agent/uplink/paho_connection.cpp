@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "agent/base/log_throttle.h"
 #include "agent/base/text.h"
 #include "agent/uplink/broker_socket.h"
 #include "agent/uplink/connection.h"
@@ -45,11 +46,6 @@ std::string connack_text(int code) {
     default:
       return {};
   }
-}
-
-std::string endpoint(const std::string& address, int port) {
-  const bool v6 = address.find(':') != std::string::npos;
-  return (v6 ? "[" + address + "]:" : address + ":") + std::to_string(port);
 }
 
 /// What the connections of one connector share. Used by one connection at a time.
@@ -132,7 +128,7 @@ void PahoConnection::start() {
   if (!addresses) return fail(addresses.error().detail);
   if (addresses->empty()) return fail("'" + options.host + "' has no address");
   const std::string& address = (*addresses)[common_.tries++ % addresses->size()];
-  at_ = endpoint(address, options.port);
+  at_ = host_port(address, options.port);
   socket_.emplace(address, options.port);
   if (common_.peer) common_.peer->expect();
   guarded("connecting", [&] {

@@ -8,6 +8,7 @@
 
 #include "agent/base/backoff.h"
 #include "agent/base/log.h"
+#include "agent/base/log_throttle.h"
 #include "agent/uplink/connection.h"
 #include "agent/uplink/mailbox.h"
 #include "store/inbox.h"

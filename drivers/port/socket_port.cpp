@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "agent/base/resolve.h"
+#include "agent/base/text.h"
 
 namespace metergate {
 
@@ -47,10 +48,7 @@ int wait_connected(int fd, Nanos patience, const Clock& clock) {
 
 }  // namespace
 
-std::string SocketPort::name() const {
-  const bool v6 = settings_.host.find(':') != std::string::npos;
-  return (v6 ? "[" + settings_.host + "]" : settings_.host) + ":" + std::to_string(settings_.port);
-}
+std::string SocketPort::name() const { return host_port(settings_.host, settings_.port); }
 
 Status SocketPort::open() {
   close();

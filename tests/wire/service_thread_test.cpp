@@ -54,7 +54,7 @@ class ServiceThreadTest : public testing::Test {
 TEST_F(ServiceThreadTest, CallsTheStepAgainAtTheTimeItAskedFor) {
   std::vector<MonoTime> asked, called;
   std::promise<void> enough;
-  ServiceThread runner{make_task(
+  ServiceThread thread{make_task(
                            "bus",
                            [&](MonoTime now) {
                              called.push_back(now);
@@ -64,10 +64,10 @@ TEST_F(ServiceThreadTest, CallsTheStepAgainAtTheTimeItAskedFor) {
                            },
                            wake_),
                        heartbeat_, clock_, log_, fail_stop()};
-  ASSERT_TRUE(runner.start());
+  ASSERT_TRUE(thread.start());
   EXPECT_EQ(enough.get_future().wait_for(kSoon), std::future_status::ready);
-  runner.stop();
-  ASSERT_TRUE(runner.join(kSoon));
+  thread.stop();
+  ASSERT_TRUE(thread.join(kSoon));
   ASSERT_GE(called.size(), 4u);
   for (std::size_t i = 1; i < 4; ++i) EXPECT_GE(called[i], asked[i - 1]);
 }
@@ -75,7 +75,7 @@ TEST_F(ServiceThreadTest, CallsTheStepAgainAtTheTimeItAskedFor) {
 TEST_F(ServiceThreadTest, EndsAWaitWhenItIsWoken) {
   std::atomic<int> steps{0};
   std::promise<void> first, second;
-  ServiceThread runner{make_task(
+  ServiceThread thread{make_task(
                            "bus",
                            [&](MonoTime) {
                              const int step = ++steps;
@@ -85,7 +85,7 @@ TEST_F(ServiceThreadTest, EndsAWaitWhenItIsWoken) {
                            },
                            wake_),
                        heartbeat_, clock_, log_, fail_stop()};
-  ASSERT_TRUE(runner.start());
+  ASSERT_TRUE(thread.start());
   ASSERT_EQ(first.get_future().wait_for(kSoon), std::future_status::ready);
   wake_.notify();
   EXPECT_EQ(second.get_future().wait_for(kSoon), std::future_status::ready);
@@ -93,7 +93,7 @@ TEST_F(ServiceThreadTest, EndsAWaitWhenItIsWoken) {
 
 TEST_F(ServiceThreadTest, RunsInAThreadOfTheGivenName) {
   std::promise<std::string> name;
-  ServiceThread runner{make_task(
+  ServiceThread thread{make_task(
                            "bus with a long name",
                            [&, told = false](MonoTime) mutable {
                              char buffer[32] = {};
@@ -104,7 +104,7 @@ TEST_F(ServiceThreadTest, RunsInAThreadOfTheGivenName) {
                            },
                            wake_),
                        heartbeat_, clock_, log_, fail_stop()};
-  ASSERT_TRUE(runner.start());
+  ASSERT_TRUE(thread.start());
   auto told = name.get_future();
   ASSERT_EQ(told.wait_for(kSoon), std::future_status::ready);
   EXPECT_EQ(told.get(), "bus with a long");
@@ -122,11 +122,11 @@ TEST_F(ServiceThreadTest, FinishesOnItsThreadAfterTheLastStep) {
       },
       wake_);
   task.finish = [&] { calls.push_back("finish"); };
-  ServiceThread runner{std::move(task), heartbeat_, clock_, log_, fail_stop()};
-  ASSERT_TRUE(runner.start());
+  ServiceThread thread{std::move(task), heartbeat_, clock_, log_, fail_stop()};
+  ASSERT_TRUE(thread.start());
   ASSERT_EQ(stepped.get_future().wait_for(kSoon), std::future_status::ready);
-  runner.stop();
-  ASSERT_TRUE(runner.join(kSoon));
+  thread.stop();
+  ASSERT_TRUE(thread.join(kSoon));
   EXPECT_THAT(calls, ElementsAre("step", "finish"));
   EXPECT_TRUE(heartbeat_.fresh(clock_.mono() + 24h));
 }
@@ -136,14 +136,14 @@ TEST_F(ServiceThreadTest, TellsAnEscapedExceptionOnceAndEndsTheThread) {
   Task task = make_task(
       "store", [](MonoTime) -> MonoTime { throw std::runtime_error("disk on fire"); }, wake_);
   task.finish = [&] { finished = true; };
-  ServiceThread runner{std::move(task), heartbeat_, clock_, log_, fail_stop()};
+  ServiceThread thread{std::move(task), heartbeat_, clock_, log_, fail_stop()};
   auto failed = failed_.get_future();
 
-  ASSERT_TRUE(runner.start());
+  ASSERT_TRUE(thread.start());
 
   ASSERT_EQ(failed.wait_for(kSoon), std::future_status::ready);
   EXPECT_EQ(failed.get(), "store: disk on fire");
-  ASSERT_TRUE(runner.join(kSoon));
+  ASSERT_TRUE(thread.join(kSoon));
   const std::string lines = logged();
   EXPECT_THAT(lines, HasSubstr("disk on fire"));
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 1);
@@ -152,18 +152,18 @@ TEST_F(ServiceThreadTest, TellsAnEscapedExceptionOnceAndEndsTheThread) {
 }
 
 TEST_F(ServiceThreadTest, TellsAnExceptionThatIsNoneOfTheStandardOnes) {
-  ServiceThread runner{make_task(
+  ServiceThread thread{make_task(
                            "bus", [](MonoTime) -> MonoTime { throw 42; }, wake_),
                        heartbeat_, clock_, log_, fail_stop()};
   auto failed = failed_.get_future();
-  ASSERT_TRUE(runner.start());
+  ASSERT_TRUE(thread.start());
   ASSERT_EQ(failed.wait_for(kSoon), std::future_status::ready);
   EXPECT_EQ(failed.get(), "bus: an exception of unknown type");
 }
 
 TEST_F(ServiceThreadTest, GivesUpJoiningAThreadThatHangs) {
   std::promise<void> entered, release;
-  ServiceThread runner{make_task(
+  ServiceThread thread{make_task(
                            "bus",
                            [&](MonoTime) {
                              entered.set_value();
@@ -172,12 +172,12 @@ TEST_F(ServiceThreadTest, GivesUpJoiningAThreadThatHangs) {
                            },
                            wake_),
                        heartbeat_, clock_, log_, fail_stop()};
-  ASSERT_TRUE(runner.start());
+  ASSERT_TRUE(thread.start());
   ASSERT_EQ(entered.get_future().wait_for(kSoon), std::future_status::ready);
-  runner.stop();
-  EXPECT_FALSE(runner.join(50ms));
+  thread.stop();
+  EXPECT_FALSE(thread.join(50ms));
   release.set_value();
-  EXPECT_TRUE(runner.join(kSoon));
+  EXPECT_TRUE(thread.join(kSoon));
 }
 
 TEST_F(ServiceThreadTest, LetsTheHeartbeatGoStaleOnlyWhenAStepTakesLongerThanItSaid) {
@@ -193,8 +193,8 @@ TEST_F(ServiceThreadTest, LetsTheHeartbeatGoStaleOnlyWhenAStepTakesLongerThanItS
       },
       wake_);
   task.patience = 1s;
-  ServiceThread runner{std::move(task), heartbeat_, clock_, log_, fail_stop()};
-  ASSERT_TRUE(runner.start());
+  ServiceThread thread{std::move(task), heartbeat_, clock_, log_, fail_stop()};
+  ASSERT_TRUE(thread.start());
   auto when = entered.get_future();
   ASSERT_EQ(when.wait_for(kSoon), std::future_status::ready);
   const MonoTime now = when.get();
@@ -221,8 +221,8 @@ TEST_F(ServiceThreadTest, StaysFreshWhileItWaitsAndNotForEver) {
     told = true;
     wake_.wait_until(t);
   };
-  ServiceThread runner{std::move(waiting), heartbeat_, clock_, log_, fail_stop()};
-  ASSERT_TRUE(runner.start());
+  ServiceThread thread{std::move(waiting), heartbeat_, clock_, log_, fail_stop()};
+  ASSERT_TRUE(thread.start());
   ASSERT_EQ(waits.get_future().wait_for(kSoon), std::future_status::ready);
   const MonoTime now = clock_.mono();
   EXPECT_TRUE(heartbeat_.fresh(now + 45s));
@@ -230,10 +230,10 @@ TEST_F(ServiceThreadTest, StaysFreshWhileItWaitsAndNotForEver) {
 }
 
 TEST_F(ServiceThreadTest, NeverStartedNeedsNoJoin) {
-  ServiceThread runner{make_task(
+  ServiceThread thread{make_task(
                            "bus", [](MonoTime now) { return now; }, wake_),
                        heartbeat_, clock_, log_, fail_stop()};
-  EXPECT_TRUE(runner.join(0ms));
+  EXPECT_TRUE(thread.join(0ms));
   EXPECT_TRUE(heartbeat_.fresh(clock_.mono() + 24h));
 }
 

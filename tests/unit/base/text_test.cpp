@@ -117,6 +117,12 @@ struct GlobCase {
   bool matches;
 };
 
+TEST(TextTest, PutsAnIpv6AddressInBracketsBeforeItsPort) {
+  EXPECT_EQ(host_port("broker.example.com", 1883), "broker.example.com:1883");
+  EXPECT_EQ(host_port("10.0.0.7", 502), "10.0.0.7:502");
+  EXPECT_EQ(host_port("2001:db8::7", 502), "[2001:db8::7]:502");
+}
+
 TEST(TextTest, MatchesPatternsWithStars) {
   for (const GlobCase& c : {GlobCase{"*", "", true},
                             {"*", "abc", true},

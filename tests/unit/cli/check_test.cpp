@@ -43,7 +43,7 @@ class CheckTest : public testing::Test {
       return -1;
     }
     const auto& invocation = std::get<Invocation>(parsed);
-    return invocation.command == Invocation::Command::kCheck ? run_check(invocation, out_, err_)
+    return invocation.subcommand == Invocation::Subcommand::kCheck ? run_check(invocation, out_, err_)
                                                              : run_profiles(invocation, out_, err_);
   }
   int check(std::vector<std::string> more) {

@@ -49,7 +49,7 @@ TEST_F(PauseTest, TellsWhetherThereWasAPauseToEnd) {
 
 TEST_F(PauseTest, RefusesWhatIsNoPause) {
   EXPECT_EQ(pause({"pause"}), 64);
-  EXPECT_THAT(err_.str(), HasSubstr("which bus?"));
+  EXPECT_THAT(err_.str(), HasSubstr("the bus is missing; write metergate pause BUS"));
   EXPECT_EQ(pause({"pause", "a", "--for", "9h"}), 64);
   EXPECT_EQ(pause({"pause", "a", "--for", "0s"}), 64);
   EXPECT_EQ(pause({"pause", "a", "b"}), 64);

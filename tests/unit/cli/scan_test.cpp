@@ -5,7 +5,7 @@
 
 #include "agent/cli/scan_plan.h"
 #include "agent/cli/subcommands.h"
-#include "agent/config/scan_values.h"
+#include "agent/config/option_parsers.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/unit/drivers/profile/register_dump.h"
 

@@ -11,7 +11,7 @@
 namespace metergate {
 namespace {
 
-using Command = Invocation::Command;
+using Subcommand = Invocation::Subcommand;
 using Words = std::vector<std::string>;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -272,10 +272,9 @@ TEST_F(OptionsTest, RefusesFlagsWithWhatWouldBeRight) {
            {{"--gateway-id", "a.b"}, "--gateway-id: 'a.b' is not 1 to 64 letters, digits, '_' or '-'"},
            {{"--client-id", "a b"}, "--client-id: 'a b' is not 1 to 128 printable ASCII characters without blanks"},
            {{"--topic-prefix", "a/+"}, "--topic-prefix: 'a/+' has a wildcard; '+' and '#' are for subscribers"},
-           {{"--topic-prefix", "/a"},
-            "--topic-prefix: '/a' has an empty level; no '/' stands at an end or beside another"},
+           {{"--topic-prefix", "/a"}, "--topic-prefix: '/a' has an empty level; a '/' stands between two levels only"},
            {{"--topic-prefix", "a//b"},
-            "--topic-prefix: 'a//b' has an empty level; no '/' stands at an end or beside another"},
+            "--topic-prefix: 'a//b' has an empty level; a '/' stands between two levels only"},
            {{"--topic-prefix", "$SYS"}, "--topic-prefix: '$SYS' starts with '$', which is the broker's own"},
            {{"--upstream", "tcp://h"},
             "--upstream: 'tcp://h' is not mqtt://HOST, mqtts://HOST or stdout: (did you mean 'mqtt://'?)"},
@@ -290,7 +289,7 @@ TEST_F(OptionsTest, RefusesFlagsWithWhatWouldBeRight) {
            {{"--http", "gateway.example:80"},
             "--http: 'gateway.example' is not an address of this machine, such as 127.0.0.1, [::1] or 0.0.0.0"},
            {{"--http", "0.0.0.0:80"},
-            "--http: beyond this machine '0.0.0.0' is for those who have a token: give --http-token-file F, or --http "
+            "--http: '0.0.0.0' can be reached from other machines, so it needs --http-token-file F; or use --http "
             "127.0.0.1:80"},
            {{"--http-token-file", "f"}, "--http-token-file needs --http; such as --http 0.0.0.0:9464"},
            {{"--receipt-timeout", "5"},
@@ -356,7 +355,7 @@ TEST_F(OptionsTest, ServesBeyondLoopbackWithATokenOnly) {
     EXPECT_TRUE(run({"--http", near}).http) << near;
   }
   for (const char* far : {"0.0.0.0:1", "[::]:1", "192.0.2.1:1", "[::ffff:127.0.0.1]:1"}) {
-    EXPECT_THAT(fault({"--http", far}), HasSubstr("give --http-token-file F")) << far;
+    EXPECT_THAT(fault({"--http", far}), HasSubstr("it needs --http-token-file F")) << far;
     EXPECT_EQ(run({"--http", far, "--http-token-file", "f"}).http_token_file, "f") << far;
   }
 }
@@ -402,10 +401,10 @@ TEST_F(OptionsTest, RefusesWrongOrMissingCommands) {
 
 TEST_F(OptionsTest, PrintsHelpAndVersion) {
   EXPECT_EQ(good({"--version"}).text, "metergate 0.1.0\n");
-  EXPECT_EQ(good({"run", "--version"}).command, Command::kVersion);
+  EXPECT_EQ(good({"run", "--version"}).subcommand, Subcommand::kVersion);
   for (const char* help : {"--help", "-h", "help"}) {
-    EXPECT_EQ(good({help}).command, Command::kHelp);
-    EXPECT_THAT(good({help}).text, HasSubstr("  check     Whether flags, files, profiles and store are usable"));
+    EXPECT_EQ(good({help}).subcommand, Subcommand::kHelp);
+    EXPECT_THAT(good({help}).text, HasSubstr("  check     Checks flags, files, profiles and store"));
   }
   const std::string text = good({"run", "--batch", "nonsense", "--help"}).text;
   EXPECT_THAT(text, StartsWith("Usage: metergate run [OPTIONS | @FILE]...\n"));
@@ -418,7 +417,7 @@ TEST_F(OptionsTest, PrintsHelpAndVersion) {
 
 TEST_F(OptionsTest, ReadsAMeterOfTheFlags) {
   const Invocation i = good({"read", "--bus", kBus, "--meter", kMeter, "m", "--json", "--watch", "5s"});
-  EXPECT_EQ(i.command, Command::kRead);
+  EXPECT_EQ(i.subcommand, Subcommand::kRead);
   EXPECT_EQ(i.meter, "m");
   EXPECT_TRUE(i.json);
   EXPECT_EQ(i.watch, Millis{5000});
@@ -489,7 +488,7 @@ TEST_F(OptionsTest, RefusesReadsThatSayTooLittleOrTooMuch) {
 }
 
 TEST_F(OptionsTest, ListsOrNamesProfiles) {
-  EXPECT_EQ(good({"profiles"}).command, Command::kProfiles);
+  EXPECT_EQ(good({"profiles"}).subcommand, Subcommand::kProfiles);
   EXPECT_EQ(good({"profiles"}).text, "");
   EXPECT_EQ(good({"profiles", "sdm630", "--profile-dir", "/p"}).text, "sdm630");
   EXPECT_THAT(good({"profiles", "sdm630", "--profile-dir", "/p"}).options.profile_dirs, ElementsAre("/p"));

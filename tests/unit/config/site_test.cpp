@@ -202,7 +202,7 @@ TEST_F(SiteTest, RefusesWhatDoesNotFitTogether) {
            "'active_energy_import', which one request has to read"},
           {{"--meter", "id=m,bus=a,unit=1,profile=p", "--meter", "id=n,bus=a,unit=1,profile=p"},
            "--meter 'id=n,bus=a,unit=1,profile=p': meters 'm' and 'n' are both unit 1 on bus 'a' with profile 'p'; a "
-           "further poll of a meter is a --poll (--meter 'id=m,bus=a,unit=1,profile=p')"},
+           "further schedule of a meter is a --poll (--meter 'id=m,bus=a,unit=1,profile=p')"},
           {{"--bus", "name=b,device=/dev/a,baud=9600,mode=8E1"},
            "--bus 'name=b,device=/dev/a,baud=9600,mode=8E1': bus 'b' and bus 'a' (--bus "
            "'name=a,device=/dev/a,baud=9600,mode=8E1,retries=2,gap=5ms') both use /dev/a; a line has one bus, with all "

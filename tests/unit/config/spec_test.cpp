@@ -14,7 +14,7 @@ const char* const kMeter = "id=m,bus=a,unit=1,profile=p";
 
 /// `SPEC` read by `parse`; a fault of either kind as its text.
 template <class T>
-T good(Result<T> (*parse)(const Fields&, const Place&), const std::string& spec) {
+T good(Result<T> (*parse)(const SpecFields&, const Place&), const std::string& spec) {
   const auto fields = split_spec(spec);
   EXPECT_TRUE(fields) << spec;
   auto result = parse(*fields, "--here");
@@ -23,7 +23,7 @@ T good(Result<T> (*parse)(const Fields&, const Place&), const std::string& spec)
 }
 
 template <class T>
-std::string fault(Result<T> (*parse)(const Fields&, const Place&), const std::string& spec) {
+std::string fault(Result<T> (*parse)(const SpecFields&, const Place&), const std::string& spec) {
   const auto fields = split_spec(spec);
   if (!fields) return fields.error().detail;
   const auto result = parse(*fields, "--here");

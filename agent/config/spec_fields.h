@@ -10,11 +10,11 @@
 namespace metergate {
 
 /// One `key=value` of a SPEC, or a cell of a table under its column's name.
-struct Field {
+struct SpecField {
   std::string key;
   std::string value;
 };
-using Fields = std::vector<Field>;
+using SpecFields = std::vector<SpecField>;
 
 /// Takes a text in double quotes, `""` in it being one quote, off the front of `rest`. Errors: kInvalid (it does not
 /// end).
@@ -22,16 +22,16 @@ Result<std::string> take_quoted(std::string_view& rest);
 
 /// `key=value,key=value`. A value with commas stands in double quotes, `""` inside them is one quote. Blanks around
 /// keys and values are dropped. Errors: kInvalid.
-Result<Fields> split_spec(std::string_view spec);
+Result<SpecFields> split_spec(std::string_view spec);
 
 /// A name that stands in messages and topics: `[A-Za-z0-9._-]{1,64}`. Errors: kInvalid.
 Status check_name(std::string_view name);
 
 /// Takes typed values out of fields. The first fault is kept, later calls then do nothing.
-class FieldReader {
+class SpecFieldReader {
  public:
   /// Refuses keys that are not `known`, and keys given twice.
-  FieldReader(const Fields& fields, const std::vector<std::string>& known);
+  SpecFieldReader(const SpecFields& fields, const std::vector<std::string>& known);
 
   /// Nothing when the key was not given. With an empty value: a fault.
   std::optional<std::string> text(const std::string& key);
@@ -46,7 +46,7 @@ class FieldReader {
   const Status& status() const { return status_; }
 
  private:
-  const Fields& fields_;
+  const SpecFields& fields_;
   Status status_;
 };
 

@@ -1,4 +1,4 @@
-#include "agent/config/field_reader.h"
+#include "agent/config/spec_fields.h"
 
 #include <algorithm>
 
@@ -27,8 +27,8 @@ Result<std::string> take_quoted(std::string_view& rest) {
   return invalid("the quote in " + std::string(rest) + " is not closed");
 }
 
-Result<Fields> split_spec(std::string_view spec) {
-  Fields fields;
+Result<SpecFields> split_spec(std::string_view spec) {
+  SpecFields fields;
   std::string_view rest = trim(spec);
   for (;;) {
     const std::size_t end = rest.find_first_of("=,");
@@ -36,7 +36,7 @@ Result<Fields> split_spec(std::string_view spec) {
       return invalid("'" + std::string(trim(rest.substr(0, end))) +
                      "' is not key=value; a SPEC is key=value,key=value");
     }
-    Field field{std::string(trim(rest.substr(0, end))), ""};
+    SpecField field{std::string(trim(rest.substr(0, end))), ""};
     rest = trim(rest.substr(end + 1));
     if (!rest.empty() && rest[0] == '"') {
       auto value = take_quoted(rest);
@@ -72,31 +72,31 @@ std::string not_one_of(std::string_view value, const std::vector<std::string>& c
   return "'" + std::string(value) + "' is not one of " + list + hint(value, choices);
 }
 
-FieldReader::FieldReader(const Fields& fields, const std::vector<std::string>& known) : fields_(fields) {
+SpecFieldReader::SpecFieldReader(const SpecFields& fields, const std::vector<std::string>& known) : fields_(fields) {
   for (auto field = fields.begin(); field != fields.end(); ++field) {
     if (std::find(known.begin(), known.end(), field->key) == known.end()) {
       fail("unknown key '" + field->key + "'" + hint(field->key, known));
     }
-    if (std::any_of(fields.begin(), field, [&](const Field& other) { return other.key == field->key; })) {
+    if (std::any_of(fields.begin(), field, [&](const SpecField& other) { return other.key == field->key; })) {
       fail(field->key + " is given twice");
     }
   }
 }
 
-std::optional<std::string> FieldReader::text(const std::string& key) {
-  const auto field = std::find_if(fields_.begin(), fields_.end(), [&](const Field& f) { return f.key == key; });
+std::optional<std::string> SpecFieldReader::text(const std::string& key) {
+  const auto field = std::find_if(fields_.begin(), fields_.end(), [&](const SpecField& f) { return f.key == key; });
   if (!status_ || field == fields_.end()) return std::nullopt;
   if (field->value.empty()) fail(key + " has no value");
   return field->value;
 }
 
-std::string FieldReader::required(const std::string& key, const std::string& example) {
+std::string SpecFieldReader::required(const std::string& key, const std::string& example) {
   const auto value = text(key);
   if (!value) fail(key + "= is missing; such as " + key + "=" + example);
   return value.value_or("");
 }
 
-void FieldReader::integer(const std::string& key, std::int64_t min, std::int64_t max, std::optional<int>& to) {
+void SpecFieldReader::integer(const std::string& key, std::int64_t min, std::int64_t max, std::optional<int>& to) {
   const auto value = text(key);
   if (!value || !status_) return;
   const auto number = parse_integer(*value, min, max);
@@ -104,7 +104,7 @@ void FieldReader::integer(const std::string& key, std::int64_t min, std::int64_t
   to = static_cast<int>(*number);
 }
 
-void FieldReader::duration(const std::string& key, Millis min, Millis max, std::optional<Millis>& to) {
+void SpecFieldReader::duration(const std::string& key, Millis min, Millis max, std::optional<Millis>& to) {
   const auto value = text(key);
   if (!value || !status_) return;
   const auto parsed = parse_duration(*value, min, max);
@@ -112,13 +112,13 @@ void FieldReader::duration(const std::string& key, Millis min, Millis max, std::
   to = *parsed;
 }
 
-void FieldReader::name(const std::string& key, std::string& to, const std::string& example) {
+void SpecFieldReader::name(const std::string& key, std::string& to, const std::string& example) {
   to = required(key, example);
   const Status good = check_name(to);
   if (!good) fail(key + ": " + good.error().detail);
 }
 
-std::optional<std::size_t> FieldReader::choice(const std::string& key, const std::vector<std::string>& choices) {
+std::optional<std::size_t> SpecFieldReader::choice(const std::string& key, const std::vector<std::string>& choices) {
   const auto value = text(key);
   if (!value || !status_) return std::nullopt;
   const auto found = std::find(choices.begin(), choices.end(), *value);
@@ -129,7 +129,7 @@ std::optional<std::size_t> FieldReader::choice(const std::string& key, const std
   return static_cast<std::size_t>(found - choices.begin());
 }
 
-void FieldReader::fail(const std::string& detail) {
+void SpecFieldReader::fail(const std::string& detail) {
   if (status_) status_ = invalid(detail);
 }
 

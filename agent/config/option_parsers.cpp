@@ -1,9 +1,11 @@
-#include "agent/config/option_values.h"
+#include "agent/config/option_parsers.h"
 
 #include <algorithm>
+#include <set>
 
 #include "agent/base/text.h"
 #include "agent/base/utf8.h"
+#include "agent/config/spec.h"
 
 namespace metergate {
 
@@ -13,6 +15,19 @@ constexpr std::size_t kLongestPrefix = 200;
 
 bool only(std::string_view text, std::size_t longest, bool (*good)(char)) {
   return !text.empty() && text.size() <= longest && std::all_of(text.begin(), text.end(), good);
+}
+
+constexpr int kHighestUnit = 255;
+
+/// The words of a list, each once.
+Result<std::vector<std::string>> words_of(const std::string& value, const std::vector<std::string>& known) {
+  std::vector<std::string> words;
+  for (const std::string& part : split(value, ',')) {
+    const std::string word(trim(part));
+    if (std::count(known.begin(), known.end(), word) == 0) return Error{Errc::kInvalid, not_one_of(word, known)};
+    if (std::count(words.begin(), words.end(), word) == 0) words.push_back(word);
+  }
+  return words;
 }
 
 }  // namespace
@@ -39,7 +54,7 @@ Result<std::string> parse_topic_prefix(const std::string& value) {
   if (value[0] == '$') return wrong("starts with '$', which is the broker's own");
   const std::vector<std::string> levels = split(value, '/');
   if (std::find(levels.begin(), levels.end(), "") != levels.end()) {
-    return wrong("has an empty level; no '/' stands at an end or beside another");
+    return wrong("has an empty level; a '/' stands between two levels only");
   }
   return value;
 }
@@ -59,5 +74,29 @@ Result<std::int64_t> parse_register_address(const std::string& value) {
   if (number) return number;
   return Error{Errc::kInvalid, "'" + value + "' is not a zero-based address from 0 to 65535 or 0x0 to 0xFFFF"};
 }
+
+Result<std::vector<int>> parse_units(const std::string& value) {
+  std::set<int> units;
+  for (const std::string& part : split(value, ',')) {
+    const auto ends = split(std::string(trim(part)), '-');
+    const auto first = parse_integer(ends.front(), 0, kHighestUnit);
+    const auto last = parse_integer(ends.back(), 0, kHighestUnit);
+    if (ends.size() > 2 || !first || !last || *last < *first) {
+      return Error{Errc::kInvalid, "'" + part + "' is no unit and no range of units, such as 1-32,40"};
+    }
+    for (auto unit = *first; unit <= *last; ++unit) units.insert(static_cast<int>(unit));
+  }
+  return std::vector<int>(units.begin(), units.end());
+}
+
+Result<std::vector<int>> parse_bauds(const std::string& value) {
+  const auto words = words_of(value, known_bauds());
+  if (!words) return words.error();
+  std::vector<int> bauds;
+  for (const std::string& word : *words) bauds.push_back(std::stoi(word));
+  return bauds;
+}
+
+Result<std::vector<std::string>> parse_modes(const std::string& value) { return words_of(value, known_modes()); }
 
 }  // namespace metergate

@@ -14,12 +14,13 @@ namespace metergate {
 
 namespace {
 
-constexpr Millis kStopBuses{1'300};  // the parts of a stop, 5 s together
+// A stop takes at most 5 s: its parts.
+constexpr Millis kStopBuses{1'300};
 constexpr Millis kStopSending{3'000};
-constexpr Millis kStopRest{500};
+constexpr Millis kStopStore{500};
 constexpr Millis kStorePatience{60'000};    // a commit on worn flash
 constexpr Millis kForwardPatience{30'000};  // waits for the store
-constexpr Millis kSupervise{1'000};
+constexpr Millis kLookAtThreads{1'000};
 
 sigset_t stop_signals() {
   sigset_t set;
@@ -43,44 +44,50 @@ void Agent::fail_stop(const std::string& why) {
 }
 
 int Agent::run() {
-  // Order: what can be wrong in files first, then the store, which is the only thing that is changed.
+  // First what may be wrong in files, then the store: nothing is changed before all files are known to be right.
   if (const Status uplink = open_uplink(); !uplink) return refuse(uplink.error());
   if (const Status http = open_http(); !http) return refuse(http.error());
   if (const Status store = open_store(); !store) return refuse(store.error());
   make_parts();
   make_control();
 
-  Watchdog supervisor(heartbeats(), systemd_notify(), systemd_watchdog(), log_);
+  Watchdog watchdog(heartbeats(), systemd_notify(), systemd_watchdog(), log_);
 
   const Draft started = event_draft(stamp_of(clock_), "started", started_detail(store_->opened(), METERGATE_VERSION));
-  const FileStore::Hooks hooks{[this] { forwarder_->committed(); }, [this] { store_wake_.notify(); },
-                               [this] { fail_stop("the store cannot go on in this run"); }};
+  FileStore::Hooks hooks;
+  hooks.committed = [this] { forwarder_->committed(); };
+  hooks.work = [this] { store_thread_.wake.notify(); };
+  hooks.ended = [this] { fail_stop("the store cannot go on in this run"); };
   if (const Status begun = store_->begin(epoch_, started, hooks); !begun) return refuse(begun.error());
-  if (const Status threads = start_threads(); !threads) return refuse(threads.error());
+  if (const Status threads = start_threads(); !threads) {
+    const int status = refuse(threads.error());
+    if (!stop_threads(watchdog)) ::_exit(status);
+    return status;
+  }
   log_.info("started", {{"gateway", options_.gateway}, {"epoch", epoch_}, {"version", METERGATE_VERSION}});
-  supervisor.ready();
-  const int status = wait_for_the_end(supervisor);
-  const bool all_ended = stop_threads(supervisor);
+  watchdog.ready();
+  const int status = wait_for_the_end(watchdog);
+  const bool all_ended = stop_threads(watchdog);
   log_.info("stopped", {{"epoch", epoch_}});
-  if (!all_ended) ::_exit(status);  // a thread hangs in a call that nothing ends; it uses what a destructor would take
+  if (!all_ended) ::_exit(status);  // a thread hangs in a call and still uses what a destructor would destroy
   return status;
 }
 
-Status Agent::start(std::unique_ptr<ServiceThread>& runner, Task task, Heartbeat& heartbeat) {
-  runner = std::make_unique<ServiceThread>(std::move(task), heartbeat, clock_, log_,
-                                           [this](const std::string& why) { fail_stop(why); });
-  return runner->start();
+Status Agent::start(AgentThread& thread, Task task) {
+  thread.service = std::make_unique<ServiceThread>(std::move(task), thread.heartbeat, clock_, log_,
+                                                   [this](const std::string& why) { fail_stop(why); });
+  return thread.service->start();
 }
 
 Status Agent::start_threads() {
   Task store = make_task(
-      "store", [this](MonoTime now) { return store_->step(now); }, store_wake_);
+      "store", [this](MonoTime now) { return store_->step(now); }, store_thread_.wake);
   store.patience = kStorePatience;
   store.finish = [this] {
     const Status finished = store_->finish();
     if (!finished) log_.error("not everything is durable", {{"why", finished.error().detail}});
   };
-  if (Status s = start(store_runner_, std::move(store), store_beat_); !s) return s;
+  if (Status s = start(store_thread_, std::move(store)); !s) return s;
   if (Status s = begin_epoch(); !s) return s;
 
   Task dispatch = make_task(
@@ -88,16 +95,15 @@ Status Agent::start_threads() {
       [this](MonoTime now) {
         return std::min({dispatcher_->step(now), events_->step(now), clock_watch_->step(now)});
       },
-      dispatch_wake_);
+      dispatch_thread_.wake);
   dispatch.patience = kForwardPatience;
-  if (Status s = start(dispatch_runner_, std::move(dispatch), dispatch_beat_); !s) return s;
+  if (Status s = start(dispatch_thread_, std::move(dispatch)); !s) return s;
 
-  for (BusThread& thread : buses_) {
+  for (BusThread& bus : buses_) {
     Task task = make_task(
-        "bus", [&thread](MonoTime now) { return thread.worker->step(now); }, thread.wake);
-    task.name += " " + thread.worker->state().name;
-    task.patience = thread.patience;
-    if (Status s = start(thread.runner, std::move(task), thread.heartbeat); !s) return s;
+        bus.thread.heartbeat.name(), [&bus](MonoTime now) { return bus.worker->step(now); }, bus.thread.wake);
+    task.patience = bus.patience;
+    if (Status s = start(bus.thread, std::move(task)); !s) return s;
   }
 
   Task forward = make_task(
@@ -108,33 +114,33 @@ Status Agent::start_threads() {
         if (forwarder_->stopped()) sending_stopped_ = true;
         return next;
       },
-      forward_wake_);
+      forward_thread_.wake);
   forward.patience = kForwardPatience;
-  if (Status s = start(forward_runner_, std::move(forward), forward_beat_); !s) return s;
+  if (Status s = start(forward_thread_, std::move(forward)); !s) return s;
 
   if (http_) {
-    Task http{"http",
-              [this](MonoTime now) { return std::min(http_->site->step(now), http_->port->step(now)); },
-              [this](MonoTime t) { http_->port->wait_until(t); },
-              [this] { http_->port->notify(); },
-              {}};
-    if (Status s = start(http_->runner, std::move(http), http_->heartbeat); !s) return s;
+    Task http;
+    http.name = "http";
+    http.step = [this](MonoTime now) { return std::min(http_->handlers->step(now), http_->listener->step(now)); };
+    http.wait_until = [this](MonoTime t) { http_->listener->wait_until(t); };
+    http.notify = [this] { http_->listener->notify(); };
+    if (Status s = start(http_->thread, std::move(http)); !s) return s;
   }
 
   if (!control_) return {};
-  Task control{"control",
-               [this](MonoTime now) { return control_->step(now); },
-               [this](MonoTime t) { control_->wait_until(t); },
-               [this] { control_->notify(); },
-               {}};
-  return start(control_runner_, std::move(control), control_beat_);
+  Task control;
+  control.name = "control";
+  control.step = [this](MonoTime now) { return control_->step(now); };
+  control.wait_until = [this](MonoTime t) { control_->wait_until(t); };
+  control.notify = [this] { control_->notify(); };
+  return start(control_thread_, std::move(control));
 }
 
-int Agent::wait_for_the_end(Watchdog& supervisor) {
+int Agent::wait_for_the_end(Watchdog& watchdog) {
   const sigset_t signals = stop_signals();
   for (;;) {
     const MonoTime now = clock_.mono();
-    const MonoTime next = std::min(supervisor.step(now), now + kSupervise);
+    const MonoTime next = std::min(watchdog.step(now), now + kLookAtThreads);
     const auto wait = std::max(Nanos{0}, Nanos{next - now});
     timespec pause{};
     pause.tv_sec = static_cast<time_t>(wait.count() / 1'000'000'000);
@@ -145,31 +151,29 @@ int Agent::wait_for_the_end(Watchdog& supervisor) {
 }
 
 /// True when every thread has ended.
-bool Agent::stop_threads(Watchdog& supervisor) {
-  supervisor.stopping();
-  bool all = true;
-  const MonoTime buses_until = clock_.mono() + kStopBuses;
-  for (BusThread& thread : buses_) thread.runner->stop();
-  dispatch_runner_->stop();
-  if (control_runner_) control_runner_->stop();
-  if (http_) http_->runner->stop();
+bool Agent::stop_threads(Watchdog& watchdog) {
+  watchdog.stopping();
   const auto left = [this](MonoTime until) {
     return std::max(Millis{0}, std::chrono::duration_cast<Millis>(until - clock_.mono()));
   };
-  for (BusThread& thread : buses_) all = thread.runner->join(left(buses_until)) && all;
-  all = dispatch_runner_->join(left(buses_until)) && all;
-  if (control_runner_) all = control_runner_->join(left(buses_until)) && all;
-  if (http_) all = http_->runner->join(left(buses_until)) && all;
+  const MonoTime buses_until = clock_.mono() + kStopBuses;
+  std::vector<const AgentThread*> first{&dispatch_thread_, &control_thread_};
+  if (http_) first.push_back(&http_->thread);
+  for (const BusThread& bus : buses_) first.push_back(&bus.thread);
+  for (const AgentThread* thread : first) thread->stop();
+  bool all = true;
+  for (const AgentThread* thread : first) all = thread->join(left(buses_until)) && all;
 
   const MonoTime sending_until = clock_.mono() + kStopSending;
   stop_sending_ = true;
-  forward_wake_.notify();
-  while (!sending_stopped_ && clock_.mono() < sending_until) clock_.sleep_until(clock_.mono() + Millis{10});
-  forward_runner_->stop();
-  all = forward_runner_->join(left(sending_until)) && all;
+  forward_thread_.wake.notify();
+  while (forward_thread_.service && !sending_stopped_ && clock_.mono() < sending_until)
+    clock_.sleep_until(clock_.mono() + Millis{10});
+  forward_thread_.stop();
+  all = forward_thread_.join(left(sending_until)) && all;
 
-  store_runner_->stop();
-  return store_runner_->join(kStopRest) && all;
+  store_thread_.stop();
+  return store_thread_.join(kStopStore) && all;
 }
 
 int run_agent(const Options& options) {
@@ -184,7 +188,7 @@ int run_agent(const Options& options) {
     std::fprintf(stderr, "metergate: %s\n", wrong->message.c_str());
     return wrong->status;
   }
-  Agent agent(options, std::move(*std::get_if<metergate::Site>(&site)));
+  Agent agent(options, std::move(*std::get_if<Site>(&site)));
   return agent.run();
 }
 

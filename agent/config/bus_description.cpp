@@ -1,12 +1,13 @@
-#include "agent/config/bus_text.h"
+#include "agent/config/bus_description.h"
+
+#include "agent/base/text.h"
 
 namespace metergate {
 
 std::string port_key(const BusSettings& settings) {
   if (const auto* serial = std::get_if<SerialSettings>(&settings.port)) return serial->device;
   const auto& tcp = std::get<TcpSettings>(settings.port);
-  const bool ipv6 = tcp.host.find(':') != std::string::npos;
-  return (ipv6 ? "[" + tcp.host + "]" : tcp.host) + ":" + std::to_string(tcp.port);
+  return host_port(tcp.host, tcp.port);
 }
 
 std::string describe_port(const BusSettings& settings) {
