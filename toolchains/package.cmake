@@ -36,8 +36,6 @@ function(install_common component package)
 endfunction()
 
 install(TARGETS metergate DESTINATION bin COMPONENT gateway)
-install(TARGETS metergate_http DESTINATION lib/metergate PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ
-  COMPONENT gateway)
 install(FILES systemd/metergate.service DESTINATION lib/systemd/system COMPONENT gateway)
 install(FILES systemd/sysusers.conf DESTINATION lib/sysusers.d RENAME metergate.conf COMPONENT gateway)
 install(FILES systemd/77-metergate-modemmanager.rules DESTINATION lib/udev/rules.d COMPONENT gateway)
@@ -85,7 +83,7 @@ set(runtime "libc6 (>= 2.36), libgcc-s1 (>= 12), libstdc++6 (>= 12)")
 
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_NAME metergate)
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_SECTION net)
-set(CPACK_DEBIAN_GATEWAY_PACKAGE_DEPENDS "${runtime}, libcpp-httplib0.11 (>= 0.11), libmodbus5 (>= 3.1.6), \
+set(CPACK_DEBIAN_GATEWAY_PACKAGE_DEPENDS "${runtime}, libmodbus5 (>= 3.1.6), \
 libpaho-mqtt1.3 (>= 1.3.12), libpaho-mqttpp3-1 (>= 1.2.0), libsqlite3-0 (>= 3.40), libssl3 (>= 3.0), \
 systemd | systemd-standalone-sysusers | systemd-sysusers")
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_RECOMMENDS ca-certificates)

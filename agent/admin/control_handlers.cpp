@@ -14,13 +14,13 @@ namespace {
 
 using Answer = std::variant<std::string, ControlServer::Later>;
 
-std::string text_of(const Json& question, std::string_view name) {
-  const Json* member = question.find(name);
+std::string text_of(const Json& request, std::string_view name) {
+  const Json* member = request.find(name);
   return member ? member->as_text().value_or("") : "";
 }
 
-Answer on_bus(const LocalParts& parts, const Json& question, const std::function<Answer(BusPause&)>& body) {
-  const std::string bus = text_of(question, "bus");
+Answer on_bus(const ControlParts& parts, const Json& request, const std::function<Answer(BusPause&)>& body) {
+  const std::string bus = text_of(request, "bus");
   const auto pause = parts.pauses.find(bus);
   if (pause != parts.pauses.end()) return body(*pause->second);
   std::vector<std::string> names;
@@ -28,8 +28,8 @@ Answer on_bus(const LocalParts& parts, const Json& question, const std::function
   return error_answer("no_such_bus", "the agent has no bus '" + bus + "'" + hint(bus, names));
 }
 
-Answer pause(BusPause& pause, const std::string& bus, const Json& question) {
-  const Json* time = question.find("for");
+Answer pause(BusPause& pause, const std::string& bus, const Json& request) {
+  const Json* time = request.find("for");
   const auto length =
       time ? parse_duration(time->as_text().value_or("?"), kShortestPause, kLongestPause) : Result<Millis>(kUsualPause);
   if (!length) return error_answer("bad_value", "for: " + length.error().detail);
@@ -46,7 +46,7 @@ std::string resume(BusPause& pause, const std::string& bus) {
   return json.begin_object().member("bus", bus).member("was_paused", pause.end()).end_object().take();
 }
 
-std::string buses(const LocalParts& parts) {
+std::string buses(const ControlParts& parts) {
   JsonWriter json;
   json.begin_object().key("buses").begin_array();
   for (const BusConfig& bus : parts.site->buses) {
@@ -59,20 +59,18 @@ std::string buses(const LocalParts& parts) {
   return json.end_array().end_object().take();
 }
 
-/// The question as the command that it is.
-std::string command_of(const Json& question) {
-  JsonWriter json;
-  json.begin_object().member("id", std::string("local")).member("op", std::string("read")).key("route");
-  json.begin_object().member("bus", text_of(question, "bus"));
-  const auto number = [&](const char* name) {
-    const Json* member = question.find(name);
-    json.member(name, member ? member->as_integer(0, 65'535) : std::nullopt);
-  };
-  number("unit");
-  json.end_object().key("registers").begin_object().member("table", text_of(question, "table"));
-  number("address");
-  number("count");
-  return json.end_object().end_object().take();
+/// A local read as the command that it is.
+Result<Command> read_command(const Json& request) {
+  Command command;
+  command.id = "local";
+  command.op = Command::Op::kRead;
+  auto route = parse_route(request);
+  if (!route) return route.error();
+  command.route = std::move(*route);
+  auto registers = parse_registers(request);
+  if (!registers) return registers.error();
+  command.registers = *registers;
+  return command;
 }
 
 std::string answer_of(const CommandResult& result) {
@@ -89,17 +87,17 @@ std::string answer_of(const CommandResult& result) {
   return json.member("took_us", result.took.count()).end_object().take();
 }
 
-/// What the bus's thread leaves for the one who asked.
+/// What the bus's thread leaves for the client that waits.
 struct Outcome {
   std::mutex mutex;  // guards answer
   std::optional<std::string> answer;
 };
 
-Answer read(const LocalParts& parts, const Json& question) {
-  const auto parsed = parse_command(command_of(question));
-  if (const auto* bad = std::get_if<BadCommand>(&parsed)) return error_answer(bad->code, bad->message);
+Answer read(const ControlParts& parts, const Json& request) {
+  auto command = read_command(request);
+  if (!command) return error_answer("bad_request", command.error().detail);
   OpenCommand open;
-  open.command = *std::get_if<Command>(&parsed);
+  open.command = std::move(*command);
   auto plan = plan_command(*parts.site, open.command);
   if (const auto* failure = std::get_if<Failure>(&plan)) return error_answer(failure->code, failure->message);
   open.plan = std::move(*std::get_if<CommandPlan>(&plan));
@@ -127,21 +125,24 @@ Answer read(const LocalParts& parts, const Json& question) {
 
 }  // namespace
 
-ControlServer::Handlers local_handlers(const LocalParts& parts) {
+ControlServer::Handlers control_handlers(const ControlParts& parts) {
   ControlServer::Handlers handlers;
-  handlers["pause"] = [parts](const Json& question) {
-    return on_bus(parts, question, [&](BusPause& of_bus) { return pause(of_bus, text_of(question, "bus"), question); });
+  handlers["pause"] = [parts](const Json& request) {
+    return on_bus(parts, request, [&](BusPause& of_bus) { return pause(of_bus, text_of(request, "bus"), request); });
   };
-  handlers["resume"] = [parts](const Json& question) {
-    return on_bus(parts, question,
-                  [&](BusPause& of_bus) -> Answer { return resume(of_bus, text_of(question, "bus")); });
+  handlers["resume"] = [parts](const Json& request) {
+    return on_bus(parts, request, [&](BusPause& of_bus) -> Answer { return resume(of_bus, text_of(request, "bus")); });
   };
   handlers["buses"] = [parts](const Json&) -> Answer { return buses(parts); };
-  handlers["read"] = [parts](const Json& question) { return read(parts, question); };
-  handlers["store"] = [parts](const Json& question) -> Answer {
-    if (text_of(question, "what") != "where") return store_page(*parts.store, question);
-    JsonWriter json;
-    return json.begin_object().member("path", parts.store_path).end_object().take();
+  handlers["read"] = [parts](const Json& request) { return read(parts, request); };
+  handlers["store"] = [parts](const Json& request) -> Answer {
+    if (text_of(request, "what") == "where") {
+      JsonWriter json;
+      return json.begin_object().member("path", parts.store_path).end_object().take();
+    }
+    const auto page = parse_store_request(request);
+    if (!page) return error_answer("bad_request", page.error().detail);
+    return store_page(*parts.store, *page);
   };
   return handlers;
 }

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/admin/http_server.h"
+#include "agent/admin/http_responder.h"
 #include "agent/admin/latest_values.h"
 #include "agent/admin/status.h"
 #include "agent/admin/status_history.h"
@@ -12,18 +12,19 @@
 
 namespace metergate {
 
-/// What --http shows: `/`, `/metrics` and `/healthz`. Each is made at most once a second, however often it is asked
-/// for. One thread.
+/// What --http shows: `/`, `/metrics` and `/healthz`. Each is made at most once a second, however often it is
+/// requested. One thread.
 class HttpHandlers {
  public:
+  /// What the pointers name outlives the handlers.
   struct Parts {
     std::function<Snapshot()> snapshot;
     std::function<std::vector<std::string>()> hanging;  ///< threads that do not show progress
-    const Site& site;
-    const LatestValues& latest;
-    const Clock& clock;
+    const Site* site = nullptr;
+    const LatestValues* latest = nullptr;
+    const Clock* clock = nullptr;
   };
-  explicit HttpHandlers(Parts parts) : p_(std::move(parts)) {}
+  explicit HttpHandlers(Parts parts) : parts_(std::move(parts)) {}
 
   /// Takes a sample for the plots when it is time; returns when it wants to be called next.
   MonoTime step(MonoTime now);
@@ -38,7 +39,7 @@ class HttpHandlers {
   HttpAnswer health() const;
   HttpAnswer page() const;
 
-  const Parts p_;
+  const Parts parts_;
   StatusHistory history_;
   MonoTime next_sample_{MonoTime::min()};
   Made metrics_, health_, page_;

@@ -1,36 +1,16 @@
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <string>
-#include <string_view>
 
-#include "agent/base/result.h"
+#include "agent/admin/http_responder.h"
+#include "agent/admin/socket_server.h"
+#include "agent/config/endpoint.h"
 
 namespace metergate {
 
-struct HttpAnswer {
-  int status = 200;
-  std::string type = "text/plain; charset=utf-8";
-  std::string body;
-};
-/// What there is to see, by path.
-using HttpHandler = std::function<HttpAnswer(const std::string& path)>;
-
-/// From the bytes of a request's head to those of the whole answer, after which the connection is closed. GET and HEAD
-/// only; a body is never read. Does no input or output and waits for nothing. One thread.
-class HttpServer {
- public:
-  virtual ~HttpServer() = default;
-  virtual std::string answer(std::string_view head) = 0;
-};
-
-/// With a `token` only for those who send it: as a bearer, or as the password of the user `metergate`.
-using MakeHttpServer = HttpServer* (*)(const HttpHandler& site, const std::string& token);
-extern "C" HttpServer* metergate_make_http_server(const HttpHandler& site, const std::string& token);
-
-/// The maker out of the library that is installed beside the program. It is loaded by this call, and for good: an agent
-/// without --http has neither it nor what it needs in memory. Errors: kInvalid (not there, or of no use).
-Result<MakeHttpServer> load_http_server();
+/// Serves --http: one request a connection. A request's head has at most 4 KiB and 5 s, its answer 30 s; of 16 clients
+/// the one that came first goes for the next; at most 100 are taken in a second. Errors: kFull (no descriptor).
+Result<std::unique_ptr<SocketServer>> make_http_server(const Endpoint& address, HttpResponder responder,
+                                                       const Clock& clock, Log& log);
 
 }  // namespace metergate

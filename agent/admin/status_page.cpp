@@ -94,9 +94,9 @@ std::string state_of(const BusState& bus) {
   return bus.overloaded ? bad("overloaded") : good("up");
 }
 
-void write_head(std::string& out, const Snapshot& s, const std::vector<std::string>& ailments) {
+void write_head(std::string& out, const Snapshot& s, const std::vector<std::string>& problems) {
   out += "<h1>Gateway " + escaped(s.gateway) + "</h1>\n<p>";
-  for (const std::string& ailment : ailments) out += bad(ailment) + "<br>";
+  for (const std::string& problem : problems) out += bad(problem) + "<br>";
   out += "Broker: " + (s.uplink.connected ? good("connected") : bad("not connected"));
   out += " &middot; clock: " + (s.clock_synced ? good("synced") : bad("not synced"));
   out += "</p>\n<p>" + escaped(rfc3339(s.at)) + " &middot; running since " + escaped(rfc3339(s.since)) +
@@ -169,7 +169,7 @@ void write_backlog(std::string& out, const Snapshot& s, const StatusHistory& his
 
 }  // namespace
 
-std::vector<std::string> ailments(const Snapshot& s, const std::vector<std::string>& hanging) {
+std::vector<std::string> problems_of(const Snapshot& s, const std::vector<std::string>& hanging) {
   std::vector<std::string> all;
   all.reserve(hanging.size() + 1);
   for (const std::string& thread : hanging) all.push_back("the thread '" + thread + "' hangs");
@@ -180,11 +180,11 @@ std::vector<std::string> ailments(const Snapshot& s, const std::vector<std::stri
 }
 
 std::string status_page(const Snapshot& s, const StatusHistory& history, const LatestValues& latest, const Site& site,
-                        const std::vector<std::string>& ailments) {
+                        const std::vector<std::string>& problems) {
   const std::string_view frame = status_page_frame();
   const std::size_t mark = frame.find(kMark);
   std::string out(frame.substr(0, mark));
-  write_head(out, s, ailments);
+  write_head(out, s, problems);
   write_buses(out, s, history);
   write_meters(out, s, site);
   out += "<h2>Latest values</h2>\n";
@@ -194,7 +194,7 @@ std::string status_page(const Snapshot& s, const StatusHistory& history, const L
       if (++meters <= kMetersWithValues) write_values(out, s, latest, meter);
     }
   }
-  if (meters > kMetersWithValues) out += "<p>Shown are the first 100 meters.</p>\n";
+  if (meters > kMetersWithValues) out += "<p>The values of the first 100 meters are shown.</p>\n";
   write_backlog(out, s, history);
   return out += frame.substr(mark + kMark.size());
 }

@@ -1,17 +1,28 @@
 #include "agent/admin/store_pages.h"
 
+#include <algorithm>
+#include <array>
 #include <limits>
+#include <string_view>
+#include <utility>
 
-#include "agent/admin/control.h"
+#include "agent/admin/control_server.h"
 #include "agent/base/text.h"
 
 namespace metergate {
 
 namespace {
 
+constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+constexpr std::array<std::pair<std::string_view, StorePageRequest::What>, 4> kKinds{
+    {{"drops", StorePageRequest::What::kDrops},
+     {"dead", StorePageRequest::What::kDeadLetters},
+     {"commands", StorePageRequest::What::kCommands},
+     {"records", StorePageRequest::What::kRecords}}};
+
 std::string line_of(const DropEntry& drop) {
   JsonWriter json;
-  json.begin_object().member("lane", std::string(lane_name(drop.lane))).member("epoch", drop.epoch);
+  json.begin_object().member("lane", lane_name(drop.lane)).member("epoch", drop.epoch);
   json.member("from_seq", drop.from_seq).member("to_seq", drop.to_seq);
   return json.member("count", drop.to_seq - drop.from_seq + 1).member("told", drop.told).end_object().take();
 }
@@ -51,37 +62,64 @@ std::string text_of(const Result<StorePage<T>>& page) {
   return text;
 }
 
-/// A time that is not given is `otherwise`; one that is none, nothing.
-std::optional<UtcTime> time_of(const Json& question, const char* name, UtcTime otherwise) {
-  const Json* time = question.find(name);
-  if (!time) return otherwise;
-  return time->is(Json::Kind::kText) ? parse_rfc3339(time->text) : std::nullopt;
+/// False: it is there and no time.
+bool read_time(const Json& request, const char* name, std::optional<UtcTime>& time) {
+  const Json* member = request.find(name);
+  if (!member) return true;
+  time = member->is(Json::Kind::kText) ? parse_rfc3339(member->text) : std::nullopt;
+  return time.has_value();
 }
 
-std::string records(StoreView& store, const Json& question, std::int64_t after) {
-  const Json* name = question.find("lane");
-  const auto lane = name ? lane_of(name->text) : Lane::kReadings;
-  const auto from = time_of(question, "from", from_ms(0));
-  const auto to = time_of(question, "to", from_ms(std::numeric_limits<std::int64_t>::max()));
-  if (!lane || !from || !to)
-    return error_answer("bad_question", "records need lane (readings, results or events), from and to");
-  return text_of(store.records({*lane, *from, *to}, after));
+std::string records(StoreView& store, const StorePageRequest& request) {
+  RecordSpan span;
+  span.lane = request.lane;
+  span.from = request.from.value_or(from_ms(0));
+  span.to = request.to.value_or(from_ms(kMost));
+  return text_of(store.records(span, request.after));
 }
 
 }  // namespace
 
-std::string store_page(StoreView& store, const Json& question) {
-  const Json* what = question.find("what");
-  const Json* behind = question.find("after");
-  const auto after = behind ? behind->as_integer(0, std::numeric_limits<std::int64_t>::max()) : 0;
-  if (what && after) {
-    if (what->text == "drops") return text_of(store.drops(*after));
-    if (what->text == "dead") return text_of(store.dead_letters(*after));
-    if (what->text == "commands") return text_of(store.commands(*after));
-    if (what->text == "records") return records(store, question, *after);
+Result<StorePageRequest> parse_store_request(const Json& request) {
+  const Json *what = request.find("what"), *after = request.find("after"), *lane = request.find("lane");
+  const auto* const kind = std::find_if(kKinds.begin(), kKinds.end(),
+                                        [&](const auto& entry) { return what && what->as_text() == entry.first; });
+  const auto key = after ? after->as_integer(0, kMost) : 0;
+  if (kind == kKinds.end() || !key)
+    return Error{Errc::kInvalid, "store needs what (drops, dead, commands or records) and after (a number)"};
+  StorePageRequest page;
+  page.what = kind->second;
+  page.after = *key;
+  const auto known = lane ? lane_of(lane->text) : Lane::kReadings;
+  if (!known || !read_time(request, "from", page.from) || !read_time(request, "to", page.to))
+    return Error{Errc::kInvalid, "records need lane (readings, results or events), from and to (RFC 3339 times)"};
+  page.lane = *known;
+  return page;
+}
+
+std::string store_request_json(const StorePageRequest& request) {
+  const auto* const kind =
+      std::find_if(kKinds.begin(), kKinds.end(), [&](const auto& entry) { return entry.second == request.what; });
+  JsonWriter json;
+  json.begin_object().member("ask", "store").member("what", kind->first);
+  if (request.what == StorePageRequest::What::kRecords) json.member("lane", lane_name(request.lane));
+  if (request.from) json.member("from", rfc3339(*request.from));
+  if (request.to) json.member("to", rfc3339(*request.to));
+  return json.member("after", request.after).end_object().take();
+}
+
+std::string store_page(StoreView& store, const StorePageRequest& request) {
+  switch (request.what) {
+    case StorePageRequest::What::kDrops:
+      return text_of(store.drops(request.after));
+    case StorePageRequest::What::kDeadLetters:
+      return text_of(store.dead_letters(request.after));
+    case StorePageRequest::What::kCommands:
+      return text_of(store.commands(request.after));
+    case StorePageRequest::What::kRecords:
+      break;
   }
-  return error_answer("bad_question",
-                      "of the store can be asked what: drops, dead, commands or records, and after: a number");
+  return records(store, request);
 }
 
 }  // namespace metergate

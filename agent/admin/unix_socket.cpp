@@ -39,7 +39,7 @@ Status dead_socket(const std::string& path, const sockaddr_un& address) {
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) return {};  // gone meanwhile
   if (!S_ISSOCK(info.st_mode)) {
-    return Error{Errc::kInvalid, path + " is there and is no socket; remove it or choose another --control path"};
+    return Error{Errc::kInvalid, path + " exists and is not a socket; remove it or choose another --control path"};
   }
   auto probe = stream_socket(SOCK_NONBLOCK);
   if (!probe) return probe.error();
@@ -48,11 +48,11 @@ Status dead_socket(const std::string& path, const sockaddr_un& address) {
   }
   if (errno == ECONNREFUSED || errno == ENOENT) return {};
   return Error{Errc::kInvalid,
-               "no use of " + path + ": " + std::strerror(errno) + "; it must belong to the user of this process"};
+               "cannot use " + path + ": " + std::strerror(errno) + "; it must belong to the user of this process"};
 }
 
 Error bind_error(const std::string& path, int reason) {
-  const std::string what = "no socket at " + path + ": " + std::strerror(reason);
+  const std::string what = "cannot make a socket at " + path + ": " + std::strerror(reason);
   if (reason == ENOENT || reason == ENOTDIR)
     return Error{Errc::kNotFound, what + "; its folder must exist (RuntimeDirectory= of the unit makes it)"};
   return Error{Errc::kInvalid, what + "; its folder must be writable for this user"};

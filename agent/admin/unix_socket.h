@@ -4,24 +4,24 @@
 
 #include <string>
 
-#include "agent/base/clock.h"
+#include "agent/admin/listener.h"
 #include "agent/base/fd.h"
 #include "agent/base/result.h"
 
 namespace metergate {
 
-/// A listening stream socket in the file system, mode 0660, non-blocking. Removes its file at the end if it is still
-/// its own.
-class UnixListener {
+/// A listening stream socket in the file system, mode 0660. Removes its file at the end if it is still its own.
+class UnixListener : public Listener {
  public:
   /// Replaces the socket of a dead process. Errors: kLocked (a living process listens there), kNotFound (no such
-  /// folder), kInvalid (path too long, no right to it, or something there that is no socket), kFull (no descriptor).
+  /// folder), kInvalid (path too long, no right to it, or a file there that is not a socket), kFull (no descriptor).
   static Result<UnixListener> open(const std::string& path);
   UnixListener(UnixListener&&) noexcept = default;
   UnixListener& operator=(UnixListener&&) = delete;
-  ~UnixListener();
+  ~UnixListener() override;
 
-  int fd() const { return fd_.get(); }
+  int fd() const override { return fd_.get(); }
+  MonoTime step(MonoTime) override { return MonoTime::max(); }
 
  private:
   UnixListener(std::string path, Fd fd);

@@ -69,6 +69,11 @@ std::vector<std::string> split(std::string_view text, char separator) {
   }
 }
 
+std::string host_port(const std::string& host, int port) {
+  const bool ipv6 = host.find(':') != std::string::npos;
+  return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
 Result<std::int64_t> parse_integer(std::string_view text, std::int64_t min, std::int64_t max) {
   std::int64_t value = 0;
   const char* const end = text.data() + text.size();
@@ -150,11 +155,6 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
 std::string hint(std::string_view word, const std::vector<std::string>& known) {
   const auto meant = nearest(word, known);
   return meant ? " (did you mean " + quoted(*meant) + "?)" : "";
-}
-
-std::string host_port(const std::string& host, int port) {
-  const bool ipv6 = host.find(':') != std::string::npos;
-  return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
 bool glob_match(std::string_view pattern, std::string_view text) {

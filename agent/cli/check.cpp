@@ -2,10 +2,10 @@
 #include <cmath>
 
 #include "agent/base/text.h"
-#include "agent/cli/load.h"
+#include "agent/cli/bus_load.h"
+#include "agent/cli/data_volume.h"
 #include "agent/cli/subcommands.h"
-#include "agent/cli/table.h"
-#include "agent/cli/volume.h"
+#include "agent/cli/text_table.h"
 #include "agent/config/bus_description.h"
 #include "agent/config/site.h"
 #include "agent/uplink/connection.h"
@@ -114,10 +114,8 @@ int check_uplink(const Options& options, std::ostream& out, std::ostream& err) {
     err << "metergate: " << connector.error().detail << "\n";
     return kWrongFile;
   }
-  const bool ipv6 = uplink.host.find(':') != std::string::npos;
-  out << "upstream: " << (uplink.tls ? "mqtts://" : "mqtt://") << (ipv6 ? "[" + uplink.host + "]" : uplink.host) << ":"
-      << uplink.port << " as " << uplink.client_id << ", topics " << uplink.topic_prefix << "/" << options.gateway
-      << "/...\n\n";
+  out << "upstream: " << (uplink.tls ? "mqtts://" : "mqtt://") << host_port(uplink.host, uplink.port) << " as "
+      << uplink.client_id << ", topics " << uplink.topic_prefix << "/" << options.gateway << "/...\n\n";
   return 0;
 }
 
@@ -137,7 +135,7 @@ std::string how_long(double days) {
 }
 
 void print_volume(const Site& site, const StoreSettings& store, std::ostream& out) {
-  const Volume volume = volume_of(site, store);
+  const DataVolume volume = data_volume_of(site, store);
   if (volume.records < 1) {
     out << "no readings: no meter has a poll\n";
     return;

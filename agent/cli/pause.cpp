@@ -1,17 +1,17 @@
 #include "agent/base/json.h"
 #include "agent/base/text.h"
-#include "agent/cli/agent_socket.h"
+#include "agent/cli/agent_client.h"
 #include "agent/cli/subcommands.h"
 
 namespace metergate {
 
-int run_pause(const Invocation& invocation, std::ostream& out, std::ostream& err, const AskAgent& ask) {
+int run_pause(const Invocation& invocation, std::ostream& out, std::ostream& err, const SendRequest& send) {
   const bool pausing = invocation.subcommand == Invocation::Subcommand::kPause;
   const std::string& bus = invocation.text;
-  JsonWriter question;
-  question.begin_object().member("ask", std::string(pausing ? "pause" : "resume")).member("bus", bus);
-  if (pausing) question.member("for", format_duration(invocation.pause));
-  const auto answer = ask_for(ask, question.end_object().take());
+  JsonWriter request;
+  request.begin_object().member("ask", std::string(pausing ? "pause" : "resume")).member("bus", bus);
+  if (pausing) request.member("for", format_duration(invocation.pause));
+  const auto answer = request_json(send, request.end_object().take());
   if (!answer) {
     err << "metergate: " << answer.error().detail << "\n";
     return answer.error().code == Errc::kInvalid ? kWrongFlags : kUnreachable;

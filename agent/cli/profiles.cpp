@@ -2,7 +2,7 @@
 
 #include "agent/base/text.h"
 #include "agent/cli/subcommands.h"
-#include "agent/cli/table.h"
+#include "agent/cli/text_table.h"
 #include "drivers/profile/profile.h"
 
 namespace metergate {

@@ -38,7 +38,7 @@ std::variant<Site, UsageError> site_of(const Invocation& invocation) {
 }
 
 /// One reading, opened first where that is needed. The exit status.
-int read_once(const Invocation& invocation, const ReadTarget& target, ReadLine& line, const Clock& clock,
+int read_once(const Invocation& invocation, const ReadTarget& target, BusReader& line, const Clock& clock,
               std::ostream& out, std::ostream& err) {
   const BusSpec& spec = target.config.spec;
   const MeterConfig& meter = target.config.meters.front();
@@ -52,7 +52,7 @@ int read_once(const Invocation& invocation, const ReadTarget& target, ReadLine& 
     const Block block{*invocation.table, invocation.address, invocation.count};
     Symptoms symptoms;
     symptoms.serial = std::holds_alternative<SerialSettings>(spec.settings.port);
-    const ReadLine::Answer answer = request(line, meter.target, block, meter.retries + 1, symptoms);
+    const BusReader::Answer answer = request(line, meter.target, block, meter.retries + 1, symptoms);
     print_registers({spec, meter, block, stamp_of(clock), answer.took}, answer.words, invocation.json, out);
     if (answer.words) return 0;
     err << "metergate: " << explain_silence(spec, meter, answer.words.error(), symptoms) << "\n";
@@ -71,7 +71,7 @@ int read_once(const Invocation& invocation, const ReadTarget& target, ReadLine& 
 
 }  // namespace
 
-int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err, const ReadTools& tools) {
+int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err, const BusTools& tools) {
   const auto made = site_of(invocation);
   if (const auto* error = std::get_if<UsageError>(&made)) {
     err << "metergate: " << error->message << "\n";
@@ -89,7 +89,7 @@ int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err,
         << "' has no points; read registers with --table holding --address A --count C\n";
     return kWrongFlags;
   }
-  const auto line = line_to(target.config.spec, tools, err);
+  const auto line = reader_of(target.config.spec, tools, err);
   if (!line) {
     err << "metergate: " << explain_port(target.config.spec, line.error()) << "\n";
     return kUnreachable;

@@ -3,10 +3,11 @@
 #include <algorithm>
 
 #include "agent/base/json.h"
+#include "agent/cli/bus_reader.h"
 #include "agent/cli/read_hints.h"
-#include "agent/cli/read_line.h"
 #include "agent/cli/read_meter.h"
-#include "agent/cli/table.h"
+#include "agent/cli/subcommands.h"
+#include "agent/cli/text_table.h"
 #include "drivers/modbus/wire_time.h"
 
 namespace metergate {
@@ -37,10 +38,10 @@ std::vector<const Point*> points_of(const ReadTarget& target, std::size_t meter)
 }
 
 /// One round of one meter; ends at the first request that shows that more would not be answered.
-void read_round(ReadLine& line, const BusConfig& bus, const MeterConfig& site, const std::vector<const Point*>& points,
+void read_round(BusReader& line, const BusConfig& bus, const MeterConfig& site, const std::vector<const Point*>& points,
                 Sheet& sheet) {
   for (const Block& block : plan_blocks(*site.profile, points, site.cost)) {
-    const ReadLine::Answer answer = line.read(site.target, block);
+    const BusReader::Answer answer = line.read(site.target, block);
     sheet.symptoms.count(answer.words);
     if (answer.words) {
       const Micros turnaround = std::max(Micros{0}, answer.took - wire_time(bus.spec.settings, block));
@@ -56,9 +57,9 @@ void read_round(ReadLine& line, const BusConfig& bus, const MeterConfig& site, c
 
 /// False when its port could not be had.
 bool read_bus(const ReadTarget& target, int rounds, std::vector<Sheet>& sheets, std::ostream& err,
-              const ReadTools& tools) {
+              const BusTools& tools) {
   sheets.resize(target.config.meters.size());
-  const auto line = line_to(target.config.spec, tools, err);
+  const auto line = reader_of(target.config.spec, tools, err);
   if (!line) {
     err << "metergate: " << explain_port(target.config.spec, line.error()) << "\n";
     return false;
@@ -143,7 +144,7 @@ void look_around(const ReadTarget& target, std::vector<Sheet>& sheets) {
 
 }  // namespace
 
-int read_all(const Site& site, int rounds, bool json, std::ostream& out, std::ostream& err, const ReadTools& tools) {
+int read_all(const Site& site, int rounds, bool json, std::ostream& out, std::ostream& err, const BusTools& tools) {
   TextTable table({"METER", "LABEL", "BUS", "UNIT", "SERIAL", "IMPORT", "REQUESTS", "ANSWERS", "TIMEOUT", "CRC",
                    "GARBLED", "EXCEPTION", "MIN MS", "MEDIAN MS", "MAX MS"},
                   {3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14});

@@ -14,24 +14,24 @@ ReadTarget::ReadTarget(const BusConfig& bus) : config(bus) {
   }
 }
 
-ReadLine::Answer request(ReadLine& line, const Target& target, const Block& block, int tries, Symptoms& symptoms) {
+BusReader::Answer request(BusReader& line, const Target& target, const Block& block, int tries, Symptoms& symptoms) {
   Micros took{0};
   for (int i = 1;; ++i) {
-    ReadLine::Answer answer = line.read(target, block);
+    BusReader::Answer answer = line.read(target, block);
     symptoms.count(answer.words);
     took = answer.took += took;
     if (answer.words || i >= tries || !passing(answer.words.error())) return answer;
   }
 }
 
-MeterReading read_meter(ReadLine& line, const ReadTarget& target, std::size_t meter, const Clock& clock) {
+MeterReading read_meter(BusReader& line, const ReadTarget& target, std::size_t meter, const Clock& clock) {
   const MeterConfig& config = target.config.meters[meter];
   MeterReading result;
   result.symptoms.serial = std::holds_alternative<SerialSettings>(target.config.spec.settings.port);
   UnsupportedPoints refused(*config.profile);
   PollJob job(target.config, meter, {{meter, std::nullopt}}, refused, config.cost, clock.mono());
   while (const auto block = job.next()) {
-    const ReadLine::Answer answer = request(line, config.target, *block, config.retries + 1, result.symptoms);
+    const BusReader::Answer answer = request(line, config.target, *block, config.retries + 1, result.symptoms);
     result.took += answer.took;
     if (answer.words) {
       job.answered(*answer.words, clock.mono());

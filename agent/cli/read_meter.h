@@ -4,9 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "agent/cli/bus_reader.h"
 #include "agent/cli/read_hints.h"
-#include "agent/cli/read_line.h"
-#include "agent/cli/subcommands.h"
 #include "agent/config/site.h"
 #include "agent/protocol/codec.h"
 
@@ -20,7 +19,7 @@ struct ReadTarget {
 
 /// The answer of one request, tried `tries` times while another try may help. All tries count in `symptoms`, and their
 /// time in the answer.
-ReadLine::Answer request(ReadLine& line, const Target& target, const Block& block, int tries, Symptoms& symptoms);
+BusReader::Answer request(BusReader& line, const Target& target, const Block& block, int tries, Symptoms& symptoms);
 
 /// One reading. After a first request without any valid frame the others are not asked. `last` is the last failure.
 struct MeterReading {
@@ -30,7 +29,7 @@ struct MeterReading {
   Micros took{0};  ///< by the transactions
   Symptoms symptoms;
 };
-MeterReading read_meter(ReadLine& line, const ReadTarget& target, std::size_t meter, const Clock& clock);
+MeterReading read_meter(BusReader& line, const ReadTarget& target, std::size_t meter, const Clock& clock);
 
 /// Why a port cannot be used, with what usually is the cause.
 std::string explain_port(const BusSpec& bus, const Error& error);

@@ -5,7 +5,7 @@
 
 #include "agent/base/json.h"
 #include "agent/base/text.h"
-#include "agent/cli/table.h"
+#include "agent/cli/text_table.h"
 #include "agent/config/bus_description.h"
 #include "drivers/profile/plan.h"
 

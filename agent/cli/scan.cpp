@@ -4,8 +4,8 @@
 #include <system_error>
 
 #include "agent/base/text.h"
+#include "agent/cli/profile_match.h"
 #include "agent/cli/read_meter.h"
-#include "agent/cli/recognise.h"
 #include "agent/cli/scan_plan.h"
 #include "agent/cli/subcommands.h"
 #include "agent/config/bus_description.h"
@@ -52,8 +52,8 @@ bool on_tcp(const BusSettings& settings) {
 bool damaged(const Error& error) { return error.code == Errc::kCrc || error.code == Errc::kGarbled; }
 
 /// The running agent's bus on this port, empty when there is none.
-std::string agents_bus(const BusSpec& bus, const AskAgent& ask) {
-  const auto status = ask_for(ask, R"({"ask":"status"})");
+std::string agents_bus(const BusSpec& bus, const SendRequest& send) {
+  const auto status = request_json(send, R"({"ask":"status"})");
   const Json* buses = status ? status->find("buses") : nullptr;
   if (buses == nullptr) return "";
   const auto real = [](const std::string& port) {
@@ -72,7 +72,7 @@ std::string agents_bus(const BusSpec& bus, const AskAgent& ask) {
 class Scan {
  public:
   Scan(const BusSpec& spec, std::vector<const Profile*> profiles, std::ostream& out, std::ostream& err,
-       const ReadTools& tools)
+       const BusTools& tools)
       : line_(spec), profiles_(std::move(profiles)), out_(out), err_(err), tools_(tools) {}
 
   const BusSpec& line() const { return line_; }
@@ -118,27 +118,28 @@ class Scan {
     Target target;
     target.address = std::to_string(unit);
     const MonoTime began = tools_.clock.mono();
-    Result<Words> words = bus.read(target, kScanQuestion);
-    if (!words && damaged(words.error())) words = bus.read(target, kScanQuestion);
+    Result<Words> words = bus.read(target, kScanRequest);
+    if (!words && damaged(words.error())) words = bus.read(target, kScanRequest);
     const Nanos took = tools_.clock.mono() - began;
     if (!words && words.error().code == Errc::kBusDown) return words.error();
     if (!words && words.error().code == Errc::kTimeout) return {};
     const std::string where = "unit " + target.address + " at " + describe_line(pass.settings);
     if (!words && damaged(words.error())) {
-      noise_.push_back(where + ": something answers, but not whole: " + words.error().detail +
-                       "\n  usual causes: a mode that is nearly right; two meters with one unit; no termination");
+      noise_.push_back(
+          where + ": something answers, but damaged: " + words.error().detail +
+          "\n  usual causes: a mode that differs in parity or stop bits; two meters with one unit; no termination");
       return {};
     }
     const int exception = words ? 0 : words.error().exception;
     if (on_tcp(pass.settings) && (exception == kGatewayCannot || exception == kGatewayNoAnswer)) return {};
     units_.insert(unit);
-    AskedUnit asked(bus, target.address, std::nullopt);
+    ProbedUnit asked(bus, target.address, std::nullopt);
     tell(asked, pass.settings, unit, where + " (" + format_duration(std::chrono::ceil<Millis>(took)) + ")");
     if (asked.lost()) return *asked.lost();
     return {};
   }
 
-  void tell(AskedUnit& unit, const BusSettings& settings, int number, const std::string& where) {
+  void tell(ProbedUnit& unit, const BusSettings& settings, int number, const std::string& where) {
     const auto candidates = recognise(unit, profiles_);
     std::string profile = "raw", serial;
     out_ << where << ": ";
@@ -166,7 +167,7 @@ class Scan {
     if (!others.empty()) out_ << "  as likely: " << others << "\n";
   }
 
-  static std::string serial_of(AskedUnit& unit, const Profile& profile) {
+  static std::string serial_of(ProbedUnit& unit, const Profile& profile) {
     const Point* point = profile.find("serial_number");
     const auto value = point == nullptr ? std::nullopt : unit.value(profile, *point);
     const bool usable = value && value->form == Value::Form::kText && !value->text.empty() &&
@@ -189,7 +190,7 @@ class Scan {
   const std::vector<const Profile*> profiles_;
   std::ostream& out_;
   std::ostream& err_;
-  const ReadTools& tools_;
+  const BusTools& tools_;
   std::set<int> units_;  ///< that were found
   std::vector<std::string> noise_;
   bool late_ = false;
@@ -197,7 +198,7 @@ class Scan {
 
 }  // namespace
 
-int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err, const ReadTools& tools) {
+int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err, const BusTools& tools) {
   const auto library = ProfileLibrary::load(invocation.options.profile_dirs);
   if (!library) {
     err << "metergate: " << library.error().detail << "\n";
@@ -215,7 +216,7 @@ int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err,
   const Status ran = scan.run(passes);
   if (!ran) {
     err << "metergate: " << explain_port(scan.line(), ran.error()) << "\n";
-    const std::string name = agents_bus(bus, tools.ask);
+    const std::string name = agents_bus(bus, tools.send);
     if (!name.empty()) err << "  the agent has this port; 'metergate pause " << name << "' frees it for a while\n";
     return kUnreachable;
   }
@@ -225,8 +226,8 @@ int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err,
 
 int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err) {
   const SystemClock clock;
-  const ReadTools tools{clock, [&clock](const BusSettings& settings) { return make_modbus_bus(settings, clock); },
-                        agent_at(invocation.options.control)};
+  const BusTools tools{clock, [&clock](const BusSettings& settings) { return make_modbus_bus(settings, clock); },
+                       agent_at(invocation.options.control)};
   return run_scan(invocation, out, err, tools);
 }
 

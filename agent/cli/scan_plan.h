@@ -7,8 +7,8 @@
 
 namespace metergate {
 
-/// What is asked of each unit; an exception answers it as well as registers do.
-constexpr Block kScanQuestion{Table::kHolding, 0, 2};
+/// The request to each unit. An exception counts as an answer, too.
+constexpr Block kScanRequest{Table::kHolding, 0, 2};
 
 /// Units that are asked one after the other at one setting of the line.
 struct ScanPass {
@@ -22,7 +22,7 @@ struct ScanPass {
 std::vector<ScanPass> scan_passes(const BusSpec& bus, const std::vector<int>& units, const std::vector<int>& bauds,
                                   const std::vector<std::string>& modes);
 
-/// How long it takes when nobody answers: what a unit that is there needs is less, and its recognition comes on top.
+/// How long it takes when nobody answers. A unit that is there answers sooner; finding its profile comes on top.
 Nanos silent_time(const ScanPass& pass);
 
 std::string describe_line(const BusSettings& settings);  ///< `9600 8N1`, `10.0.0.7:502`

@@ -4,7 +4,7 @@
 #include "agent/base/exit_status.h"
 #include "agent/base/json.h"
 #include "agent/base/text.h"
-#include "agent/cli/agent_socket.h"
+#include "agent/cli/agent_client.h"
 #include "agent/cli/store_print.h"
 #include "agent/cli/subcommands.h"
 #include "agent/config/option_table.h"
@@ -19,17 +19,15 @@ constexpr Millis kRateSample{1'000};
 /// Where the answers come from: the agent that has the store, or the file itself.
 class StoreSource {
  public:
-  StoreSource(AskAgent ask, std::unique_ptr<StoreFile> file) : ask_(std::move(ask)), file_(std::move(file)) {}
+  StoreSource(SendRequest send, std::unique_ptr<StoreFile> file) : send_(std::move(send)), file_(std::move(file)) {}
 
   StoreFile* file() const { return file_.get(); }
-  const AskAgent& agent() const { return ask_; }
+  const SendRequest& agent() const { return send_; }
 
   /// Calls take(line) for every line of every page, until it returns false.
-  Status each(const std::string& question_members, const std::function<bool(const std::string&)>& take) const {
-    for (std::int64_t after = 0;;) {
-      const std::string question =
-          R"({"ask":"store",)" + question_members + ",\"after\":" + std::to_string(after) + "}";
-      const auto answer = file_ ? Result<std::string>(store_page(*file_, *parse_json(question))) : ask_(question);
+  Status each(StorePageRequest request, const std::function<bool(const std::string&)>& take) const {
+    for (;;) {
+      const auto answer = file_ ? Result<std::string>(store_page(*file_, request)) : send_(store_request_json(request));
       if (!answer) return answer.error();
       const auto lines = split(*answer, '\n');
       const auto head = parse_json(lines.front());
@@ -39,32 +37,32 @@ class StoreSource {
         if (!take(lines[i])) return {};
       }
       const Json* next = head->find("next");
-      after = next ? next->as_integer(0, INT64_MAX).value_or(0) : 0;
-      if (after == 0) return {};
+      request.after = next ? next->as_integer(0, INT64_MAX).value_or(0) : 0;
+      if (request.after == 0) return {};
     }
   }
 
  private:
-  AskAgent ask_;
+  SendRequest send_;
   std::unique_ptr<StoreFile> file_;
 };
 
 /// The agent, if it has this store; else the file, if no process has it.
-Result<StoreSource> find_source(const Invocation& invocation, const AskAgent& ask) {
+Result<StoreSource> find_source(const Invocation& invocation, const SendRequest& send) {
   const std::string& path = invocation.options.store.path;
-  const auto answer = ask_for(ask, R"({"ask":"store","what":"where"})");
+  const auto answer = request_json(send, R"({"ask":"store","what":"where"})");
   if (!answer && answer.error().code != Errc::kOffline) return answer.error();
   if (answer) {
     const Json* theirs = answer->find("path");
     std::error_code error;
     const bool same = theirs && std::filesystem::equivalent(theirs->text, path, error);
-    if (same || path == kDefaultStore) return StoreSource(ask, nullptr);
+    if (same || path == kDefaultStore) return StoreSource(send, nullptr);
   }
   auto file = StoreFile::open(invocation.options.store);
   if (file) return StoreSource(nullptr, std::move(*file));
   Error error = file.error();
   if (error.code == Errc::kLocked)
-    error.detail += "; if it is an agent, its --control PATH is needed, here is asked at " + invocation.options.control;
+    error.detail += "; if it is an agent, name its --control PATH, which here is " + invocation.options.control;
   return error;
 }
 
@@ -79,10 +77,10 @@ int print_waiting(const StoreSource& source, bool json, std::ostream& out, std::
     if (!json) out << "no agent runs: nothing is sent\n";
     return 0;
   }
-  const auto first = ask_for(source.agent(), R"({"ask":"status"})");
+  const auto first = request_json(source.agent(), R"({"ask":"status"})");
   const MonoTime begin = clock.mono();
   clock.sleep_until(begin + kRateSample);
-  const auto second = first ? ask_for(source.agent(), R"({"ask":"status"})") : first;
+  const auto second = first ? request_json(source.agent(), R"({"ask":"status"})") : first;
   if (!second) {
     err << "metergate: " << second.error().detail << "\n";
     return kUnreachable;
@@ -95,24 +93,25 @@ int print_waiting(const StoreSource& source, bool json, std::ostream& out, std::
 
 }  // namespace
 
-int run_store(const Invocation& invocation, std::ostream& out, std::ostream& err, const AskAgent& ask,
+int run_store(const Invocation& invocation, std::ostream& out, std::ostream& err, const SendRequest& send,
               const Clock& clock) {
-  const auto source = find_source(invocation, ask);
+  const auto source = find_source(invocation, send);
   if (!source) {
     err << "metergate: " << source.error().detail << "\n";
     return exit_status_of(source.error());
   }
   const std::string& what = invocation.text;
   if (what == "waiting") return print_waiting(*source, invocation.json, out, err, clock);
-  JsonWriter members;
-  members.member("what", what == "export" ? std::string("records") : what);
-  if (what == "export") {
-    members.member("lane", std::string(lane_name(invocation.lane)));
-    if (invocation.from) members.member("from", rfc3339(*invocation.from));
-    if (invocation.to) members.member("to", rfc3339(*invocation.to));
-  }
+  StorePageRequest request;
+  request.what = what == "drops"      ? StorePageRequest::What::kDrops
+                 : what == "dead"     ? StorePageRequest::What::kDeadLetters
+                 : what == "commands" ? StorePageRequest::What::kCommands
+                                      : StorePageRequest::What::kRecords;
+  request.lane = invocation.lane;
+  request.from = invocation.from;
+  request.to = invocation.to;
   const auto printer = make_line_printer(invocation, out);
-  const Status done = source->each(members.take(), [&](const std::string& line) {
+  const Status done = source->each(request, [&](const std::string& line) {
     printer->add(line);
     return static_cast<bool>(out);
   });

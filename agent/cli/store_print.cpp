@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "agent/base/text.h"
-#include "agent/cli/table.h"
+#include "agent/cli/text_table.h"
 
 namespace metergate {
 

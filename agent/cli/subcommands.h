@@ -1,44 +1,38 @@
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <ostream>
 
-#include "agent/cli/agent_socket.h"
+#include "agent/cli/agent_client.h"
+#include "agent/cli/bus_reader.h"
 #include "agent/config/options.h"
 
 namespace metergate {
 
-/// The one-shot commands. `out` gets the answer, `err` what is wrong or doubtful. They return the exit status.
+/// The one-shot subcommands. `out` gets the answer, `err` what is wrong or doubtful. They return the exit status.
 
 constexpr int kUnreachable = 69;  // EX_UNAVAILABLE of sysexits.h
 
 int run_profiles(const Invocation& invocation, std::ostream& out, std::ostream& err);
 
-/// Touches no bus, creates nothing, works beside a running agent. 78 also where a bus has more to do than it can.
+/// Touches no bus, creates nothing, works beside a running agent. 78 also when a bus has more to do than its time
+/// allows.
 int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err);
 
 /// The store of the running agent, or the file itself if no process has it (75). Waits 1 s to see how fast it drains.
-int run_store(const Invocation& invocation, std::ostream& out, std::ostream& err, const AskAgent& ask,
+int run_store(const Invocation& invocation, std::ostream& out, std::ostream& err, const SendRequest& send,
               const Clock& clock);
 
 /// `pause` and `resume`. 64 for a bus that the agent does not have, 69 without an agent.
-int run_pause(const Invocation& invocation, std::ostream& out, std::ostream& err, const AskAgent& ask);
+int run_pause(const Invocation& invocation, std::ostream& out, std::ostream& err, const SendRequest& send);
 
-/// How `read` gets at a bus and at time; tests give their own.
-struct ReadTools {
-  const Clock& clock;
-  std::function<std::unique_ptr<Bus>(const BusSettings& settings)> make_bus;
-  AskAgent ask;
-};
 /// Through the running agent where it has the port. 69 when the port, the bus or a meter gives no answer. With `watch`
 /// it ends when `out` fails.
-int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err, const ReadTools& tools);
+int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err, const BusTools& tools);
 int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err);
 
 /// Looks for meters on the last bus of the options. `out` gets what is found and the flags for it, `err` how long it
 /// takes and how far it is. 69 when no meter answers or the port cannot be had.
-int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err, const ReadTools& tools);
+int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err, const BusTools& tools);
 int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err);
 
 }  // namespace metergate

@@ -2,6 +2,8 @@
 
 #include "agent/base/text.h"
 
+#include "agent/base/text.h"
+
 namespace metergate {
 
 std::string port_key(const BusSettings& settings) {

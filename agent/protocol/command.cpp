@@ -4,7 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "agent/base/json.h"
 #include "agent/base/text.h"
 
 namespace metergate {
@@ -51,40 +50,6 @@ Result<std::string> read_name(const Json& json, const std::string& what) {
   return invalid(what + " must be a text of 1 to " + std::to_string(kMaxName) + " bytes");
 }
 
-Result<Route> read_route(const Json& json) {
-  const Json* bus = given(json, "bus");
-  const Json* unit = given(json, "unit");
-  if (!bus || !unit) return invalid(R"(route must be an object like {"bus":"rs485-1","unit":7})");
-  auto name = read_name(*bus, "bus of route");
-  if (!name) return name.error();
-  const auto number = unit->as_integer(0, 255);
-  if (!number) return invalid("unit of route must be a whole number from 0 to 255");
-  return Route{*name, static_cast<int>(*number)};
-}
-
-Result<Block> read_registers(const Json& json) {
-  const Json* name = given(json, "table");
-  const Json* address = given(json, "address");
-  const Json* count = given(json, "count");
-  if (!name || !address || !count) {
-    return invalid(R"(registers must be an object like {"table":"holding","address":0,"count":10})");
-  }
-  const auto* const table =
-      std::find_if(kTables.begin(), kTables.end(), [&](const auto& t) { return name->as_text() == t.first; });
-  if (table == kTables.end()) return invalid("table of registers must be coil, discrete, input or holding");
-  const auto first = address->as_integer(0, kAddresses - 1);
-  if (!first) return invalid("address of registers must be a whole number from 0 to 65535");
-  const int most = most_per_request(table->second);
-  const auto many = count->as_integer(1, most);
-  if (!many) {
-    return invalid("count of registers must be a whole number from 1 to " + std::to_string(most) + " for " +
-                   table->first);
-  }
-  if (*first + *many > kAddresses)
-    return invalid("registers must end at 65535 or before: address + count is at most 65536");
-  return Block{table->second, static_cast<std::uint16_t>(*first), static_cast<std::uint16_t>(*many)};
-}
-
 Verdict fill_points(const Json& object, Command& command) {
   const Json* points = given(object, "points");
   command.all_points = points == nullptr;
@@ -113,10 +78,10 @@ Verdict fill_read(const Json& object, Command& command) {
     command.meter = std::move(*name);
     return fill_points(object, command);
   }
-  auto where = read_route(*route);
+  auto where = parse_route(*route);
   if (!where) return bad_command(where.error().detail);
   command.route = std::move(*where);
-  auto block = read_registers(*registers);
+  auto block = parse_registers(*registers);
   if (!block) return bad_command(block.error().detail);
   command.registers = *block;
   return std::nullopt;
@@ -280,12 +245,46 @@ BadCommand refused(const Json& object, const std::string& id, Refusal refusal) {
     if (auto name = read_name(*meter, "meter")) bad.meter = std::move(*name);
   }
   if (const Json* route = given(object, "route")) {
-    if (auto where = read_route(*route)) bad.route = std::move(*where);
+    if (auto where = parse_route(*route)) bad.route = std::move(*where);
   }
   return bad;
 }
 
 }  // namespace
+
+Result<Route> parse_route(const Json& json) {
+  const Json* bus = given(json, "bus");
+  const Json* unit = given(json, "unit");
+  if (!bus || !unit) return invalid(R"(route must be an object like {"bus":"rs485-1","unit":7})");
+  auto name = read_name(*bus, "bus of route");
+  if (!name) return name.error();
+  const auto number = unit->as_integer(0, 255);
+  if (!number) return invalid("unit of route must be a whole number from 0 to 255");
+  return Route{*name, static_cast<int>(*number)};
+}
+
+Result<Block> parse_registers(const Json& json) {
+  const Json* name = given(json, "table");
+  const Json* address = given(json, "address");
+  const Json* count = given(json, "count");
+  if (!name || !address || !count) {
+    return invalid(R"(registers must be an object like {"table":"holding","address":0,"count":10})");
+  }
+  const auto* const table =
+      std::find_if(kTables.begin(), kTables.end(), [&](const auto& t) { return name->as_text() == t.first; });
+  if (table == kTables.end()) return invalid("table of registers must be coil, discrete, input or holding");
+  const auto first = address->as_integer(0, kAddresses - 1);
+  if (!first) return invalid("address of registers must be a whole number from 0 to 65535");
+  const int most = most_per_request(table->second);
+  const auto many = count->as_integer(1, most);
+  if (!many) {
+    return invalid("count of registers must be a whole number from 1 to " + std::to_string(most) + " for " +
+                   table->first);
+  }
+  if (*first + *many > kAddresses)
+    return invalid("registers must end at 65535 or before: address + count is at most 65536");
+  return Block{table->second, static_cast<std::uint16_t>(*first), static_cast<std::uint16_t>(*many)};
+}
 
 const char* op_name(Command::Op op) {
   return std::find_if(kOps.begin(), kOps.end(), [&](const auto& o) { return o.second == op; })->first;

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/json.h"
+#include "agent/base/result.h"
 #include "drivers/bus.h"
 #include "drivers/profile/decode.h"
 #include "store/archive.h"
@@ -53,6 +55,10 @@ constexpr Millis kUsualPause = std::chrono::minutes(30);
 constexpr Millis kLongestPause = std::chrono::hours(8);
 
 constexpr std::size_t kMaxCommandBytes = 64 << 10;  ///< a larger payload is unreadable
+
+/// {bus, unit} and {table, address, count} as a read's `route` and `registers` hold them. Errors: kInvalid.
+Result<Route> parse_route(const Json& object);
+Result<Block> parse_registers(const Json& object);
 
 /// Pure. Unknown members are ignored, a null member counts as left out (but a null value is a bad value), of members of
 /// one name the last holds.

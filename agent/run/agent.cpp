@@ -87,24 +87,25 @@ Status Agent::open_http() {
     if (!text) return text.error();
     token = std::move(*text);
   }
-  const auto make_server = load_http_server();
-  if (!make_server) return make_server.error();
   latest_ = std::make_unique<LatestValues>();
   http_ = std::make_unique<HttpThread>();
-  const auto now = [this] { return snapshot(); };
-  const auto hanging = [this] {
-    std::vector<std::string> names;
-    for (const Heartbeat* heartbeat : heartbeats()) {
-      if (!heartbeat->fresh(clock_.mono())) names.push_back(heartbeat->name());
+  HttpHandlers::Parts parts;
+  parts.snapshot = [this] { return snapshot(); };
+  parts.hanging = [this] {
+    std::vector<std::string> hanging;
+    for (const Heartbeat* beat : heartbeats()) {
+      if (!beat->fresh(clock_.mono())) hanging.push_back(beat->name());
     }
-    return names;
+    return hanging;
   };
-  http_->handlers = std::make_unique<HttpHandlers>(HttpHandlers::Parts{now, hanging, site_, *latest_, clock_});
+  parts.site = &site_;
+  parts.latest = latest_.get();
+  parts.clock = &clock_;
+  http_->handlers = std::make_unique<HttpHandlers>(std::move(parts));
   const HttpHandler handler = [this](const std::string& path) { return http_->handlers->answer(path); };
-  auto listener =
-      HttpListener::make(*options_.http, std::unique_ptr<HttpServer>((*make_server)(handler, token)), clock_, log_);
-  if (!listener) return listener.error();
-  http_->listener = std::move(*listener);
+  auto server = make_http_server(*options_.http, HttpResponder(handler, token), clock_, log_);
+  if (!server) return server.error();
+  http_->server = std::move(*server);
   return {};
 }
 
@@ -237,7 +238,7 @@ void Agent::make_dispatcher() {
 }
 
 void Agent::make_control() {
-  LocalParts parts;
+  ControlParts parts;
   for (BusThread& bus : buses_) {
     const std::string name = bus.worker->state().name;
     parts.pauses[name] = bus.pause.get();
@@ -250,7 +251,7 @@ void Agent::make_control() {
   parts.answered = [this] { control_->notify(); };
   parts.store = store_.get();
   parts.store_path = std::filesystem::absolute(options_.store.path).string();
-  ControlServer::Handlers handlers = local_handlers(parts);
+  ControlServer::Handlers handlers = control_handlers(parts);
   handlers["status"] = [this](const Json&) { return "{" + snapshot_json(snapshot()) + "}"; };
   auto control = ControlServer::open(options_.control, std::move(handlers), clock_, log_);
   if (control) {

@@ -5,9 +5,9 @@
 #include <memory>
 #include <string>
 
-#include "agent/admin/control.h"
+#include "agent/admin/control_server.h"
 #include "agent/admin/http_handlers.h"
-#include "agent/admin/http_listener.h"
+#include "agent/admin/http_server.h"
 #include "agent/admin/latest_values.h"
 #include "agent/admin/status.h"
 #include "agent/bus/bus_worker.h"
@@ -49,7 +49,7 @@ struct BusThread {
 /// What --http needs, with its thread.
 struct HttpThread {
   std::unique_ptr<HttpHandlers> handlers;
-  std::unique_ptr<HttpListener> listener;
+  std::unique_ptr<SocketServer> server;
   AgentThread thread{"http"};  ///< last: it ends before what it uses
 };
 

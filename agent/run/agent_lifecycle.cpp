@@ -121,9 +121,9 @@ Status Agent::start_threads() {
   if (http_) {
     Task http;
     http.name = "http";
-    http.step = [this](MonoTime now) { return std::min(http_->handlers->step(now), http_->listener->step(now)); };
-    http.wait_until = [this](MonoTime t) { http_->listener->wait_until(t); };
-    http.notify = [this] { http_->listener->notify(); };
+    http.step = [this](MonoTime now) { return std::min(http_->handlers->step(now), http_->server->step(now)); };
+    http.wait_until = [this](MonoTime t) { http_->server->wait_until(t); };
+    http.notify = [this] { http_->server->notify(); };
     if (Status s = start(http_->thread, std::move(http)); !s) return s;
   }
 

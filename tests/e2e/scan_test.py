@@ -7,7 +7,7 @@ import unittest
 from case import GatewayTest
 from lab import AGENT, ROOT, wait_for
 
-PROFILES = ROOT / "drivers" / "profiles"
+PROFILES = ROOT / "drivers" / "profile" / "models"
 
 
 class Scan(GatewayTest):

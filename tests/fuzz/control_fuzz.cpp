@@ -57,7 +57,7 @@ class Agent {
     parts_.store = &store_;
     parts_.store_path = "/store";
     path_ = std::filesystem::temp_directory_path() / ("metergate-fuzz-" + std::to_string(::getpid()));
-    server_ = std::move(*ControlServer::open(path_, local_handlers(parts_), clock_, log_));
+    server_ = std::move(*ControlServer::open(path_, control_handlers(parts_), clock_, log_));
   }
 
   Fd connect() { return std::move(*connect_unix(path_, Millis{1000})); }
@@ -74,7 +74,7 @@ class Agent {
   Site site_;
   BusPause pause_;
   SmallStore store_;
-  LocalParts parts_;
+  ControlParts parts_;
   std::string path_;
   std::unique_ptr<ControlServer> server_;
 };
@@ -114,8 +114,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     at = end + 1;
   }
   client = agent.connect();
-  const std::string question = "{\"ask\":\"buses\"}\n";
-  ::send(client.get(), question.data(), question.size(), MSG_NOSIGNAL);
+  const std::string request = "{\"ask\":\"buses\"}\n";
+  ::send(client.get(), request.data(), request.size(), MSG_NOSIGNAL);
   agent.step();
   must(read_all(client).find("rs485-1") != std::string::npos, "the next one is served");
   return 0;

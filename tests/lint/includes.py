@@ -47,7 +47,6 @@ HOMES = {
     r"boost/.*": ("agent/config/options.cpp",),
     r"nlohmann/.*": ("agent/base/json.cpp",),
     r"openssl/.*": ("agent/uplink/tls_peer.cpp",),
-    r"httplib": ("agent/admin/http_server.cpp",),
 }
 LIBC = re.compile(
     r"(sys|netinet|arpa|net|linux)/[\w/]+|"

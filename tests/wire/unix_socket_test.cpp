@@ -95,7 +95,7 @@ TEST_F(UnixSocketTest, LeavesAFileThatIsNoSocketAlone) {
   std::ofstream(path_) << "precious";
   const Error error = refused();
   EXPECT_EQ(error.code, Errc::kInvalid);
-  EXPECT_THAT(error.detail, HasSubstr("is no socket"));
+  EXPECT_THAT(error.detail, HasSubstr("is not a socket"));
   EXPECT_EQ(std::filesystem::file_size(path_), 8u);
 }
 

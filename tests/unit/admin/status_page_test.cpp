@@ -41,7 +41,7 @@ class StatusPage : public testing::Test {
     now_.buses[0].counters.busy_us += busy_ms * 1000;
     history_.add(now_);
   }
-  std::string page() const { return status_page(now_, history_, latest_, site_, ailments(now_, {})); }
+  std::string page() const { return status_page(now_, history_, latest_, site_, problems_of(now_, {})); }
 
   Profile profile_;
   Site site_;
@@ -88,10 +88,10 @@ TEST_F(StatusPage, NeedsNothingFromElsewhere) {
 }
 
 TEST_F(StatusPage, SaysWhenTheStoreCannotBeUsed) {
-  EXPECT_THAT(ailments(now_, {}), testing::IsEmpty());
+  EXPECT_THAT(problems_of(now_, {}), testing::IsEmpty());
   now_.store.failing = true;
   now_.store.disk_full = true;
-  EXPECT_THAT(ailments(now_, {"bus plant"}),
+  EXPECT_THAT(problems_of(now_, {"bus plant"}),
               testing::ElementsAre("the thread 'bus plant' hangs", "the store cannot be used: its disk is full"));
   EXPECT_THAT(page(), HasSubstr("<span class=bad>the store cannot be used: its disk is full</span>"));
 }

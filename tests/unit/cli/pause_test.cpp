@@ -18,29 +18,29 @@ class PauseTest : public testing::Test {
       err_ << error->message;
       return error->status;
     }
-    return run_pause(std::get<Invocation>(parsed), out_, err_, [this](const std::string& question) {
-      asked_ = question;
+    return run_pause(std::get<Invocation>(parsed), out_, err_, [this](const std::string& request) {
+      request_ = request;
       return answer_;
     });
   }
 
   Result<std::string> answer_{std::string(R"({"bus":"a","until":"2026-11-22T10:30:00.000Z"})")};
-  std::string asked_;
+  std::string request_;
   std::ostringstream out_, err_;
 };
 
 TEST_F(PauseTest, AsksForHalfAnHourUnlessToldOtherwiseAndSaysUntilWhenAndHowToEndIt) {
   EXPECT_EQ(pause({"pause", "a"}), 0);
-  EXPECT_EQ(asked_, R"({"ask":"pause","bus":"a","for":"30m"})");
+  EXPECT_EQ(request_, R"({"ask":"pause","bus":"a","for":"30m"})");
   EXPECT_THAT(out_.str(), HasSubstr("until 2026-11-22T10:30:00.000Z and its port is free; 'metergate resume a'"));
   EXPECT_EQ(pause({"pause", "a", "--for", "2h"}), 0);
-  EXPECT_EQ(asked_, R"({"ask":"pause","bus":"a","for":"2h"})");
+  EXPECT_EQ(request_, R"({"ask":"pause","bus":"a","for":"2h"})");
 }
 
 TEST_F(PauseTest, TellsWhetherThereWasAPauseToEnd) {
   answer_ = std::string(R"({"bus":"a","was_paused":true})");
   EXPECT_EQ(pause({"resume", "a"}), 0);
-  EXPECT_EQ(asked_, R"({"ask":"resume","bus":"a"})");
+  EXPECT_EQ(request_, R"({"ask":"resume","bus":"a"})");
   EXPECT_EQ(out_.str(), "bus a is resumed\n");
   answer_ = std::string(R"({"bus":"a","was_paused":false})");
   EXPECT_EQ(pause({"resume", "a"}), 0);
@@ -55,7 +55,7 @@ TEST_F(PauseTest, RefusesWhatIsNoPause) {
   EXPECT_EQ(pause({"pause", "a", "b"}), 64);
   EXPECT_EQ(pause({"resume", "a", "--for", "1m"}), 64);
   EXPECT_THAT(err_.str(), HasSubstr("--for is an option of 'pause', not of 'resume'"));
-  EXPECT_EQ(asked_, "");
+  EXPECT_EQ(request_, "");
 }
 
 TEST_F(PauseTest, TellsTheAgentsRefusalAndThatNoneRuns) {

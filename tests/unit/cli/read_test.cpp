@@ -46,16 +46,16 @@ class ReadTest : public testing::Test {
       ADD_FAILURE() << error->message;
       return -1;
     }
-    const ReadTools tools{clock_,
-                          [this](const BusSettings&) {
-                            auto bus = std::make_unique<FakeBus>(clock_);
-                            set_up(*bus);
-                            return bus;
-                          },
-                          [this](const std::string& question) {
-                            asked_.push_back(question);
-                            return agent_ ? agent_(question) : Error{Errc::kOffline, "no agent runs"};
-                          }};
+    const BusTools tools{clock_,
+                         [this](const BusSettings&) {
+                           auto bus = std::make_unique<FakeBus>(clock_);
+                           set_up(*bus);
+                           return bus;
+                         },
+                         [this](const std::string& request) {
+                           requests_.push_back(request);
+                           return agent_ ? agent_(request) : Error{Errc::kOffline, "no agent runs"};
+                         }};
     return run_read(std::get<Invocation>(parsed), out, err_, tools);
   }
   int read(const std::vector<std::string>& words) { return read(words, out_); }
@@ -70,8 +70,8 @@ class ReadTest : public testing::Test {
   std::string folder_;
   FakeClock clock_;
   std::function<void(FakeBus&)> set_up = [](FakeBus&) {};
-  std::function<Result<std::string>(const std::string& question)> agent_;  // none runs
-  std::vector<std::string> asked_;
+  std::function<Result<std::string>(const std::string& request)> agent_;  // none runs
+  std::vector<std::string> requests_;
   std::ostringstream out_, err_;
 };
 
@@ -277,21 +277,21 @@ TEST_F(ReadTest, ShowsSerialNumberAndImportCounterOfEachMeterForTheHandOver) {
 }
 
 TEST_F(ReadTest, AsksTheRunningAgentThatHasThePortTransactionByTransaction) {
-  agent_ = [](const std::string& question) -> std::string {
-    if (question.find("buses") != std::string::npos)
+  agent_ = [](const std::string& request) -> std::string {
+    if (request.find("buses") != std::string::npos)
       return R"({"buses":[{"name":"line","key":"/dev/ttyS1","port":"/dev/ttyS1 9600 8E1"}]})";
     return R"({"registers":[7],"took_us":21000})";
   };
   set_up = [](FakeBus&) { ADD_FAILURE() << "the port is the agent's"; };
   EXPECT_EQ(read(configured({"m1", "--json"})), 0);
   EXPECT_THAT(out_.str(), HasSubstr(R"("values":{"active_power":7,"frequency":0.07,"firmware":7},"took_ms":63)"));
-  ASSERT_EQ(asked_.size(), 4u);
-  EXPECT_EQ(asked_[1], R"({"ask":"read","bus":"line","unit":1,"table":"holding","address":10,"count":1})");
+  ASSERT_EQ(requests_.size(), 4u);
+  EXPECT_EQ(requests_[1], R"({"ask":"read","bus":"line","unit":1,"table":"holding","address":10,"count":1})");
 }
 
 TEST_F(ReadTest, TakesTheAgentsFailuresForItsOwn) {
-  agent_ = [](const std::string& question) -> std::string {
-    if (question.find("buses") != std::string::npos)
+  agent_ = [](const std::string& request) -> std::string {
+    if (request.find("buses") != std::string::npos)
       return R"({"buses":[{"name":"line","key":"/dev/ttyS1","port":"/dev/ttyS1 9600 8E1"}]})";
     return R"({"failure":{"code":"exception_2","message":"refused"},"took_us":1})";
   };
@@ -305,7 +305,7 @@ TEST_F(ReadTest, UsesThePortItselfWhenTheAgentHasLentItOrHasAnother) {
            R"({"name":"line","key":"/dev/ttyS1","port":"/dev/ttyS1 9600 8E1","paused_until":"t"}]})";
   };
   EXPECT_EQ(read(configured({"m1"})), 0);
-  EXPECT_EQ(asked_.size(), 1u);
+  EXPECT_EQ(requests_.size(), 1u);
 }
 
 TEST_F(ReadTest, NamesThePauseWhenTheAgentHasThePortWithAnotherBaud) {

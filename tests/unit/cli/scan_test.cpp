@@ -77,7 +77,7 @@ class ScanTest : public testing::Test {
       err_ << error->message;
       return error->status;
     }
-    const ReadTools tools{
+    const BusTools tools{
         clock_, [this](const BusSettings& settings) { return std::make_unique<SiteBus>(site_, settings, clock_); },
         [this](const std::string&) { return Result<std::string>(agent_); }};
     return run_scan(std::get<Invocation>(parsed), out_, err_, tools);
@@ -119,7 +119,7 @@ TEST_F(ScanTest, TakesTheExceptionsOfATcpGatewayForSilence) {
 
 TEST_F(ScanTest, TellsBeforehandHowLongItTakesAndThenHowFarItIs) {
   EXPECT_EQ(scan({"--bus", kLine}), kUnreachable);
-  // 4 settings of 247 units that are waited for 300 ms each, and the questions' own time.
+  // 4 settings of 247 units that are waited for 300 ms each, and the requests' own time.
   EXPECT_THAT(err_.str(), StartsWith("scan of /dev/null: at most 5 min "));
   EXPECT_THAT(err_.str(), HasSubstr("\n9600 8N1, units 1 to 32\n  9600 8N1: asked unit 17, 0 found, 5 min "));
   EXPECT_THAT(err_.str(), HasSubstr("no unit answers on /dev/null\n  usual causes: another baud"));
@@ -135,7 +135,7 @@ TEST_F(ScanTest, AsksNoUnitAgainThatWasFound) {
 TEST_F(ScanTest, TellsAnAnswerThatIsNeverWhole) {
   site_.answers = {{"4", {Errc::kCrc, "wrong check sum"}}};
   EXPECT_EQ(scan({"--bus", kLine, "--units", "4", "--bauds", "9600", "--modes", "8E1"}), kUnreachable);
-  EXPECT_THAT(err_.str(), HasSubstr("unit 4 at 9600 8E1: something answers, but not whole: wrong check sum\n"));
+  EXPECT_THAT(err_.str(), HasSubstr("unit 4 at 9600 8E1: something answers, but damaged: wrong check sum\n"));
   EXPECT_THAT(err_.str(), HasSubstr("two meters with one unit"));
 }
 

@@ -1,8 +1,8 @@
-#include "agent/cli/load.h"
+#include "agent/cli/bus_load.h"
 
 #include <gtest/gtest.h>
 
-#include "agent/cli/volume.h"
+#include "agent/cli/data_volume.h"
 #include "drivers/modbus/wire_time.h"
 #include "tests/fakes/one_bus.h"
 
@@ -14,9 +14,9 @@ using std::chrono::seconds;
 
 /// Meters of 9600 baud 8E1 with points at 10 (one register), 100 (two), 200 and 300: four requests for all, as nothing
 /// may be read over.
-class LoadTest : public testing::Test {
+class BusLoadTest : public testing::Test {
  protected:
-  LoadTest() {
+  BusLoadTest() {
     SerialSettings serial;
     serial.baud = 9600;
     line_.bus.spec.settings.port = serial;
@@ -31,7 +31,7 @@ class LoadTest : public testing::Test {
   OneBus line_;
 };
 
-TEST_F(LoadTest, CountsWireTimeTurnaroundAndTheGapThatIsAskedFor) {
+TEST_F(BusLoadTest, CountsWireTimeTurnaroundAndTheGapThatIsAskedFor) {
   line_.bus.meters[0].target.gap = Millis{30};
   line_.bus.spec.settings.gap = Millis{10};
   line_.poll(0, seconds(10), {"power", "energy"});
@@ -44,46 +44,46 @@ TEST_F(LoadTest, CountsWireTimeTurnaroundAndTheGapThatIsAskedFor) {
   EXPECT_NEAR(bus.share, static_cast<double>(bus.polls[0].time.count()) / 10e6, 1e-9);
 }
 
-TEST_F(LoadTest, TakesLessTurnaroundOnTcp) {
+TEST_F(BusLoadTest, TakesLessTurnaroundOnTcp) {
   line_.bus.spec.settings.port = TcpSettings{};
   line_.poll(0, seconds(1), {"power"});
   EXPECT_EQ(load().polls[0].time, wire_time(line_.bus.spec.settings, Block{Table::kHolding, 10, 1}) + Millis{5});
 }
 
-TEST_F(LoadTest, AddsUpMetersAndPolls) {
+TEST_F(BusLoadTest, AddsUpMetersAndPolls) {
   line_.poll(0, seconds(1), {"power"});
   line_.poll(1, seconds(2), {"energy"});
   EXPECT_NEAR(load().share,
               static_cast<double>(request(1).count()) / 1e6 + static_cast<double>(request(2).count()) / 2e6, 1e-9);
 }
 
-TEST_F(LoadTest, CountsSharedRequestsOnceWhereOneIntervalIsAMultipleOfTheOther) {
+TEST_F(BusLoadTest, CountsSharedRequestsOnceWhereOneIntervalIsAMultipleOfTheOther) {
   line_.poll(0, seconds(10), {"power", "energy"});
   line_.poll(0, seconds(60), {"energy"}, "minute");
   EXPECT_NEAR(load().share, static_cast<double>((request(1) + request(2)).count()) / 10e6, 1e-9)
       << "every minute for nothing";
 }
 
-TEST_F(LoadTest, CountsOnlyTheRequestsThatALongerPollAdds) {
+TEST_F(BusLoadTest, CountsOnlyTheRequestsThatALongerPollAdds) {
   line_.poll(0, seconds(10), {"power"});
   line_.poll(0, seconds(60), {"power", "energy"}, "minute");
   EXPECT_NEAR(load().share,
               static_cast<double>(request(1).count()) / 10e6 + static_cast<double>(request(2).count()) / 60e6, 1e-9);
 }
 
-TEST_F(LoadTest, CountsEqualIntervalsOfAMeterOnce) {
+TEST_F(BusLoadTest, CountsEqualIntervalsOfAMeterOnce) {
   line_.poll(0, seconds(10), {"power"});
   line_.poll(0, seconds(10), {"power"}, "again");
   EXPECT_NEAR(load().share, static_cast<double>(request(1).count()) / 10e6, 1e-9);
 }
 
-TEST_F(LoadTest, CountsBothInFullWhereNoIntervalIsAMultiple) {
+TEST_F(BusLoadTest, CountsBothInFullWhereNoIntervalIsAMultiple) {
   line_.poll(0, seconds(10), {"power"});
   line_.poll(0, seconds(15), {"power"}, "other");
   EXPECT_NEAR(load().share, static_cast<double>(request(1).count()) * (1 / 10e6 + 1 / 15e6), 1e-9);
 }
 
-TEST_F(LoadTest, LeavesBackToBackPollsOutOfTheShare) {
+TEST_F(BusLoadTest, LeavesBackToBackPollsOutOfTheShare) {
   line_.poll(0, seconds(1), {"power"});
   line_.poll(1, Millis{0}, {"energy"});
   const BusLoad bus = load();
@@ -91,7 +91,7 @@ TEST_F(LoadTest, LeavesBackToBackPollsOutOfTheShare) {
   EXPECT_EQ(bus.round, request(2));
 }
 
-TEST_F(LoadTest, NamesTheShortestUsualIntervalThatFits) {
+TEST_F(BusLoadTest, NamesTheShortestUsualIntervalThatFits) {
   line_.poll(0, Millis{50}, {"power", "energy"});  // some 85 ms
   line_.poll(1, minutes(1), {"power"});
   ASSERT_GT(load().share, 1.0);
@@ -100,7 +100,7 @@ TEST_F(LoadTest, NamesTheShortestUsualIntervalThatFits) {
   EXPECT_EQ(interval_for(line_.bus, 0), std::nullopt);
 }
 
-TEST_F(LoadTest, GivesBackToBackPollsWhatTheOthersLeave) {
+TEST_F(BusLoadTest, GivesBackToBackPollsWhatTheOthersLeave) {
   line_.poll(0, seconds(1), {"power"});
   line_.poll(1, Millis{0}, {"energy"});
   EXPECT_EQ(readings_a_day(line_.bus, 0), 86400);
@@ -108,9 +108,9 @@ TEST_F(LoadTest, GivesBackToBackPollsWhatTheOthersLeave) {
   EXPECT_NEAR(readings_a_day(line_.bus, 1), 86400 * rest / (static_cast<double>(request(2).count()) / 1e6), 0.1);
 }
 
-class VolumeTest : public testing::Test {
+class DataVolumeTest : public testing::Test {
  protected:
-  Volume volume(Millis every, Millis commit_every, std::int64_t max_bytes = 256ll << 20) {
+  DataVolume volume(Millis every, Millis commit_every, std::int64_t max_bytes = 256ll << 20) {
     OneBus line;
     line.bus.spec.settings.port = TcpSettings{};
     line.poll(line.meter("m", 1), every, {"power", "energy"});
@@ -120,12 +120,12 @@ class VolumeTest : public testing::Test {
     store.gateway = "g";
     store.commit_every = commit_every;
     store.max_bytes = max_bytes;
-    return volume_of(site, store);
+    return data_volume_of(site, store);
   }
 };
 
-TEST_F(VolumeTest, CountsRecordsAndBytesADay) {
-  const Volume day = volume(seconds(10), seconds(1));
+TEST_F(DataVolumeTest, CountsRecordsAndBytesADay) {
+  const DataVolume day = volume(seconds(10), seconds(1));
   EXPECT_EQ(day.records, 8640);
   EXPECT_GT(day.bytes, 8640 * 200.0) << "a record of two values has some 250 bytes";
   EXPECT_LT(day.bytes, 8640 * 350.0);
@@ -133,14 +133,14 @@ TEST_F(VolumeTest, CountsRecordsAndBytesADay) {
   EXPECT_LT(day.stored, day.bytes * 1.6);
 }
 
-TEST_F(VolumeTest, HoldsAnOutageAsLongAsTheCapAllows) {
-  const Volume day = volume(seconds(10), seconds(1));
+TEST_F(DataVolumeTest, HoldsAnOutageAsLongAsTheCapAllows) {
+  const DataVolume day = volume(seconds(10), seconds(1));
   EXPECT_LT(day.days, 256.0 * (1 << 20) / day.stored);
   EXPECT_GT(day.days, 0.8 * 256.0 * (1 << 20) / day.stored);
   EXPECT_NEAR(volume(seconds(20), seconds(1)).days, 2 * day.days, 0.01 * day.days);
 }
 
-TEST_F(VolumeTest, WritesLessToTheFlashWhenCommitsAreFewer) {
+TEST_F(DataVolumeTest, WritesLessToTheFlashWhenCommitsAreFewer) {
   const double each = volume(seconds(1), seconds(0)).flash;
   const double slow = volume(seconds(1), seconds(60)).flash;
   EXPECT_GT(each, 86400 * 8192.0) << "a commit of one record writes more than two pages";
@@ -148,8 +148,8 @@ TEST_F(VolumeTest, WritesLessToTheFlashWhenCommitsAreFewer) {
   EXPECT_LT(slow, each / 5);
 }
 
-TEST_F(VolumeTest, IsNothingWithoutPolls) {
-  const Volume none = volume_of(metergate::Site{}, StoreSettings{});
+TEST_F(DataVolumeTest, IsNothingWithoutPolls) {
+  const DataVolume none = data_volume_of(metergate::Site{}, StoreSettings{});
   EXPECT_EQ(none.records, 0);
   EXPECT_EQ(none.flash, 0);
 }

@@ -1,4 +1,4 @@
-#include "agent/cli/recognise.h"
+#include "agent/cli/profile_match.h"
 
 #include <algorithm>
 #include <tuple>
@@ -9,17 +9,17 @@ namespace metergate {
 
 namespace {
 
-constexpr int kPatience = 3;  // unanswered questions to a table, one behind the other
+constexpr int kPatience = 3;  // unanswered requests to a table, one after the other
 
 enum class Verdict { kFits, kAbsent, kWrong };
 
-/// What tells a meter's map from another's: quantities whose values are known beforehand.
-struct Telling {
+/// Quantities whose values lie in a known range on any meter: they tell one register map from another.
+struct TypicalRange {
   const char* point;
-  int least, most;  ///< outside them it is no such quantity
-  bool strict;      ///< else a value outside is only no proof
+  int least, most;
+  bool strict;  ///< a value outside is wrong; else it proves nothing
 };
-constexpr Telling kTelling[] = {
+constexpr TypicalRange kTypicalRanges[] = {
     {"voltage_l1", 80, 300, true},     {"voltage_l2", 80, 300, true},     {"voltage_l3", 80, 300, true},
     {"frequency", 45, 65, true},       {"power_factor", -1, 1, false},    {"power_factor_l1", -1, 1, false},
     {"power_factor_l2", -1, 1, false}, {"power_factor_l3", -1, 1, false},
@@ -30,16 +30,16 @@ bool is_nothing(const std::optional<Value>& value) {
   return value && (value->form == Value::Form::kNull || (value->number && *value->number == Decimal()));
 }
 
-Verdict judge(const Telling& telling, const std::optional<Value>& value) {
-  const bool phase_one = std::string(telling.point) == "voltage_l1" || std::string(telling.point) == "frequency";
+Verdict judge(const TypicalRange& range, const std::optional<Value>& value) {
+  const bool phase_one = std::string(range.point) == "voltage_l1" || std::string(range.point) == "frequency";
   if (is_nothing(value)) return phase_one ? Verdict::kWrong : Verdict::kAbsent;
   const bool within =
-      value && value->number && !(*value->number < Decimal(telling.least)) && !(Decimal(telling.most) < *value->number);
+      value && value->number && !(*value->number < Decimal(range.least)) && !(Decimal(range.most) < *value->number);
   if (within) return Verdict::kFits;
-  return telling.strict ? Verdict::kWrong : Verdict::kAbsent;
+  return range.strict ? Verdict::kWrong : Verdict::kAbsent;
 }
 
-std::optional<Candidate> judge(AskedUnit& unit, const Profile& profile) {
+std::optional<Candidate> judge(ProbedUnit& unit, const Profile& profile) {
   Candidate candidate;
   candidate.profile = &profile;
   if (profile.identify) {
@@ -49,11 +49,11 @@ std::optional<Candidate> judge(AskedUnit& unit, const Profile& profile) {
   } else if (profile.find("voltage_l1") == nullptr) {
     return std::nullopt;
   }
-  for (const Telling& telling : kTelling) {
-    const Point* point = profile.find(telling.point);
+  for (const TypicalRange& range : kTypicalRanges) {
+    const Point* point = profile.find(range.point);
     if (point == nullptr) continue;
     const auto value = unit.value(profile, *point);
-    const Verdict verdict = judge(telling, value);
+    const Verdict verdict = judge(range, value);
     if (verdict == Verdict::kWrong && !candidate.identified) return std::nullopt;
     candidate.wrong += verdict == Verdict::kWrong ? 1 : 0;
     candidate.absent += verdict == Verdict::kAbsent ? 1 : 0;
@@ -69,7 +69,7 @@ std::tuple<bool, int, int, int> order_of(const Candidate& c) { return {!c.identi
 
 }  // namespace
 
-bool AskedUnit::fetch(const Profile& profile, const Block& block) {
+bool ProbedUnit::fetch(const Profile& profile, const Block& block) {
   if (image_.has(block)) return true;
   const auto key = std::pair{block.table, std::pair{block.address, block.count}};
   if (lost_ || refused_.count(key) != 0 || unanswered_[block.table] >= kPatience) return false;
@@ -92,7 +92,7 @@ bool AskedUnit::fetch(const Profile& profile, const Block& block) {
   return false;
 }
 
-std::optional<Value> AskedUnit::value(const Profile& profile, const Point& point) {
+std::optional<Value> ProbedUnit::value(const Profile& profile, const Point& point) {
   for (const Point* each : with_dependencies(profile, {&point})) {
     for (const Block& block : registers_of(*each)) {
       if (!fetch(profile, block)) return std::nullopt;
@@ -103,7 +103,7 @@ std::optional<Value> AskedUnit::value(const Profile& profile, const Point& point
   return decoded->value;
 }
 
-std::vector<Candidate> recognise(AskedUnit& unit, const std::vector<const Profile*>& profiles) {
+std::vector<Candidate> recognise(ProbedUnit& unit, const std::vector<const Profile*>& profiles) {
   std::vector<Candidate> candidates;
   for (const Profile* profile : profiles) {
     if (unit.lost()) break;

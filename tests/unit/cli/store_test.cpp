@@ -14,7 +14,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 /// `metergate store` with an agent that gives prepared answers.
-class StoreCommandTest : public testing::Test {
+class StoreTest : public testing::Test {
  protected:
   int store(std::vector<std::string> words) {
     words.insert(words.begin(), "store");
@@ -23,23 +23,23 @@ class StoreCommandTest : public testing::Test {
       err_ << error->message;
       return error->status;
     }
-    const AskAgent ask = [this](const std::string& question) -> Result<std::string> {
-      if (question.find("\"where\"") != std::string::npos) {
+    const SendRequest send = [this](const std::string& request) -> Result<std::string> {
+      if (request.find("\"where\"") != std::string::npos) {
         if (offline_) return Error{Errc::kOffline, "no agent"};
         return std::string(R"({"path":"/store"})");
       }
-      asked_.push_back(question);
+      requests_.push_back(request);
       if (answers_.empty()) return Error{Errc::kTimeout, "no answer"};
       std::string answer = answers_.front();
       if (answers_.size() > 1) answers_.erase(answers_.begin());
       return answer;
     };
-    return run_store(std::get<Invocation>(parsed), out_, err_, ask, clock_);
+    return run_store(std::get<Invocation>(parsed), out_, err_, send, clock_);
   }
 
   FakeClock clock_;
   bool offline_ = false;
-  std::vector<std::string> answers_, asked_;
+  std::vector<std::string> answers_, requests_;
   std::ostringstream out_, err_;
 };
 
@@ -49,16 +49,16 @@ const std::string kReading =
     R"("values":{"active_energy_import":1234567890123456789.56,"state":"on, \"really\"","power":null},)"
     R"("errors":{"frequency":{"code":"timeout","message":"no answer"}}})";
 
-TEST_F(StoreCommandTest, ExportsRecordsAsTheyWereSentPageByPage) {
+TEST_F(StoreTest, ExportsRecordsAsTheyWereSentPageByPage) {
   answers_ = {"{\"lines\":2,\"next\":41}\n{\"a\":1}\n{\"a\":2}", "{\"lines\":1,\"next\":0}\n{\"a\":3}"};
   EXPECT_EQ(store({"export", "--from", "2026-11-22T10:00:00Z", "--to", "2026-11-22T11:00:00+01:00"}), 0);
   EXPECT_EQ(out_.str(), "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n");
   const std::string head =
       R"({"ask":"store","what":"records","lane":"readings","from":"2026-11-22T10:00:00.000Z","to":"2026-11-22T10:00:00.000Z","after":)";
-  EXPECT_THAT(asked_, ElementsAre(head + "0}", head + "41}"));
+  EXPECT_THAT(requests_, ElementsAre(head + "0}", head + "41}"));
 }
 
-TEST_F(StoreCommandTest, ExportsReadingsAsCsvWithOneLineAValueAndAllTheirDigits) {
+TEST_F(StoreTest, ExportsReadingsAsCsvWithOneLineAValueAndAllTheirDigits) {
   answers_ = {"{\"lines\":1,\"next\":0}\n" + kReading};
   EXPECT_EQ(store({"export", "--format", "csv"}), 0);
   const std::string head =
@@ -68,7 +68,7 @@ TEST_F(StoreCommandTest, ExportsReadingsAsCsvWithOneLineAValueAndAllTheirDigits)
                             "state,\"on, \"\"really\"\"\",\n" + head + "power,,\n" + head + "frequency,,timeout\n");
 }
 
-TEST_F(StoreCommandTest, TellsABadReadingAsOneCsvLineWithItsError) {
+TEST_F(StoreTest, TellsABadReadingAsOneCsvLineWithItsError) {
   answers_ = {
       R"({"lines":1,"next":0})"
       "\n"
@@ -77,7 +77,7 @@ TEST_F(StoreCommandTest, TellsABadReadingAsOneCsvLineWithItsError) {
   EXPECT_THAT(out_.str(), HasSubstr("\ni,1,t,synced,m,p,,bad,,,timeout\n"));
 }
 
-TEST_F(StoreCommandTest, ShowsWhatWaitsSinceWhenAndHowFastItDrains) {
+TEST_F(StoreTest, ShowsWhatWaitsSinceWhenAndHowFastItDrains) {
   const auto status = [](int waiting) {
     return R"({"store":{"readings":{"waiting":)" + std::to_string(waiting) +
            R"(,"oldest":"2026-11-22T09:00:00.000Z","dropped":3},"results":{"waiting":0},"events":{"waiting":1,"oldest":"x"},)"
@@ -99,7 +99,7 @@ TEST_F(StoreCommandTest, ShowsWhatWaitsSinceWhenAndHowFastItDrains) {
                                     R"("drains_a_minute":-1200,"dropped":3,"refused":false})"));
 }
 
-TEST_F(StoreCommandTest, ShowsCommandsWithTheirStates) {
+TEST_F(StoreTest, ShowsCommandsWithTheirStates) {
   answers_ = {R"({"lines":1,"next":0})"
               "\n"
               R"({"id":"c1","op":"read","bus":"a","received_at":"t","state":"failed","code":"timeout"})"};
@@ -107,7 +107,7 @@ TEST_F(StoreCommandTest, ShowsCommandsWithTheirStates) {
   EXPECT_EQ(out_.str(), "RECEIVED  ID  OP    BUS  STATE   CODE\nt         c1  read  a    failed  timeout\n");
 }
 
-TEST_F(StoreCommandTest, ShowsAHostilePayloadWithoutItsControlCharactersAndShort) {
+TEST_F(StoreTest, ShowsAHostilePayloadWithoutItsControlCharactersAndShort) {
   answers_ = {R"({"lines":1,"next":0})"
               "\n"
               R"({"at":"t","topic":"x","why":"y","payload":"\u001b[2J)" +
@@ -118,7 +118,7 @@ TEST_F(StoreCommandTest, ShowsAHostilePayloadWithoutItsControlCharactersAndShort
   EXPECT_EQ(out_.str().find('\x1b'), std::string::npos);
 }
 
-TEST_F(StoreCommandTest, SaysWhyTheStoreCannotBeRead) {
+TEST_F(StoreTest, SaysWhyTheStoreCannotBeRead) {
   answers_ = {R"({"error":{"code":"store","message":"the store did not answer in time"}})"};
   EXPECT_EQ(store({"drops"}), 74);
   EXPECT_THAT(err_.str(), HasSubstr("did not answer"));
@@ -127,14 +127,14 @@ TEST_F(StoreCommandTest, SaysWhyTheStoreCannotBeRead) {
   EXPECT_THAT(err_.str(), HasSubstr("there is no such file"));
 }
 
-TEST_F(StoreCommandTest, RefusesWhatItDoesNotKnow) {
+TEST_F(StoreTest, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(store({"wating"}), 64);
   EXPECT_THAT(err_.str(), HasSubstr("did you mean 'waiting'"));
   EXPECT_EQ(store({"export", "--from", "yesterday"}), 64);
   EXPECT_EQ(store({"drops", "--from", "2026-11-22T10:00:00Z"}), 64);
   EXPECT_EQ(store({"export", "--format", "csv", "--lane", "events"}), 64);
   EXPECT_EQ(store({"export", "--format", "xml"}), 64);
-  EXPECT_TRUE(asked_.empty());
+  EXPECT_TRUE(requests_.empty());
 }
 
 }  // namespace

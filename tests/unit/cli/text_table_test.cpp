@@ -1,4 +1,4 @@
-#include "agent/cli/table.h"
+#include "agent/cli/text_table.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 namespace metergate {
 namespace {
 
-TEST(TableTest, AlignsColumnsByCharactersNotBytes) {
+TEST(TextTableTest, AlignsColumnsByCharactersNotBytes) {
   TextTable table({"NAME", "VALUE", ""}, {1});
   table.add({"a", "1", ""});
   table.add({"Z\xC3\xA4hler", "12345678", "x"});
@@ -16,7 +16,7 @@ TEST(TableTest, AlignsColumnsByCharactersNotBytes) {
   EXPECT_EQ(out.str(), "  NAME       VALUE\n  a              1\n  Z\xC3\xA4hler  12345678  x\n");
 }
 
-TEST(TableTest, LeavesOutAnEmptyHeader) {
+TEST(TextTableTest, LeavesOutAnEmptyHeader) {
   TextTable table({"", ""});
   table.add({"a", "b"});
   std::ostringstream out;
@@ -24,7 +24,7 @@ TEST(TableTest, LeavesOutAnEmptyHeader) {
   EXPECT_EQ(out.str(), "a  b\n");
 }
 
-TEST(TableTest, GroupsThousands) {
+TEST(TextTableTest, GroupsThousands) {
   EXPECT_EQ(with_commas(0), "0");
   EXPECT_EQ(with_commas(999), "999");
   EXPECT_EQ(with_commas(1000), "1,000");
@@ -32,7 +32,7 @@ TEST(TableTest, GroupsThousands) {
   EXPECT_EQ(with_commas(-123456), "-123,456");
 }
 
-TEST(TableTest, GivesBytesTwoOrThreeDigits) {
+TEST(TextTableTest, GivesBytesTwoOrThreeDigits) {
   EXPECT_EQ(format_bytes(0), "0 B");
   EXPECT_EQ(format_bytes(999), "999 B");
   EXPECT_EQ(format_bytes(1000), "1.0 kB");

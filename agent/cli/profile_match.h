@@ -13,9 +13,9 @@
 namespace metergate {
 
 /// One unit that answers, and what it answered so far: no register is asked for twice. Reads only.
-class AskedUnit {
+class ProbedUnit {
  public:
-  AskedUnit(Bus& bus, std::string address, std::optional<Millis> timeout)
+  ProbedUnit(Bus& bus, std::string address, std::optional<Millis> timeout)
       : bus_(bus), address_(std::move(address)), timeout_(timeout) {}
 
   /// Nothing where its registers cannot be had, or have no meaning.
@@ -31,7 +31,7 @@ class AskedUnit {
   const std::optional<Millis> timeout_;
   RegisterImage image_;
   std::set<std::pair<Table, std::pair<std::uint16_t, std::uint16_t>>> refused_;
-  std::map<Table, int> unanswered_;  ///< questions to a table since its last answer
+  std::map<Table, int> unanswered_;  ///< requests to a table since its last answer
   std::optional<Error> lost_;
 };
 
@@ -45,7 +45,7 @@ struct Candidate {
 
 /// The profiles that fit, the likeliest first. A profile with `identify` fits only where that is right; others where
 /// the voltage of L1 is a mains voltage, and the frequency, if they have it, a mains frequency.
-std::vector<Candidate> recognise(AskedUnit& unit, const std::vector<const Profile*>& profiles);
+std::vector<Candidate> recognise(ProbedUnit& unit, const std::vector<const Profile*>& profiles);
 
 /// Whether two candidates are equally likely.
 bool alike(const Candidate& a, const Candidate& b);

@@ -1,9 +1,9 @@
-#include "agent/cli/volume.h"
+#include "agent/cli/data_volume.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "agent/cli/load.h"
+#include "agent/cli/bus_load.h"
 #include "agent/protocol/codec.h"
 #include "store/sqlite/quota.h"
 
@@ -74,8 +74,8 @@ std::size_t reading_size(const std::string& gateway, const BusConfig& bus, const
   return record_bytes(gateway, kSampleEpoch, Lane::kReadings, kSampleNumber, body).size();
 }
 
-Volume volume_of(const Site& site, const StoreSettings& store) {
-  Volume volume;
+DataVolume data_volume_of(const Site& site, const StoreSettings& store) {
+  DataVolume volume;
   for (const BusConfig& bus : site.buses) {
     for (std::size_t i = 0; i < bus.polls.size(); ++i) {
       const double records = readings_a_day(bus, i);

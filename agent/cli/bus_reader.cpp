@@ -1,4 +1,4 @@
-#include "agent/cli/read_line.h"
+#include "agent/cli/bus_reader.h"
 
 #include <cstdlib>
 
@@ -8,9 +8,9 @@ namespace metergate {
 
 namespace {
 
-class PortLine final : public ReadLine {
+class PortReader final : public BusReader {
  public:
-  PortLine(std::unique_ptr<Bus> bus, const Clock& clock) : bus_(std::move(bus)), clock_(clock) {}
+  PortReader(std::unique_ptr<Bus> bus, const Clock& clock) : bus_(std::move(bus)), clock_(clock) {}
 
   Status open() override { return bus_->open(); }
   bool is_open() const override { return bus_->is_open(); }
@@ -37,19 +37,19 @@ Error error_of(const std::string& code, const std::string& message) {
   return {code == "bus_down" ? Errc::kBusDown : Errc::kInvalid, message};
 }
 
-class AgentLine final : public ReadLine {
+class AgentReader final : public BusReader {
  public:
-  AgentLine(AskAgent ask, std::string bus) : ask_(std::move(ask)), bus_(std::move(bus)) {}
+  AgentReader(SendRequest send, std::string bus) : send_(std::move(send)), bus_(std::move(bus)) {}
 
   Status open() override { return {}; }
   bool is_open() const override { return true; }
 
   Answer read(const Target& target, const Block& block) override {
-    JsonWriter question;
-    question.begin_object().member("ask", std::string("read")).member("bus", bus_);
-    question.key("unit").raw_number(target.address).member("table", std::string(table_name(block.table)));
-    question.member("address", block.address).member("count", block.count).end_object();
-    const auto answer = ask_for(ask_, question.take());
+    JsonWriter request;
+    request.begin_object().member("ask", std::string("read")).member("bus", bus_);
+    request.key("unit").raw_number(target.address).member("table", std::string(table_name(block.table)));
+    request.member("address", block.address).member("count", block.count).end_object();
+    const auto answer = request_json(send_, request.take());
     if (!answer) return {Error{Errc::kBusDown, answer.error().detail}};
     const Json* took = answer->find("took_us");
     const Micros time{took ? took->as_integer(0, INT64_MAX).value_or(0) : 0};
@@ -62,12 +62,13 @@ class AgentLine final : public ReadLine {
     for (std::size_t i = 0; registers && i < registers->items.size(); ++i) {
       words.push_back(static_cast<std::uint16_t>(registers->items[i].as_integer(0, UINT16_MAX).value_or(0)));
     }
-    if (words.size() != block.count) return {Error{Errc::kBusDown, "the agent's answer is not what was asked for"}};
+    if (words.size() != block.count)
+      return {Error{Errc::kBusDown, "the agent's answer does not hold the registers that were requested"}};
     return {std::move(words), time};
   }
 
  private:
-  AskAgent ask_;
+  SendRequest send_;
   std::string bus_;
 };
 
@@ -78,14 +79,14 @@ std::string text_of(const Json& json, const char* name) {
 
 }  // namespace
 
-Result<std::unique_ptr<ReadLine>> line_to(const BusSpec& bus, const ReadTools& tools, std::ostream& err) {
-  const auto to_port = [&]() -> std::unique_ptr<ReadLine> {
-    return std::make_unique<PortLine>(tools.make_bus(bus.settings), tools.clock);
+Result<std::unique_ptr<BusReader>> reader_of(const BusSpec& bus, const BusTools& tools, std::ostream& err) {
+  const auto to_port = [&]() -> std::unique_ptr<BusReader> {
+    return std::make_unique<PortReader>(tools.make_bus(bus.settings), tools.clock);
   };
-  const auto answer = ask_for(tools.ask, R"({"ask":"buses"})");
+  const auto answer = request_json(tools.send, R"({"ask":"buses"})");
   if (!answer && answer.error().code == Errc::kOffline) return to_port();
   if (!answer && answer.error().code == Errc::kInvalid) {
-    err << "warning: a running agent could not be asked: " << answer.error().detail << "\n";
+    err << "warning: the running agent cannot be asked, trying the port itself: " << answer.error().detail << "\n";
     return to_port();
   }
   if (!answer) return answer.error();
@@ -95,7 +96,7 @@ Result<std::unique_ptr<ReadLine>> line_to(const BusSpec& bus, const ReadTools& t
     if (text_of(theirs, "key") != port_key(bus.settings) || theirs.find("paused_until")) continue;
     const std::string name = text_of(theirs, "name"), port = text_of(theirs, "port");
     if (port == describe_port(bus.settings)) {
-      return std::unique_ptr<ReadLine>(std::make_unique<AgentLine>(tools.ask, name));
+      return std::unique_ptr<BusReader>(std::make_unique<AgentReader>(tools.send, name));
     }
     std::string why = "the running agent has the port as " + port;
     why.append(", here it is ").append(describe_port(bus.settings));

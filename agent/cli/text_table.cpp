@@ -1,4 +1,4 @@
-#include "agent/cli/table.h"
+#include "agent/cli/text_table.h"
 
 #include <algorithm>
 #include <array>

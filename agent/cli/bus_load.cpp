@@ -1,4 +1,4 @@
-#include "agent/cli/load.h"
+#include "agent/cli/bus_load.h"
 
 #include <algorithm>
 #include <array>
