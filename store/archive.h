@@ -13,12 +13,12 @@ struct ReplayWish {
   std::string meter;  ///< empty: of all
 };
 
-/// Numbers that nothing is kept of.
+/// Numbers of which no record is kept.
 struct MissingRange {
   enum class Why {
-    kDropped,  ///< went undelivered, and was told
-    kPurged,   ///< was delivered, and kept as long as it had to be
-    kUnknown   ///< never given, or nobody knows
+    kDropped,  ///< was deleted undelivered, and that was told
+    kPurged,   ///< was delivered, and deleted when its time to be kept was over
+    kUnknown   ///< never given to a record, or not known
   };
   std::string epoch;
   std::int64_t from_seq = 0, to_seq = 0;
@@ -28,7 +28,7 @@ struct MissingRange {
 /// How far a search came; the default is its beginning. Holds across restarts.
 struct ReplayPlace {
   std::int64_t epoch = 0;  ///< the epoch's own number in the store, 0: before the first
-  std::int64_t after = 0;  ///< key of the last row looked at
+  std::int64_t after = 0;  ///< key of the last row that was read
   std::int64_t seq = 1;    ///< the number that comes next
   std::int64_t at_ms = 0;  ///< the time of what came last
 };
@@ -45,7 +45,7 @@ struct ReplayPiece {
 class Archive {
  public:
   virtual ~Archive() = default;
-  /// Looks at a bounded number of rows behind `place`. By time, a range counts as missing when its records may have
+  /// Reads a bounded number of rows behind `place`. By time, a range counts as missing when its records may have
   /// been of that time, whatever their meter. Waits for the store's thread. Errors: kStorage, kCorrupt.
   virtual Result<ReplayPiece> search(const ReplayWish& wish, const ReplayPlace& place, std::size_t max_rows,
                                      std::size_t max_bytes) = 0;

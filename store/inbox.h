@@ -31,15 +31,4 @@ class Inbox {
   virtual void dead_letter(std::string topic, std::string why, std::string payload, UtcTime at) = 0;
 };
 
-/// What agent and drivers learn and want to find again after a restart. Keys and values are theirs.
-class KeyValueStore {
- public:
-  virtual ~KeyValueStore() = default;
-  virtual Result<std::optional<std::string>> get(const std::string& key) = 0;
-  /// Durable when it returns.
-  virtual Status put(const std::string& key, const std::string& value) = 0;
-  /// Returns at once; durable with the next commit.
-  virtual void put_later(const std::string& key, const std::string& value) = 0;
-};
-
 }  // namespace metergate

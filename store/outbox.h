@@ -12,7 +12,7 @@ struct Batch {
   std::int64_t after_event = 0;
 };
 
-/// A consumer's word: of that epoch and lane it has everything up to a number, or knows that it will not come.
+/// A consumer says: of that epoch and lane it has everything up to a number, or knows that it will not come.
 struct Receipt {
   std::string epoch;
   Lane lane = Lane::kReadings;
@@ -28,8 +28,7 @@ struct Receipted {
   std::int64_t delivered = 0;  ///< the lane, up to this key
 };
 
-/// Records on their way to the broker. Any thread. Nothing here forgets a record before delivered() covers it, but for
-/// the cap.
+/// Records on their way to the broker. Any thread. No record is deleted before delivered() covers it, but for the cap.
 class Outbox {
  public:
   virtual ~Outbox() = default;
@@ -44,14 +43,14 @@ class Outbox {
   /// The same rows again by key; those that are gone are left out.
   virtual Result<std::vector<Row>> fetch(const std::vector<std::int64_t>& keys) = 0;
 
-  /// Everything of the lane up to `key` was acknowledged by the broker / is delivered. Returns at once; durable later:
-  /// what is lost by a crash is sent again. A key beyond the last record counts as that.
+  /// Everything of the lane up to `key` was acknowledged by the broker (sent), or is delivered. Returns at once;
+  /// durable later: after a crash some of it is sent again. A key beyond the last record counts as the last record's.
   virtual void sent(Lane lane, std::int64_t key) = 0;
   virtual void delivered(Lane lane, std::int64_t key) = 0;
 
-  /// Moves `delivered` as far as receipts cover the lane without a gap. Those of an epoch whose predecessors still have
-  /// holes are kept in mind until then, or until the process ends. `published`: what was sent in this run, up to this
-  /// key. Waits for the store's thread. Errors as peek().
+  /// Moves `delivered` as far as receipts cover the lane without a hole. A receipt of an epoch whose predecessors are
+  /// not covered yet counts when they are; until then it is kept in memory only. `published`: what was sent in this
+  /// run, up to this key. Waits for the store's thread. Errors as peek().
   virtual Result<Receipted> receipt(const Receipt& receipt, std::int64_t published) = 0;
 
   /// Where the cursors are; `sent` is never behind `delivered`.

@@ -23,7 +23,7 @@ struct Draft {
   Lane lane = Lane::kReadings;
   UtcTime at{};
   std::string meter;      ///< empty where there is none
-  bool keep_high = true;  ///< readings only: the later victim when the store is full
+  bool keep_high = true;  ///< readings only: evicted after those of keep=low when the store is full
   std::string body;       ///< JSON members that follow id and seq: `"at":...` without braces
   /// If set, makes the body when the record is numbered, of each lane's last number before it. On the store's thread;
   /// pure; called again when a commit failed.
@@ -39,7 +39,7 @@ struct Row {
   std::string bytes;
 };
 
-/// What the store asks of the one who knows the wire format. Called on the store's thread; pure.
+/// The wire format, which the store does not know. Called on the store's thread; pure.
 struct RecordFormat {
   std::function<std::string(const std::string& epoch, Lane lane, std::int64_t seq, const std::string& body)> finish;
   /// Body of the event records_dropped, its `at` being the given time.
@@ -59,7 +59,7 @@ struct StoreSettings {
   Millis keep_sent = std::chrono::hours(720);  ///< delivered records stay so long (running time)
   Millis commit_every{1000};
   Millis patience{5000};  ///< how long a caller waits for the store's thread
-  /// Called again and again while a salvage keeps open() busy, for a service manager that waits; must not block.
+  /// Called again and again while a repair keeps open() busy, for a service manager that waits; must not block.
   std::function<void()> busy = [] {};
   std::string vfs;              ///< SQLite VFS name, empty for the default; tests inject faults by it
   bool unsafe_no_sync = false;  ///< negative controls only: a store that may lose what it acknowledged
@@ -81,8 +81,8 @@ enum class StoreOrigin { kKept, kNew, kReplaced };
 struct Opened {
   StoreOrigin origin = StoreOrigin::kNew;
   std::optional<PreviousEpoch> previous;
-  std::string aside;                         ///< replaced: the name of the file set aside
-  std::array<std::int64_t, kLanes> saved{};  ///< replaced: records salvaged a lane
+  std::string quarantined;                   ///< replaced: the new name of the damaged file
+  std::array<std::int64_t, kLanes> saved{};  ///< replaced: records of each lane that were saved
   bool commands_saved = false;               ///< replaced
   UtcTime newest{};                          ///< the newest `at` of a record; 1970 in a new store
 };
@@ -93,7 +93,7 @@ struct StoredCommand {
   std::string bus;   ///< empty: needs no bus
   std::string body;  ///< the payload as it came
   bool write = false;
-  bool started = false;  ///< a write whose first byte may have left before the process died
+  bool started = false;  ///< a write that may have been sent before the process died
   UtcTime received{};
 };
 
@@ -118,7 +118,7 @@ struct StoreState {
   std::int64_t bytes_used = 0, bytes_max = 0;
   std::int64_t commits = 0, commit_us_last = 0, commit_us_max = 0, commit_us_sum = 0, failed_commits = 0, reopened = 0;
   std::int64_t readings_lost = 0, commands_without_room = 0;
-  std::int64_t shed = 0;  ///< events, dead letters and what was to be remembered later, dropped for want of room
+  std::int64_t shed = 0;  ///< events, dead letters and values of put_later() that were dropped for want of room
   bool failing = false;   ///< the file cannot be used at present
   bool disk_full = false;
 };

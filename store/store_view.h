@@ -52,8 +52,8 @@ struct StorePage {
   std::int64_t next = 0;  ///< where the next page begins; 0: nothing is behind this one
 };
 
-/// What lies in the store, for people. A page is made of at most 500 rows that are looked at and about 512 KiB, so that
-/// it holds up nothing else. Errors: kStorage, kCorrupt.
+/// What lies in the store, for people. A page reads at most 500 rows and about 512 KiB, so that it holds up nothing
+/// else. Errors: kStorage, kCorrupt.
 class StoreView {
  public:
   virtual ~StoreView() = default;

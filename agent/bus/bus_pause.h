@@ -8,7 +8,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
-#include "store/inbox.h"
+#include "store/key_value_store.h"
 
 namespace metergate {
 

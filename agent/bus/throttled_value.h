@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "agent/base/clock.h"
-#include "store/inbox.h"
+#include "store/key_value_store.h"
 
 namespace metergate {
 

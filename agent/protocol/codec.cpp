@@ -197,7 +197,7 @@ std::string started_detail(const Opened& opened, const std::string& version) {
       json.member("store", std::string("new"));
       break;
     case StoreOrigin::kReplaced:
-      json.member("store", std::string("replaced")).member("aside", opened.aside).key("saved").begin_object();
+      json.member("store", std::string("replaced")).member("aside", opened.quarantined).key("saved").begin_object();
       for (const Lane lane : kAllLanes) json.member(lane_name(lane), opened.saved[static_cast<std::size_t>(lane)]);
       json.end_object().member("commands", std::string(opened.commands_saved ? "saved" : "lost"));
       break;

@@ -10,6 +10,7 @@
 #include "agent/command/open_command.h"
 #include "store/archive.h"
 #include "store/inbox.h"
+#include "store/key_value_store.h"
 
 namespace metergate {
 

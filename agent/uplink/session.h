@@ -11,7 +11,7 @@
 #include "agent/base/log_throttle.h"
 #include "agent/uplink/connection.h"
 #include "agent/uplink/mailbox.h"
-#include "store/inbox.h"
+#include "store/key_value_store.h"
 #include "store/outbox.h"
 
 namespace metergate {

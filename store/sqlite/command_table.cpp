@@ -4,26 +4,31 @@
 
 namespace metergate {
 
+namespace {
+
+/// Changes an open command. The literal `answer=0` lets SQLite take the partial index, here and below.
+std::string update_open(const std::string& change) {
+  return std::string("UPDATE ") + kCommands.name + " SET " + change + " WHERE key=?1 AND answer=0";
+}
+
+}  // namespace
+
 CommandTable::CommandTable(SqliteConnection& c)
     : connection_(c),
-      find_(c, "SELECT key,answer FROM commands WHERE id=?1"),
+      find_(c, "SELECT key,answer" + from(kCommands) + "WHERE id=?1"),
       insert_(c, insert_into(kCommands)),
-      // The literal `answer=0` lets SQLite take the partial index.
-      open_(c, "SELECT key,id,bus,body,is_write,started,received_ms," + intact(kCommands) +
-                   " FROM commands WHERE answer=0 AND bus=?1 AND key>?2 ORDER BY key LIMIT ?3"),
-      buses_(c, "SELECT DISTINCT bus FROM commands WHERE answer=0"),
-      started_(c,
-               "UPDATE commands SET started=1,sum=row_sum(key,id,bus,is_write,1,received_ms,answer,body)"
-               " WHERE key=?1 AND answer=0"),
-      answer_(c,
-              "UPDATE commands SET answer=?2,body=x'',sum=row_sum(key,id,bus,is_write,started,received_ms,?2,x'')"
-              " WHERE key=?1 AND answer=0"),
-      count_open_(c, "SELECT count(*) FROM commands WHERE answer=0"),
-      count_(c, "SELECT count(*) FROM commands WHERE key>?1"),
-      last_(c, "SELECT key FROM commands ORDER BY key DESC LIMIT 1"),
-      answers_(c, "SELECT answer FROM commands WHERE answer>0 AND answer>?1 AND answer<=?2 ORDER BY answer LIMIT ?3"),
-      first_answer_(c, "SELECT answer FROM commands WHERE answer>0 ORDER BY answer LIMIT 1"),
-      forget_(c, "DELETE FROM commands WHERE answer>0 AND answer<=?1") {}
+      open_(c, "SELECT key,id,bus,body,is_write,started,received_ms," + intact(kCommands) + from(kCommands) +
+                   "WHERE answer=0 AND bus=?1 AND key>?2 ORDER BY key LIMIT ?3"),
+      buses_(c, "SELECT DISTINCT bus" + from(kCommands) + "WHERE answer=0"),
+      started_(c, update_open("started=1,sum=row_sum(key,id,bus,is_write,1,received_ms,answer,body)")),
+      answer_(c, update_open("answer=?2,body=x'',sum=row_sum(key,id,bus,is_write,started,received_ms,?2,x'')")),
+      count_open_(c, "SELECT count(*)" + from(kCommands) + "WHERE answer=0"),
+      count_(c, "SELECT count(*)" + from(kCommands) + "WHERE key>?1"),
+      last_(c, "SELECT key" + from(kCommands) + "ORDER BY key DESC LIMIT 1"),
+      answers_(c, "SELECT answer" + from(kCommands) +
+                      "WHERE answer>0 AND answer>?1 AND answer<=?2 ORDER BY answer LIMIT ?3"),
+      first_answer_(c, "SELECT answer" + from(kCommands) + "WHERE answer>0 ORDER BY answer LIMIT 1"),
+      forget_(c, delete_from(kCommands, "answer>0 AND answer<=?1")) {}
 
 std::optional<CommandTable::Known> CommandTable::find(const std::string& id) {
   auto rows = find_.query(id);

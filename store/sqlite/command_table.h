@@ -12,6 +12,9 @@ namespace metergate {
 /// Open commands, and the ids of those that are done. Errors stick to the connection.
 class CommandTable {
  public:
+  static constexpr std::int64_t kRowOverhead =
+      256;  ///< bytes of a row beside its payload: id, index entry and the rest
+
   explicit CommandTable(SqliteConnection& connection);
 
   struct Known {

@@ -26,37 +26,37 @@ void LostReadings::add(const LostReadings& more) {
   }
 }
 
-bool CommitQueue::push(WriteRequest task) {
+bool CommitQueue::push(WriteRequest write) {
   std::shared_ptr<Completion> refused;
   {
     std::lock_guard<std::mutex> hold(mutex_);
     if (!closed_) {
-      if (task.is_reading() && (readings_ >= kMaxReadings || reading_bytes_ >= kMaxReadingBytes)) {
-        lose_locked(*task.record, "the store did not keep up with what was handed to it");
+      if (write.is_reading() && (readings_ >= kMaxReadings || reading_bytes_ >= kMaxReadingBytes)) {
+        lose_locked(*write.record, "the store did not keep up with the readings");
         return false;
       }
-      if (task.spare && !task.is_reading() && others_ >= kMaxOthers) {
+      if (write.spare && !write.is_reading() && others_ >= kMaxOthers) {
         ++shed_count_;
         return false;
       }
-      count(task, 1);
-      const bool earlier = task.due < std::min(tasks_due_, rest_due_);
-      tasks_due_ = std::min(tasks_due_, task.due);
-      tasks_.push_back(std::move(task));
+      count(write, 1);
+      const bool earlier = write.due < std::min(writes_due_, rest_due_);
+      writes_due_ = std::min(writes_due_, write.due);
+      writes_.push_back(std::move(write));
       return earlier;
     }
-    refused = task.completion;
+    refused = write.completion;
   }
   if (refused) refused->settle(*closed());
   return false;
 }
 
-void CommitQueue::push(ReadRequest look) {
+void CommitQueue::push(ReadRequest read) {
   {
     std::lock_guard<std::mutex> hold(mutex_);
-    if (!closed_) return reads_.push_back(std::move(look));
+    if (!closed_) return reads_.push_back(std::move(read));
   }
-  look.completion->settle(*closed());
+  read.completion->settle(*closed());
 }
 
 bool CommitQueue::move(Counters::PerLane Cursors::*which, Lane lane, std::int64_t key, MonoTime due) {
@@ -70,21 +70,21 @@ bool CommitQueue::move(Counters::PerLane Cursors::*which, Lane lane, std::int64_
   return first;
 }
 
-bool CommitQueue::learn(const std::string& name, const std::string& value, MonoTime due) {
+bool CommitQueue::put(const std::string& name, const std::string& value, MonoTime due) {
   std::lock_guard<std::mutex> hold(mutex_);
-  if (learned_.size() >= kMaxNames && learned_.count(name) == 0) {
+  if (values_.size() >= kMaxNames && values_.count(name) == 0) {
     ++shed_count_;
     return false;
   }
-  learned_[name] = value;
+  values_[name] = value;
   rest_due_ = std::min(rest_due_, due);
   return true;
 }
 
-std::optional<std::string> CommitQueue::learned(const std::string& name) const {
+std::optional<std::string> CommitQueue::value(const std::string& name) const {
   std::lock_guard<std::mutex> hold(mutex_);
-  const auto found = learned_.find(name);
-  return found == learned_.end() ? std::nullopt : std::make_optional(found->second);
+  const auto found = values_.find(name);
+  return found == values_.end() ? std::nullopt : std::make_optional(found->second);
 }
 
 Cursors CommitQueue::cursors() const {
@@ -92,19 +92,19 @@ Cursors CommitQueue::cursors() const {
   return cursors_;
 }
 
-void CommitQueue::given(std::int64_t last_key) {
+void CommitQueue::set_last_key(std::int64_t last_key) {
   std::lock_guard<std::mutex> hold(mutex_);
   last_key_ = std::max(last_key_, last_key);
 }
 
 MonoTime CommitQueue::due() const {
   std::lock_guard<std::mutex> hold(mutex_);
-  return std::min(tasks_due_, rest_due_);
+  return std::min(writes_due_, rest_due_);
 }
 
-std::size_t CommitQueue::waiting_tasks() const {
+std::size_t CommitQueue::waiting_writes() const {
   std::lock_guard<std::mutex> hold(mutex_);
-  return tasks_.size();
+  return writes_.size();
 }
 
 std::deque<ReadRequest> CommitQueue::take_reads() {
@@ -112,20 +112,20 @@ std::deque<ReadRequest> CommitQueue::take_reads() {
   return std::exchange(reads_, {});
 }
 
-void CommitQueue::fill(WriteBatch& batch, std::int64_t max_bytes, std::size_t max_tasks) {
+void CommitQueue::fill(WriteBatch& batch, std::int64_t max_bytes, std::size_t max_writes) {
   std::lock_guard<std::mutex> hold(mutex_);
-  for (std::size_t taken = 0; !tasks_.empty() && taken < max_tasks; ++taken) {
-    max_bytes -= tasks_.front().bytes;
+  for (std::size_t taken = 0; !writes_.empty() && taken < max_writes; ++taken) {
+    max_bytes -= writes_.front().bytes;
     if (max_bytes < 0 && taken > 0) break;
-    count(tasks_.front(), -1);
-    batch.tasks.push_back(std::move(tasks_.front()));
-    tasks_.pop_front();
+    count(writes_.front(), -1);
+    batch.writes.push_back(std::move(writes_.front()));
+    writes_.pop_front();
   }
-  for (auto& [name, value] : std::exchange(learned_, {})) batch.learned[name] = value;
+  for (auto& [name, value] : std::exchange(values_, {})) batch.values[name] = value;
   batch.lost.add(std::exchange(lost_, LostReadings{}));
   batch.cursors = cursors_;
-  // What did not fit was to be committed together with the rest: at once.
-  tasks_due_ = tasks_.empty() ? MonoTime::max() : MonoTime::min();
+  // What did not fit follows at once.
+  writes_due_ = writes_.empty() ? MonoTime::max() : MonoTime::min();
   rest_due_ = MonoTime::max();
 }
 
@@ -150,18 +150,18 @@ void CommitQueue::refuse_command() {
 }
 
 void CommitQueue::close(const Error& why) {
-  std::deque<WriteRequest> tasks;
+  std::deque<WriteRequest> writes;
   std::deque<ReadRequest> reads;
   {
     std::lock_guard<std::mutex> hold(mutex_);
     if (!closed_) closed_ = why;
-    tasks.swap(tasks_);
+    writes.swap(writes_);
     reads.swap(reads_);
   }
-  for (const WriteRequest& task : tasks) {
-    if (task.completion) task.completion->settle(why);
+  for (const WriteRequest& write : writes) {
+    if (write.completion) write.completion->settle(why);
   }
-  for (const ReadRequest& look : reads) look.completion->settle(why);
+  for (const ReadRequest& read : reads) read.completion->settle(why);
 }
 
 std::optional<Error> CommitQueue::closed() const {
@@ -189,11 +189,11 @@ bool CommitQueue::only_reserve_left() const {
   return only_reserve_left_;
 }
 
-void CommitQueue::count(const WriteRequest& task, std::int64_t sign) {
-  if (task.is_reading()) {
+void CommitQueue::count(const WriteRequest& write, std::int64_t sign) {
+  if (write.is_reading()) {
     readings_ += sign;
-    reading_bytes_ += sign * task.bytes;
-  } else if (task.spare) {
+    reading_bytes_ += sign * write.bytes;
+  } else if (write.spare) {
     others_ += sign;
   }
 }

@@ -18,17 +18,17 @@ namespace metergate {
 /// Something to write. It is written again, unchanged, when its commit failed.
 struct WriteRequest {
   std::optional<Draft> record;
-  std::function<Status(Database&)> change;  ///< with or instead of a record; its outcome goes to the ticket
-  std::shared_ptr<Completion> completion;   ///< who waits, if anybody does
-  bool spare = false;                       ///< may be dropped, and counted, when too much waits or nothing fits
-  std::int64_t bytes = 0;                   ///< room that it takes in the file, about
+  std::function<Status(Database&)> change;  ///< with or instead of a record; its outcome goes to the completion
+  std::shared_ptr<Completion> completion;   ///< of the caller that waits, if any
+  bool spare = false;                       ///< is dropped, and counted, when too much waits or nothing fits
+  std::int64_t bytes = 0;                   ///< that it takes in the file, about
   MonoTime due{};                           ///< commit by then
   Status outcome;
 
   bool is_reading() const { return record && record->lane == Lane::kReadings; }
 };
 
-/// Something to read, ahead of all that is to be written.
+/// Something to read; it is served before all writes.
 struct ReadRequest {
   std::function<Status(Database&)> run;
   std::shared_ptr<Completion> completion;
@@ -50,42 +50,41 @@ struct Cursors {
 
 /// What one transaction writes. Kept until it is known to be durable.
 struct WriteBatch {
-  std::vector<WriteRequest> tasks;
-  std::map<std::string, std::string> learned;
+  std::vector<WriteRequest> writes;
+  std::map<std::string, std::string> values;  ///< of KeyValueStore
   LostReadings lost;
   Cursors cursors;
 };
 
-/// What the other threads hand over to the store's thread, and what that one lets them know. Any thread; nothing blocks
-/// for longer than a copy takes.
+/// What other threads want the store's thread to write and read, and what that one lets them know. Any thread; nothing
+/// blocks for longer than a copy takes.
 class CommitQueue {
  public:
-  /// True if it is due earlier than all before it. Of readings at most 10,000 and 8 MiB wait, of other spare tasks
-  /// 1,000.
-  bool push(WriteRequest task);
-  void push(ReadRequest look);
-  /// A key beyond those given counts as the last of them. True if the store's thread did not know before that there is
-  /// something to do.
+  /// True if it is due earlier than all before it. Of readings at most 10,000 and 8 MiB wait, of other spare writes
+  /// 1,000; what is beyond is dropped and counted.
+  bool push(WriteRequest write);
+  void push(ReadRequest read);
+  /// Moves a cursor; a key beyond set_last_key() counts as that one. True if the store's thread has to be woken.
   bool move(Counters::PerLane Cursors::*which, Lane lane, std::int64_t key, MonoTime due);
-  /// False when 10,000 other names wait: it is dropped and counted.
-  bool learn(const std::string& name, const std::string& value, MonoTime due);
-  /// What was learned and is not yet handed to a transaction.
-  std::optional<std::string> learned(const std::string& name) const;
+  /// False when 10,000 other names wait: the value is dropped and counted.
+  bool put(const std::string& name, const std::string& value, MonoTime due);
+  /// A value that is not yet taken into a batch.
+  std::optional<std::string> value(const std::string& name) const;
   Cursors cursors() const;
-  /// Keys up to this one may have been seen outside.
-  void given(std::int64_t last_key);
+  /// The last key that may have been seen outside the store.
+  void set_last_key(std::int64_t last_key);
 
   MonoTime due() const;
-  std::size_t waiting_tasks() const;
+  std::size_t waiting_writes() const;
   std::deque<ReadRequest> take_reads();
-  /// Adds the oldest tasks up to `max_bytes` and `max_tasks`, at least one if there is any, and the rest. What the
-  /// slice has learned gives way to what is newer.
-  void fill(WriteBatch& batch, std::int64_t max_bytes, std::size_t max_tasks);
+  /// Adds the oldest writes up to `max_bytes` and `max_writes`, at least one if there is any, and all values and
+  /// cursors. A value in the batch gives way to a newer one of the same name.
+  void fill(WriteBatch& batch, std::int64_t max_bytes, std::size_t max_writes);
   void lose(const Draft& reading, const std::string& why);
   void shed();
   void refuse_command();
 
-  /// From now on nothing is taken; whoever waits is told. The first reason counts.
+  /// From now on nothing is taken, and all callers that wait are told why. The first reason counts.
   void close(const Error& why);
   std::optional<Error> closed() const;
 
@@ -95,15 +94,15 @@ class CommitQueue {
 
  private:
   void lose_locked(const Draft& reading, const std::string& why);
-  void count(const WriteRequest& task, std::int64_t sign);
+  void count(const WriteRequest& write, std::int64_t sign);
 
   mutable std::mutex mutex_;  // guards all below
-  std::deque<WriteRequest> tasks_;
+  std::deque<WriteRequest> writes_;
   std::deque<ReadRequest> reads_;
-  std::map<std::string, std::string> learned_;
+  std::map<std::string, std::string> values_;
   Cursors cursors_;
   std::int64_t last_key_ = 0;
-  MonoTime tasks_due_ = MonoTime::max(), rest_due_ = MonoTime::max();
+  MonoTime writes_due_ = MonoTime::max(), rest_due_ = MonoTime::max();
   std::int64_t readings_ = 0, reading_bytes_ = 0, others_ = 0;
   LostReadings lost_;
   std::int64_t lost_count_ = 0, shed_count_ = 0, refused_commands_ = 0;  // since start

@@ -9,7 +9,7 @@
 
 namespace metergate {
 
-/// One caller that waits for the store's thread. Shared by both, since the caller may leave first.
+/// One caller that waits for the store's thread. Shared by both, since the caller may give up first.
 class Completion {
  public:
   void settle(const Status& outcome) {
@@ -20,7 +20,7 @@ class Completion {
     condition_.notify_one();
   }
 
-  /// kStorage when it was not settled in time; from then on nobody wants it.
+  /// kStorage when it was not settled in time; then it is not wanted() any more.
   Status wait(Millis patience) {
     std::unique_lock<std::mutex> hold(mutex_);
     condition_.wait_for(hold, patience, [this] { return outcome_.has_value(); });

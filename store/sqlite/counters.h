@@ -8,7 +8,7 @@
 
 namespace metergate {
 
-/// What is known of the file without reading it. Copied before each transaction and put back when that fails.
+/// What is known of the file without reading it. A transaction that fails restores the copy made at its begin.
 struct Counters {
   using PerLane = std::array<std::int64_t, kLanes>;
 
@@ -27,24 +27,36 @@ struct Counters {
   std::int64_t next_key = 1;
   std::int64_t open_commands = 0;
   std::int64_t dead_first = 1, dead_next = 1;  ///< ids of dead letters: [first, next)
-  PerLane gaps{};                              ///< dropped ranges not yet told
+  PerLane untold_ranges{};                     ///< dropped ranges that no event tells yet
   PerLane appended{}, done{}, dropped{};       ///< since start
   bool unsaved = false;                        ///< the counters must go with this transaction
 
-  /// Calls f(id, value) for each counter. An id is never used for another meaning.
+  /// Ids of the rows, those of lanes + lane. An id is never used for another meaning.
+  enum Id {
+    kRunMs = 1,
+    kKeyFloor = 2,
+    kCountedTo = 3,
+    kKnownCommands = 4,
+    kKeptBytes = 5,
+    kSent = 10,
+    kDelivered = 20,
+    kWaiting = 30,
+    kLastSeq = 40
+  };
+  /// Calls f(id, value) for each counter of the file.
   template <class F>
   void each_counter(F f) {
-    f(1, run_ms);
-    f(2, key_floor);
-    f(3, counted_to);
-    f(4, known_commands);
-    f(5, kept_bytes);
+    f(kRunMs, run_ms);
+    f(kKeyFloor, key_floor);
+    f(kCountedTo, counted_to);
+    f(kKnownCommands, known_commands);
+    f(kKeptBytes, kept_bytes);
     for (int lane = 0; lane < kLanes; ++lane) {
       const auto i = static_cast<std::size_t>(lane);
-      f(10 + lane, sent[i]);
-      f(20 + lane, delivered[i]);
-      f(30 + lane, waiting[i]);
-      f(40 + lane, last_seq[i]);
+      f(kSent + lane, sent[i]);
+      f(kDelivered + lane, delivered[i]);
+      f(kWaiting + lane, waiting[i]);
+      f(kLastSeq + lane, last_seq[i]);
     }
   }
 };

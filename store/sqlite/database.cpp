@@ -3,20 +3,21 @@
 #include <algorithm>
 #include <limits>
 
+#include "store/sqlite/search.h"
+
 namespace metergate {
 
 namespace {
 
 constexpr std::int64_t kSaveEveryMs = 60000;
 constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t kCommandOverhead = 256;  // id, its index entry and the row
-constexpr std::int64_t kDeadKept = 1000;
-constexpr std::int64_t kGapsAtOnce = 200;
+constexpr std::int64_t kDeadLettersKept = 1000;
+constexpr std::int64_t kRangesAtOnce = 200;
 
-/// Before the first access: then the WAL's index lives in memory and no second program can open the file.
-void take_alone(SqliteConnection& c) { c.run("PRAGMA locking_mode=EXCLUSIVE"); }
+/// Has to come before the first access: then the WAL's index lies in memory and no other program can open the file.
+void lock_exclusively(SqliteConnection& c) { c.run("PRAGMA locking_mode=EXCLUSIVE"); }
 
-/// The settings of a session; SQLite keeps none of them in the file but the WAL mode.
+/// The settings of a connection; of all these SQLite keeps only the WAL mode in the file.
 void set_up(SqliteConnection& c, const StoreSettings& settings, std::int64_t max_pages) {
   if (c.text("PRAGMA journal_mode=WAL") != "wal") c.fail(Errc::kStorage, "SQLite refuses WAL mode");
   const std::int64_t synchronous = settings.unsafe_no_sync ? 1 : 2;  // NORMAL loses acknowledged commits, FULL none
@@ -30,8 +31,8 @@ void set_up(SqliteConnection& c, const StoreSettings& settings, std::int64_t max
       std::to_string(2 * quota.wal_pages * Quota::kPage) + "; PRAGMA max_page_count=" + std::to_string(max_pages));
 }
 
-/// A young file has free pages, too: when the disk is full it gets no more than it has, and commands are to find room.
-void stretch(SqliteConnection& connection, const Quota& quota) {
+/// Gives a new file free pages. On a full disk it cannot grow, and commands should find room all the same.
+void add_free_pages(SqliteConnection& connection, const Quota& quota) {
   const std::int64_t pages = Statement(connection, "PRAGMA page_count").number_or(0);
   if (pages >= quota.young_pages) return;
   const std::string bytes = std::to_string((quota.young_pages - pages) * Quota::kPage);
@@ -41,28 +42,28 @@ void stretch(SqliteConnection& connection, const Quota& quota) {
 }  // namespace
 
 Status Database::create(const std::string& path, const StoreSettings& settings,
-                        const std::function<Status(SqliteConnection&, Annals&)>& fill) {
+                        const std::function<Status(SqliteConnection&, StoreProperties&)>& fill) {
   SqliteConnection connection(path, settings.vfs, SqliteConnection::Mode::kCreate);
-  take_alone(connection);
+  lock_exclusively(connection);
   connection.run("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA application_id=" +
                  std::to_string(kApplicationId));
   const Quota quota(settings.max_bytes);
   set_up(connection, settings, quota.pages - Quota::reserve(quota.pages));
   if (Status done = migrate(connection); !done) return done;
   {
-    Annals annals(connection);
-    annals.set_property(Annals::Property::kGateway, settings.gateway);
-    if (Status done = fill(connection, annals); !done) return done;
+    StoreProperties properties(connection);
+    properties.set(StoreProperties::Property::kGateway, settings.gateway);
+    if (Status done = fill(connection, properties); !done) return done;
   }
-  stretch(connection, quota);
+  add_free_pages(connection, quota);
   connection.checkpoint();
   return connection.status();
 }
 
 Result<std::unique_ptr<Database>> Database::open(const StoreSettings& settings, const RecordFormat& format) {
   auto connection = std::make_unique<SqliteConnection>(settings.path, settings.vfs, SqliteConnection::Mode::kExisting);
-  take_alone(*connection);
-  // Nothing is changed in a file that is not this gateway's store, nor moved from its WAL into it.
+  lock_exclusively(*connection);
+  // A file that is not this gateway's store is not changed; its WAL is not moved into it either.
   connection->leave_wal_alone(true);
   if (Status done = check_format(*connection); !done) return done.error();
   if (Status done = check_owner(*connection, settings.gateway); !done) return done.error();
@@ -85,26 +86,23 @@ Database::Database(std::unique_ptr<SqliteConnection> connection, const StoreSett
       commands_(*connection_),
       dropped_ranges_(*connection_),
       retention_(*connection_, settings.keep_sent),
-      annals_(*connection_),
-      notebook_(*connection_),
+      epochs_(*connection_),
+      catalogs_(*connection_),
+      properties_(*connection_),
+      key_values_(*connection_),
+      dead_letters_(*connection_),
       page_reader_(*connection_),
-      page_count_(*connection_, "PRAGMA page_count"),
-      free_count_(*connection_, "PRAGMA freelist_count"),
-      write_counter_(*connection_, replace_into(kCounters)),
-      limit_pages_(quota_.pages) {}
+      counter_table_(*connection_),
+      file_size_(*connection_, quota_),
+      receipts_(record_tables_, epochs_),
+      eviction_({record_tables_, commands_, dropped_ranges_, dead_letters_, retention_}, counters_, quota_) {}
 
 void Database::load() {
-  Statement read(*connection_, "SELECT value," + intact(kCounters) + " FROM counters WHERE id=?1");
-  counters_.each_counter([&](int id, std::int64_t& value) {
-    auto rows = read.query(id);
-    if (!rows.next()) return;
-    value = rows.number(0);
-    if (rows.number(1) == 0) connection_->fail(Errc::kCorrupt, "a counter does not match its checksum");
-  });
+  counter_table_.read(counters_);
   saved_ms_ = counters_.run_ms;
   load_counts();
   std::int64_t last = std::max({counters_.key_floor, record_tables_.last_key(), commands_.last_key(),
-                                dropped_ranges_.last_key(), annals_.last_key() - 1});
+                                dropped_ranges_.last_key(), catalogs_.last_key() - 1, epochs_.last_key() - 1});
   for (const Lane lane : kAllLanes) {
     const std::size_t i = index_of(lane);
     last = std::max({last, counters_.sent[i], counters_.delivered[i]});
@@ -114,11 +112,11 @@ void Database::load() {
 
 void Database::load_counts() {
   const std::int64_t from = counters_.counted_to;
-  const auto epoch = annals_.newest_epoch();
+  const auto epoch = epochs_.newest();
   for (const Lane lane : kAllLanes) {
     const std::size_t i = index_of(lane);
     counters_.waiting[i] += record_tables_.count(lane, std::max(from, counters_.delivered[i]), kLast);
-    counters_.gaps[i] = dropped_ranges_.count(lane);
+    counters_.untold_ranges[i] = dropped_ranges_.count(lane);
     const auto newest = record_tables_.newest(lane);
     if (newest && epoch && newest->epoch == epoch->epoch) {
       counters_.last_seq[i] = std::max(counters_.last_seq[i], newest->seq);
@@ -126,15 +124,16 @@ void Database::load_counts() {
   }
   counters_.known_commands += commands_.count(from);
   counters_.open_commands = commands_.count_open();
-  for (const std::int64_t answer : commands_.answers(from, kLast, kLast)) counters_.kept_bytes += kept_bytes(answer);
-  counters_.dead_first = std::max<std::int64_t>(1, notebook_.first_dead());
-  counters_.dead_next = notebook_.last_dead() + 1;
+  for (const std::int64_t answer : commands_.answers(from, kLast, kLast))
+    counters_.kept_bytes += eviction_.share_of(answer);
+  counters_.dead_first = std::max<std::int64_t>(1, dead_letters_.first_id());
+  counters_.dead_next = dead_letters_.last_id() + 1;
 }
 
 void Database::save_counters() {
   counters_.counted_to = counters_.key_floor = counters_.next_key - 1;
   counters_.unsaved = false;
-  counters_.each_counter([&](int id, std::int64_t& value) { write_counter_.run(id, value); });
+  counter_table_.write(counters_);
 }
 
 LaneNumbers Database::last_numbers() const {
@@ -145,18 +144,18 @@ LaneNumbers Database::last_numbers() const {
 
 Status Database::begin(const std::string& epoch, const Draft& started, UtcTime now) {
   return change([&] {
-    Annals::Epoch next;
-    if (auto previous = annals_.newest_epoch()) {
-      if (!annals_.property(Annals::Property::kAside)) previous->last = counters_.last_seq;
+    Epoch next;
+    if (auto previous = epochs_.newest()) {
+      if (!properties_.get(StoreProperties::Property::kQuarantined)) previous->last = counters_.last_seq;
       next.id = previous->id;
-      annals_.write_epoch(*previous);
+      epochs_.write(*previous);
     }
     ++next.id;
     next.epoch = epoch;
     next.from_key = counters_.next_key;
     next.started_ms = to_ms(now);
-    annals_.write_epoch(next);
-    annals_.forget_replacement();
+    epochs_.write(next);
+    properties_.forget_repair();
     epoch_ = epoch;
     counters_.last_seq = {};
     append_to(RecordTable::kNotices, started);
@@ -165,9 +164,9 @@ Status Database::begin(const std::string& epoch, const Draft& started, UtcTime n
 }
 
 Status Database::resume(const std::string& epoch) {
-  const auto newest = annals_.newest_epoch();
+  const auto newest = epochs_.newest();
   if (connection_->ok() && (!newest || newest->epoch != epoch)) {
-    connection_->fail(Errc::kInvalid, "the file was exchanged under the running agent");
+    connection_->fail(Errc::kInvalid, "another file took its place while the agent ran");
   }
   epoch_ = epoch;
   return connection_->status();
@@ -220,7 +219,7 @@ Result<Admission> Database::admit(const StoredCommand& command, const std::optio
     return admission;
   }
   const std::size_t bytes = command.body.size() + command.id.size() + (verdict ? verdict->body.size() : 0);
-  if (!takes_command(static_cast<std::int64_t>(bytes) + kCommandOverhead)) {
+  if (!file_size_.fits_command(static_cast<std::int64_t>(bytes) + CommandTable::kRowOverhead)) {
     return Error{Errc::kFull, "the store has no room for a command"};
   }
   admission.key = counters_.next_key++;
@@ -232,23 +231,19 @@ Result<Admission> Database::admit(const StoredCommand& command, const std::optio
 }
 
 void Database::complete(std::int64_t key, const Draft& result) {
-  // The key that append() is going to give; a command that is not open any more has its result already.
+  // next_key is the one that append_to() gives. A command that is not open has its result already.
   if (!commands_.answer(key, counters_.next_key)) return;
   const std::int64_t answer = append_to(RecordTable::kResults, result);
   --counters_.open_commands;
-  counters_.kept_bytes += kept_bytes(answer);
-}
-
-std::int64_t Database::kept_bytes(std::int64_t answer) {
-  return record_tables_.bytes(RecordTable::kResults, answer - 1, answer) + kCommandOverhead;
+  counters_.kept_bytes += eviction_.share_of(answer);
 }
 
 void Database::add_dead_letter(UtcTime at, const std::string& topic, const std::string& why,
                                const std::string& payload) {
-  notebook_.add_dead_letter(counters_.dead_next++, at, topic, why, payload);
-  if (counters_.dead_next - counters_.dead_first <= kDeadKept) return;
-  counters_.dead_first = counters_.dead_next - kDeadKept;
-  notebook_.remove_dead(counters_.dead_first);
+  dead_letters_.add(counters_.dead_next++, at, topic, why, payload);
+  if (counters_.dead_next - counters_.dead_first <= kDeadLettersKept) return;
+  counters_.dead_first = counters_.dead_next - kDeadLettersKept;
+  dead_letters_.remove_below(counters_.dead_first);
 }
 
 void Database::move_sent(Lane lane, std::int64_t key) {
@@ -273,7 +268,7 @@ void Database::add_catalog(const std::string& hash, const std::string& bytes) {
   const std::int64_t low = record_tables_.first_key(RecordTable::kReadingsLow, 0);
   const std::int64_t high = record_tables_.first_key(RecordTable::kReadingsHigh, 0);
   const std::int64_t first = low == 0 || high == 0 ? std::max(low, high) : std::min(low, high);
-  annals_.add_catalog(counters_.next_key, hash, bytes, first == 0 ? counters_.next_key : first);
+  catalogs_.add(counters_.next_key, hash, bytes, first == 0 ? counters_.next_key : first);
 }
 
 template <class T>
@@ -283,9 +278,6 @@ Result<T> Database::judged(T value) {
   connection_->rollback();
   return error;
 }
-template Result<bool> Database::judged(bool value);            // used in database_room.cpp too
-template Result<Receipted> Database::judged(Receipted value);  // used in database_past.cpp
-template Result<ReplayPiece> Database::judged(ReplayPiece value);
 
 Result<Batch> Database::peek(Lane lane, std::int64_t after, std::size_t max_rows, std::size_t max_bytes, UtcTime now) {
   Batch batch;
@@ -293,7 +285,7 @@ Result<Batch> Database::peek(Lane lane, std::int64_t after, std::size_t max_rows
   const std::int64_t horizon = batch.rows.empty() ? kLast : batch.rows.back().key;
   while (connection_->ok() && tell_dropped(lane, horizon, now)) {
   }
-  // Events keep their own order: there the range is told behind the gap, in its turn.
+  // In their own lane, events are sent in their order: the event that tells the range comes in its turn.
   if (lane == Lane::kReadings) {
     batch.after_event = dropped_ranges_.untold(lane, horizon, counters_.delivered[index_of(Lane::kEvents)]);
   }
@@ -301,16 +293,16 @@ Result<Batch> Database::peek(Lane lane, std::int64_t after, std::size_t max_rows
 }
 
 bool Database::tell_dropped(Lane lane, std::int64_t horizon, UtcTime now) {
-  if (counters_.gaps[index_of(lane)] == 0) return false;
-  const auto gaps = dropped_ranges_.before(lane, horizon, kGapsAtOnce);
-  if (gaps.empty()) return false;
+  if (counters_.untold_ranges[index_of(lane)] == 0) return false;
+  const auto ranges = dropped_ranges_.before(lane, horizon, kRangesAtOnce);
+  if (ranges.empty()) return false;
   const Status told = change([&] {
-    for (const DroppedRange& gap : gaps) {
-      const std::int64_t count = gap.to_seq - gap.from_seq + 1;
-      const Draft event = format_.dropped(gap.epoch, gap.lane, gap.from_seq, gap.to_seq, count, now);
-      dropped_ranges_.told(gap, append_to(RecordTable::kNotices, event));
+    for (const DroppedRange& range : ranges) {
+      const std::int64_t count = range.to_seq - range.from_seq + 1;
+      const Draft event = format_.dropped(range.epoch, range.lane, range.from_seq, range.to_seq, count, now);
+      dropped_ranges_.told(range, append_to(RecordTable::kNotices, event));
     }
-    counters_.gaps[index_of(lane)] -= static_cast<std::int64_t>(gaps.size());
+    counters_.untold_ranges[index_of(lane)] -= static_cast<std::int64_t>(ranges.size());
   });
   if (!told) connection_->fail(told.error());
   return static_cast<bool>(told);
@@ -330,13 +322,23 @@ Result<std::vector<StoredCommand>> Database::open_commands(const std::string& bu
 }
 
 Result<std::vector<std::string>> Database::open_buses() { return judged(commands_.open_buses()); }
-Result<std::optional<std::string>> Database::get(const std::string& name) { return judged(notebook_.get(name)); }
-Result<bool> Database::knows_epoch(const std::string& epoch) { return judged(annals_.knows_epoch(epoch)); }
-Result<std::optional<std::string>> Database::catalog(const std::string& hash) { return judged(annals_.catalog(hash)); }
+Result<std::optional<std::string>> Database::get(const std::string& name) { return judged(key_values_.get(name)); }
+Result<bool> Database::knows_epoch(const std::string& epoch) { return judged(epochs_.find(epoch).has_value()); }
+Result<std::optional<std::string>> Database::catalog(const std::string& hash) { return judged(catalogs_.find(hash)); }
 
 Result<std::vector<std::string>> Database::catalogs_waiting() {
   const auto first = record_tables_.peek(Lane::kReadings, counters_.delivered[index_of(Lane::kReadings)], 1, 1);
-  return judged(annals_.catalogs_from(first.empty() ? counters_.next_key : first[0].key));
+  return judged(catalogs_.hashes_from(first.empty() ? counters_.next_key : first[0].key));
+}
+
+Result<Receipted> Database::receipt(const Receipt& receipt, std::int64_t published, std::int64_t delivered) {
+  return judged(receipts_.take(receipt, published, delivered, running()));
+}
+
+Result<ReplayPiece> Database::search(const ReplayWish& wish, const ReplayPlace& place, std::size_t max_rows,
+                                     std::size_t max_bytes) {
+  Search search(record_tables_, dropped_ranges_, epochs_, running(), wish);
+  return judged(search.piece(place, max_rows, max_bytes));
 }
 
 Result<StorePage<DropEntry>> Database::drops(std::int64_t after) { return judged(page_reader_.drops(after)); }
@@ -352,6 +354,48 @@ Result<std::int64_t> Database::newest_ms() { return judged(record_tables_.newest
 
 Result<std::int64_t> Database::oldest_ms(Lane lane) {
   return judged(record_tables_.oldest_ms(lane, counters_.delivered[index_of(lane)]));
+}
+
+Result<bool> Database::make_room(std::int64_t bytes) {
+  std::int64_t excess = file_size_.excess_pages(bytes);
+  while (excess > 0) {
+    bool found = false;
+    const std::int64_t pages = excess + file_size_.spare_pages();
+    const Status done = change([&] { found = eviction_.evict(pages * Quota::kPage); });
+    if (!done) return done.error();
+    excess = file_size_.excess_pages(bytes);
+    if (!found) break;
+  }
+  only_reserve_left_ = excess > 0;
+  return judged(!only_reserve_left_);
+}
+
+Result<bool> Database::tend() {
+  const std::int64_t full_wal = file_size_.held() ? quota_.wal_pages / 8 : quota_.wal_pages;
+  if (connection_->wal_pages() >= full_wal) {
+    connection_->checkpoint();
+    if (!connection_->ok()) return judged(false);
+  }
+  bool more = false;
+  if (counters_.run_ms >= next_purge_ms_ || eviction_.over_share()) {
+    if (Status done = change([&] { more = eviction_.purge(); }); !done) return done.error();
+    if (!more) next_purge_ms_ = counters_.run_ms + retention_.pitch().count();
+  }
+  if (!file_size_.above_limit()) return judged(more);
+
+  // The cap was lowered: first make pages free, then give them back.
+  if (auto room = make_room(0); !room) return room.error();
+  if (file_size_.free_pages() == 0) return judged(more);
+  if (Status done = change([&] { file_size_.shrink(quota_.wal_pages / 2); }); !done) return done.error();
+  connection_->checkpoint();  // only this makes the file shorter
+  file_size_.hold(false);
+  return judged(true);
+}
+
+Status Database::write_back() {
+  connection_->checkpoint();
+  const auto done = judged(true);
+  return done ? Status() : Status(done.error());
 }
 
 }  // namespace metergate

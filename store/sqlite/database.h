@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,43 +8,51 @@
 
 #include "store/archive.h"
 #include "store/outbox.h"
-#include "store/sqlite/annals.h"
+#include "store/sqlite/catalog_table.h"
 #include "store/sqlite/command_table.h"
-#include "store/sqlite/counters.h"
+#include "store/sqlite/counter_table.h"
+#include "store/sqlite/dead_letter_table.h"
 #include "store/sqlite/dropped_ranges.h"
+#include "store/sqlite/epoch_table.h"
+#include "store/sqlite/eviction.h"
+#include "store/sqlite/file_size.h"
+#include "store/sqlite/key_value_table.h"
 #include "store/sqlite/page_reader.h"
 #include "store/sqlite/quota.h"
+#include "store/sqlite/receipt_coverage.h"
 #include "store/sqlite/record_tables.h"
 #include "store/sqlite/retention.h"
+#include "store/sqlite/store_properties.h"
 
 namespace metergate {
 
-/// The store's file and its rules, for one thread. After kStorage the object is to be thrown away and the file opened
-/// again, after kCorrupt the file is to be set aside.
+/// The store's file and its rules, for one thread. After kStorage, destroy the object and open the file again; after
+/// kCorrupt, quarantine the file.
 class Database {
  public:
   /// A new file at `path`, finished and synced, with whatever `fill` writes into it.
   static Status create(const std::string& path, const StoreSettings& settings,
-                       const std::function<Status(SqliteConnection&, Annals&)>& fill);
+                       const std::function<Status(SqliteConnection&, StoreProperties&)>& fill);
   /// Errors: kInvalid (another gateway's, or of a newer version), kLocked, kStorage, kCorrupt.
   static Result<std::unique_ptr<Database>> open(const StoreSettings& settings, const RecordFormat& format);
 
   const Counters& counters() const { return counters_; }
-  Annals& annals() { return annals_; }
+  StoreProperties& properties() { return properties_; }
+  EpochTable& epochs() { return epochs_; }
   /// The last number of each lane in the newest epoch, before begin().
   LaneNumbers last_numbers() const;
 
-  /// Gives out the epoch's first number; `started` is on the file when this returns.
+  /// Writes the epoch and `started`, its event number 1. Durable when it returns.
   Status begin(const std::string& epoch, const Draft& started, UtcTime now);
-  /// Goes on in the epoch that the file knows as its newest. Errors: kInvalid if that is another one.
+  /// Goes on in `epoch`. Errors: kInvalid if the file's newest epoch is another one.
   Status resume(const std::string& epoch);
-  /// Running time passes.
+  /// Adds to the running time.
   void pass(Millis elapsed) { counters_.run_ms += elapsed.count(); }
 
   /// All that `body` does, or nothing. Errors: kFull (nothing), kStorage (unknown, see doubt), kCorrupt.
   Status change(const std::function<void()>& body);
-  /// After change() failed with kStorage: the first key that it gave out. If the file knows that key when opened again,
-  /// the change is in it; if it gave out none (0), its body can simply be run again.
+  /// After change() failed with kStorage: the first key that it gave out, or 0 if none. Then nobody knows whether the
+  /// change is in the file. If the file, opened again, knows that key, it is. With 0 the body can be run again.
   std::int64_t doubt() const { return doubt_; }
 
   // Within change().
@@ -54,15 +61,15 @@ class Database {
   Result<Admission> admit(const StoredCommand& command, const std::optional<Draft>& verdict);
   bool mark_started(std::int64_t key) { return commands_.mark_started(key); }
   void complete(std::int64_t key, const Draft& result);
-  void put(const std::string& name, const std::string& value) { notebook_.put(name, value); }
+  void put(const std::string& name, const std::string& value) { key_values_.put(name, value); }
   void add_dead_letter(UtcTime at, const std::string& topic, const std::string& why, const std::string& payload);
   void move_sent(Lane lane, std::int64_t key);
   void move_delivered(Lane lane, std::int64_t key);
   void add_catalog(const std::string& hash, const std::string& bytes);
-  void save() { counters_.unsaved = true; }  ///< the running time, too
+  void save() { counters_.unsaved = true; }  ///< the counters, and with them the running time
 
   // Reading; each may find the file damaged.
-  /// Tells ranges that lie before the rows by events first, so it may write.
+  /// Appends events that tell the dropped ranges before the rows, so it may write.
   Result<Batch> peek(Lane lane, std::int64_t after, std::size_t max_rows, std::size_t max_bytes, UtcTime now);
   Result<std::vector<Row>> fetch(const std::vector<std::int64_t>& keys);
   /// `delivered`: where the cursor is about to be. See Outbox::receipt.
@@ -82,65 +89,52 @@ class Database {
   Result<std::int64_t> oldest_ms(Lane lane);
   Result<std::int64_t> newest_ms();
 
-  /// Lets go what has to go first until `bytes` more fit below the reserve. False: nothing is left that may go.
+  /// Evicts until `bytes` more fit below the reserve. False: they do not, and nothing is left that may go.
   Result<bool> make_room(std::int64_t bytes);
-  bool only_reserve_left() const { return tight_; }
-  /// One piece of housekeeping: WAL, ages, shrinking. True when there is more to do now.
+  bool only_reserve_left() const { return only_reserve_left_; }
+  /// One piece of housekeeping: WAL, old rows, size of the file. True when there is more to do now.
   Result<bool> tend();
   Millis purge_pitch() const { return retention_.pitch(); }
-  /// Nothing of the file is in the WAL only any more. Needed after a failed commit: what could not be synced once may
-  /// be taken for synced by the kernel ever after, so it is written again. And on a full disk, where the WAL cannot
-  /// grow.
+  /// Moves all of the WAL into the file. Needed after a failed commit: the kernel may take what could not be synced
+  /// once for synced ever after, so it is written again. Also needed on a full disk, where the WAL cannot grow.
   Status write_back();
-  /// No larger than it is now: the disk is full. Or as large as the cap allows again.
-  void hold_size(bool hold);
-  /// Whether the cap, not the disk, is what made kFull.
-  bool at_cap();
-  std::int64_t used_pages();
+  FileSize& file_size() { return file_size_; }
 
  private:
   Database(std::unique_ptr<SqliteConnection> connection, const StoreSettings& settings, const RecordFormat& format);
   void load();
   void load_counts();
   void save_counters();
-  std::int64_t kept_bytes(std::int64_t answer);
   std::int64_t append_to(RecordTable table, const Draft& draft);
   bool tell_dropped(Lane lane, std::int64_t horizon, UtcTime now);
-  bool evict(std::int64_t bytes);
-  std::int64_t evict_delivered(std::int64_t bytes);
-  bool drop(RecordTable table, std::int64_t bytes);
-  std::int64_t take(RecordTable table, std::int64_t upto, std::int64_t max_rows, std::int64_t bytes);
-  std::int64_t disposable_upto(RecordTable table);
-  std::int64_t last_key_of(const Annals::Epoch& epoch);
-  bool takes_command(std::int64_t bytes);
-  bool purge();
-  bool forget_answers();
+  RunningEpoch running() const { return {epoch_, counters_.next_key, counters_.last_seq}; }
   template <class T>
   Result<T> judged(T value);
 
   const RecordFormat& format_;
-  Quota quota_;
+  const Quota quota_;
   std::unique_ptr<SqliteConnection> connection_;
   RecordTables record_tables_;
   CommandTable commands_;
   DroppedRanges dropped_ranges_;
   Retention retention_;
-  Annals annals_;
-  Notebook notebook_;
+  EpochTable epochs_;
+  CatalogTable catalogs_;
+  StoreProperties properties_;
+  KeyValueTable key_values_;
+  DeadLetterTable dead_letters_;
   PageReader page_reader_;
-  Statement page_count_, free_count_, write_counter_;
+  CounterTable counter_table_;
+  FileSize file_size_;
+  ReceiptCoverage receipts_;
 
   Counters counters_;
+  Eviction eviction_;
   std::string epoch_;
-  /// By lane, then by an epoch's first key: receipts cover it up to this key. Of epochs beyond `delivered` only, so at
-  /// most as many as are known.
-  std::array<std::map<std::int64_t, std::int64_t>, kLanes> covered_;
   std::int64_t doubt_ = 0;
   std::int64_t saved_ms_ = 0;  // running time when the counters were last written
   std::int64_t next_purge_ms_ = 0;
-  std::int64_t limit_pages_;
-  bool tight_ = false;
-  bool held_ = false;  // no larger than it is
+  bool only_reserve_left_ = false;
 };
 
 }  // namespace metergate

@@ -18,18 +18,18 @@ struct DroppedRange {
   std::int64_t from_seq = 0, to_seq = 0;
 };
 
-/// Dropped ranges: `gaps` are not yet told and grow together, `drops` were told by an event. Errors stick to the
-/// connection.
+/// Dropped ranges. Those that no event tells yet grow together with their neighbours; those that were told stay as they
+/// are. Errors stick to the connection.
 class DroppedRanges {
  public:
   explicit DroppedRanges(SqliteConnection& connection);
 
-  /// Joins it with its neighbours. Returns by how many gaps there are more: 1, 0 or -1.
-  std::int64_t add(DroppedRange gap);
-  /// Those that lie wholly before `key`, in their order, at most `max`.
+  /// Joins it with its neighbours. Returns by how much the number of untold ranges grows: 1, 0 or -1.
+  std::int64_t add(DroppedRange range);
+  /// Untold ranges that lie wholly before `key`, in their order, at most `max`.
   std::vector<DroppedRange> before(Lane lane, std::int64_t key, std::int64_t max);
   /// The event with `event_key` tells it.
-  void told(const DroppedRange& gap, std::int64_t event_key);
+  void told(const DroppedRange& range, std::int64_t event_key);
   /// Key of the last event behind `delivered` that tells of a range before `key`, 0 if none.
   std::int64_t untold(Lane lane, std::int64_t key, std::int64_t delivered);
   /// Keeps the newest 1,000 of those whose event is delivered.
@@ -40,13 +40,13 @@ class DroppedRanges {
   std::vector<std::pair<std::int64_t, std::int64_t>> dropped(Lane lane, const std::string& epoch, std::int64_t first,
                                                              std::int64_t last);
 
-  std::int64_t count(Lane lane);
-  std::int64_t last_key();  ///< the highest key that any of them names
+  std::int64_t count(Lane lane);  ///< of untold ranges
+  std::int64_t last_key();        ///< the highest key that any of them names
 
  private:
-  void remove(const DroppedRange& gap) { remove_.run(gap.first_key); }
-  std::optional<DroppedRange> neighbour(Statement& side, const DroppedRange& gap);
-  static DroppedRange gap_of(const Statement::Rows& rows);
+  void remove(const DroppedRange& range) { remove_.run(range.first_key); }
+  std::optional<DroppedRange> neighbour(Statement& side, const DroppedRange& range);
+  static DroppedRange range_of(const Statement::Rows& rows);
 
   Statement insert_, remove_, left_, right_, before_, tell_, untold_, trim_, dropped_, count_, last_;
 };

@@ -19,7 +19,7 @@ std::int64_t size_of(const Draft& draft) {
   return static_cast<std::int64_t>(draft.body.size() + draft.meter.size()) + kRecordOverhead;
 }
 
-/// The calls of all threads: each is handed over, and waited for where it gives an answer.
+/// The calls of all threads: each is put into the queue, and waited for where it gives an answer.
 class FileStoreImpl final : public FileStore {
  public:
   FileStoreImpl(StoreSettings settings, RecordFormat format, ProcessLock lock, FileSystem& files, const Clock& clock,
@@ -51,27 +51,27 @@ class FileStoreImpl final : public FileStore {
     const MonoTime now = clock_.mono();
     bool earlier = false;
     for (Draft& draft : drafts) {
-      WriteRequest task;
-      task.due = draft.lane == Lane::kReadings ? now + settings_.commit_every : now;
-      task.spare = draft.lane != Lane::kResults;
-      task.bytes = size_of(draft);
-      task.record = std::move(draft);
-      earlier = queue_.push(std::move(task)) || earlier;
+      WriteRequest request;
+      request.due = draft.lane == Lane::kReadings ? now + settings_.commit_every : now;
+      request.spare = draft.lane != Lane::kResults;
+      request.bytes = size_of(draft);
+      request.record = std::move(draft);
+      earlier = queue_.push(std::move(request)) || earlier;
     }
     if (earlier) wake();
   }
 
   Result<Batch> peek(Lane lane, std::int64_t after, std::size_t max_rows, std::size_t max_bytes) override {
-    return look<Batch>([=](Database& db) { return db.peek(lane, after, max_rows, max_bytes, clock_.utc()); });
+    return read<Batch>([=](Database& db) { return db.peek(lane, after, max_rows, max_bytes, clock_.utc()); });
   }
   Result<std::vector<Row>> fetch(const std::vector<std::int64_t>& keys) override {
-    return look<std::vector<Row>>([keys](Database& db) { return db.fetch(keys); });
+    return read<std::vector<Row>>([keys](Database& db) { return db.fetch(keys); });
   }
   void sent(Lane lane, std::int64_t key) override { move(&Cursors::sent, lane, key); }
   void delivered(Lane lane, std::int64_t key) override { move(&Cursors::delivered, lane, key); }
   Result<Receipted> receipt(const Receipt& receipt, std::int64_t published) override {
     const std::int64_t delivered = queue_.cursors().delivered[index_of(receipt.lane)];
-    auto done = look<Receipted>([=](Database& db) { return db.receipt(receipt, published, delivered); });
+    auto done = read<Receipted>([=](Database& db) { return db.receipt(receipt, published, delivered); });
     if (done) move(&Cursors::delivered, receipt.lane, done->delivered);
     return done;
   }
@@ -84,21 +84,21 @@ class FileStoreImpl final : public FileStore {
 
   Result<ReplayPiece> search(const ReplayWish& wish, const ReplayPlace& place, std::size_t max_rows,
                              std::size_t max_bytes) override {
-    return look<ReplayPiece>([=](Database& db) { return db.search(wish, place, max_rows, max_bytes); });
+    return read<ReplayPiece>([=](Database& db) { return db.search(wish, place, max_rows, max_bytes); });
   }
 
   Result<Admission> admit(const StoredCommand& command, std::optional<Draft> verdict) override {
     const auto found = std::make_shared<Admission>();
-    WriteRequest task;
-    task.bytes =
+    WriteRequest request;
+    request.bytes =
         static_cast<std::int64_t>(command.body.size()) + 2 * kRecordOverhead + (verdict ? size_of(*verdict) : 0);
-    task.change = [found, command, verdict](Database& db) -> Status {
+    request.change = [found, command, verdict](Database& db) -> Status {
       auto admitted = db.admit(command, verdict);
       if (!admitted) return admitted.error();
       *found = *admitted;
       return {};
     };
-    const Status done = write(std::move(task));
+    const Status done = write(std::move(request));
     if (!done && done.error().code == Errc::kFull) queue_.refuse_command();
     if (!done) return done.error();
     return *found;
@@ -107,75 +107,75 @@ class FileStoreImpl final : public FileStore {
 
   Result<std::vector<StoredCommand>> open_commands(const std::string& bus, std::int64_t after,
                                                    std::size_t max) override {
-    return look<std::vector<StoredCommand>>([=](Database& db) { return db.open_commands(bus, after, max); });
+    return read<std::vector<StoredCommand>>([=](Database& db) { return db.open_commands(bus, after, max); });
   }
   Result<std::vector<std::string>> open_buses() override {
-    return look<std::vector<std::string>>([](Database& db) { return db.open_buses(); });
+    return read<std::vector<std::string>>([](Database& db) { return db.open_buses(); });
   }
 
   Status started(std::int64_t key) override {
-    WriteRequest task;
-    task.bytes = kRecordOverhead;
-    task.change = [key](Database& db) -> Status {
+    WriteRequest request;
+    request.bytes = kRecordOverhead;
+    request.change = [key](Database& db) -> Status {
       if (db.mark_started(key)) return {};
       return Error{Errc::kNotFound, "command " + std::to_string(key) + " is not open"};
     };
-    return write(std::move(task));
+    return write(std::move(request));
   }
 
   void complete(std::int64_t key, Draft result) override {
-    WriteRequest task;
-    task.due = clock_.mono();
-    task.bytes = size_of(result);
-    task.change = [key, result = std::move(result)](Database& db) -> Status {
+    WriteRequest request;
+    request.due = clock_.mono();
+    request.bytes = size_of(result);
+    request.change = [key, result = std::move(result)](Database& db) -> Status {
       db.complete(key, result);
       return {};
     };
-    if (queue_.push(std::move(task))) wake();
+    if (queue_.push(std::move(request))) wake();
   }
 
   void dead_letter(std::string topic, std::string why, std::string payload, UtcTime at) override {
     topic.resize(std::min(topic.size(), kDeadTextBytes));
     why.resize(std::min(why.size(), kDeadTextBytes));
     payload.resize(std::min(payload.size(), kDeadBytes));
-    WriteRequest task;
-    task.due = clock_.mono() + settings_.commit_every;
-    task.spare = true;
-    task.bytes = static_cast<std::int64_t>(topic.size() + why.size() + payload.size()) + kRecordOverhead;
-    task.change = [topic, why, payload, at](Database& db) -> Status {
+    WriteRequest request;
+    request.due = clock_.mono() + settings_.commit_every;
+    request.spare = true;
+    request.bytes = static_cast<std::int64_t>(topic.size() + why.size() + payload.size()) + kRecordOverhead;
+    request.change = [topic, why, payload, at](Database& db) -> Status {
       db.add_dead_letter(at, topic, why, payload);
       return {};
     };
-    if (queue_.push(std::move(task))) wake();
+    if (queue_.push(std::move(request))) wake();
   }
 
   Result<std::optional<std::string>> get(const std::string& key) override {
-    if (auto learned = queue_.learned(key)) return learned;
-    return look<std::optional<std::string>>([key](Database& db) { return db.get(key); });
+    if (auto waiting = queue_.value(key)) return waiting;
+    return read<std::optional<std::string>>([key](Database& db) { return db.get(key); });
   }
   Status put(const std::string& key, const std::string& value) override {
-    if (!queue_.learn(key, value, clock_.mono())) return Error{Errc::kFull, "too much is to be remembered at once"};
+    if (!queue_.put(key, value, clock_.mono())) return Error{Errc::kFull, "too many values wait for the store"};
     return write(WriteRequest{});
   }
   void put_later(const std::string& key, const std::string& value) override {
-    if (queue_.learn(key, value, clock_.mono() + settings_.commit_every)) wake();
+    if (queue_.put(key, value, clock_.mono() + settings_.commit_every)) wake();
   }
 
   Result<StorePage<DropEntry>> drops(std::int64_t after) override {
-    return look<StorePage<DropEntry>>([after](Database& db) { return db.drops(after); });
+    return read<StorePage<DropEntry>>([after](Database& db) { return db.drops(after); });
   }
   Result<StorePage<DeadEntry>> dead_letters(std::int64_t after) override {
-    return look<StorePage<DeadEntry>>([after](Database& db) { return db.dead_letters(after); });
+    return read<StorePage<DeadEntry>>([after](Database& db) { return db.dead_letters(after); });
   }
   Result<StorePage<CommandEntry>> commands(std::int64_t after) override {
-    return look<StorePage<CommandEntry>>([after](Database& db) { return db.commands(after); });
+    return read<StorePage<CommandEntry>>([after](Database& db) { return db.commands(after); });
   }
   Result<StorePage<RecordEntry>> records(const RecordSpan& span, std::int64_t after) override {
-    return look<StorePage<RecordEntry>>([span, after](Database& db) { return db.records(span, after); });
+    return read<StorePage<RecordEntry>>([span, after](Database& db) { return db.records(span, after); });
   }
 
   Result<bool> knows_epoch(const std::string& epoch) override {
-    return look<bool>([epoch](Database& db) { return db.knows_epoch(epoch); });
+    return read<bool>([epoch](Database& db) { return db.knows_epoch(epoch); });
   }
   Status add_catalog(const std::string& hash, const std::string& bytes) override {
     const Quota quota(settings_.max_bytes);
@@ -185,19 +185,19 @@ class FileStoreImpl final : public FileStore {
                                        "; at most " + std::to_string(quota.catalog_bytes) +
                                        " fit, give it a larger --store-max-size"};
     }
-    WriteRequest task;
-    task.bytes = static_cast<std::int64_t>(bytes.size()) + kRecordOverhead;
-    task.change = [hash, bytes](Database& db) -> Status {
+    WriteRequest request;
+    request.bytes = static_cast<std::int64_t>(bytes.size()) + kRecordOverhead;
+    request.change = [hash, bytes](Database& db) -> Status {
       db.add_catalog(hash, bytes);
       return {};
     };
-    return write(std::move(task));
+    return write(std::move(request));
   }
   Result<std::vector<std::string>> catalogs_waiting() override {
-    return look<std::vector<std::string>>([](Database& db) { return db.catalogs_waiting(); });
+    return read<std::vector<std::string>>([](Database& db) { return db.catalogs_waiting(); });
   }
   Result<std::optional<std::string>> catalog(const std::string& hash) override {
-    return look<std::optional<std::string>>([hash](Database& db) { return db.catalog(hash); });
+    return read<std::optional<std::string>>([hash](Database& db) { return db.catalog(hash); });
   }
 
  private:
@@ -210,7 +210,7 @@ class FileStoreImpl final : public FileStore {
   }
 
   template <class T>
-  Result<T> look(std::function<Result<T>(Database&)> body) {
+  Result<T> read(std::function<Result<T>(Database&)> body) {
     const auto found = std::make_shared<std::optional<T>>();
     const auto completion = std::make_shared<Completion>();
     queue_.push(ReadRequest{[found, body](Database& db) -> Status {
@@ -226,11 +226,11 @@ class FileStoreImpl final : public FileStore {
     return std::move(**found);
   }
 
-  Status write(WriteRequest task) {
+  Status write(WriteRequest request) {
     const auto completion = std::make_shared<Completion>();
-    task.completion = completion;
-    task.due = clock_.mono();
-    queue_.push(std::move(task));
+    request.completion = completion;
+    request.due = clock_.mono();
+    queue_.push(std::move(request));
     wake();
     return completion->wait(settings_.patience);
   }

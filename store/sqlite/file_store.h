@@ -6,50 +6,39 @@
 #include "agent/base/log.h"
 #include "store/archive.h"
 #include "store/inbox.h"
+#include "store/key_value_store.h"
 #include "store/outbox.h"
+#include "store/sqlite/file_system.h"
 #include "store/store_view.h"
 
 namespace metergate {
 
-/// The store's own file operations beside SQLite's, apart so that tests can make them fail.
-class FileSystem {
- public:
-  virtual ~FileSystem() = default;
-  virtual Status rename(const std::string& from, const std::string& to) = 0;
-  virtual Status remove(const std::string& path) = 0;
-  virtual Status sync_folder(const std::string& path) = 0;
-  /// A file of `bytes` whose blocks are really allocated. Errors: kFull, kStorage.
-  virtual Status allocate(const std::string& path, std::int64_t bytes) = 0;
-};
-std::unique_ptr<FileSystem> posix_file_system();
-
-/// Beside its file PATH lie PATH-wal, PATH.ballast (given back when the disk is full), PATH.lock and PATH.corrupt-N
-/// (set aside), and for a moment PATH.new and PATH.damaged.
-///
-/// Outbox, inbox, memory and archive in one SQLite file, served by one thread that the caller runs: `step` until
+/// Outbox, inbox, values and archive in one SQLite file, served by one thread that the caller runs: `step` until
 /// stopped. Before begin() the store belongs to the thread that opened it, and calls are done at once; from then on
 /// those that wait for the store's thread return kStorage after StoreSettings::patience when it does not answer.
+///
+/// Beside the file PATH lie PATH-wal, PATH.ballast (given back when the disk is full), PATH.lock and PATH.corrupt-N
+/// (quarantined), and for a moment PATH.new and PATH.damaged. schema.h tells what lies in the file.
 class FileStore : public Outbox, public Inbox, public KeyValueStore, public Archive, public StoreView {
  public:
   struct Hooks {
     std::function<void()> committed;  ///< new records are durable; called on the store's thread, must not block
-    std::function<void()> work;       ///< step() has something to do; wakes the thread that runs it, or calls step()
-    /// The store cannot go on in this run: its file was found damaged, and is set aside, or it is gone. Every call
-    /// fails from now on. What is to be done is to end the run and to open again: that salvages. Called on the store's
-    /// thread.
+    std::function<void()> work;       ///< step() has something to do: wake the thread that runs it, or call step()
+    /// The store cannot go on in this run: its file was found damaged, and is quarantined, or it is gone. Every call
+    /// fails from now on. End the run and open the store again: that repairs it. Called on the store's thread.
     std::function<void()> ended;
   };
 
   /// Takes the file for this process. Errors: kLocked (another process: exit 75), kNotFound (cannot be created: 73),
   /// kStorage and kFull (cannot be used: 74), kInvalid (another gateway's store, or one of a newer major version: 78).
-  /// A damaged file is set aside and salvaged; Opened tells.
+  /// A damaged file is quarantined and repaired; Opened tells.
   static Result<std::unique_ptr<FileStore>> open(StoreSettings settings, RecordFormat format, FileSystem& files,
                                                  const Clock& clock, Log& log);
 
   virtual const Opened& opened() const = 0;
   /// Writes the epoch and the event `started` in one transaction; the store takes no record before.
   virtual Status begin(const std::string& epoch, Draft started, Hooks hooks) = 0;
-  /// Whether this store ever drew the epoch, as far as it remembers (the newest 1,000).
+  /// Whether this store ever drew the epoch, among its newest 1,000.
   virtual Result<bool> knows_epoch(const std::string& epoch) = 0;
 
   /// Catalogs by hash, so that old records can be explained. A new one holds from the next record on; those taken under
@@ -61,13 +50,13 @@ class FileStore : public Outbox, public Inbox, public KeyValueStore, public Arch
 
   /// Commits what is due; returns when it wants to be called next. Only the store's thread.
   virtual MonoTime step(MonoTime now) = 0;
-  /// Commits everything that was handed over and closes the file. Only the store's thread, as its last call. Errors:
+  /// Commits everything that waits and closes the file. Only the store's thread, as its last call. Errors:
   /// kStorage (something is lost), kCorrupt.
   virtual Status finish() = 0;
 };
 
 /// For `check`: whether the path could be used, without creating or changing anything. A store that a running agent
-/// holds is usable. Errors: those of open(), and kCorrupt: a start would set it aside.
+/// holds is usable. Errors: those of open(), and kCorrupt: a start would repair it.
 Status probe_store(const StoreSettings& settings);
 
 }  // namespace metergate

@@ -1,3 +1,5 @@
+#include "store/sqlite/file_system.h"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -5,8 +7,6 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-
-#include "store/sqlite/file_store.h"
 
 namespace metergate {
 

@@ -15,23 +15,28 @@ std::string records_sql(Lane lane) {
     if (lane_of(table) != lane) continue;
     const TableShape shape = table_of(table);
     sql += sql.empty() ? "" : " UNION ALL ";
-    sql += "SELECT key,CASE WHEN at_ms BETWEEN ?3 AND ?4 AND " + intact(shape) + " THEN bytes END FROM " + shape.name +
-           " WHERE key>?1";
+    sql += "SELECT key,CASE WHEN at_ms BETWEEN ?3 AND ?4 AND " + intact(shape) + " THEN bytes END" + from(shape) +
+           "WHERE key>?1";
   }
   return sql + " ORDER BY key LIMIT ?2";
+}
+
+std::string ranges_sql(const TableShape& table, bool told) {
+  return std::string("SELECT first_key,lane,epoch,from_seq,to_seq,") + (told ? "1" : "0") + from(table) +
+         "WHERE first_key>?1";
 }
 
 /// Takes rows until the page is full. `make` appends a row, or nothing, and returns its size.
 template <class T, class Make>
 StorePage<T> page_of(Statement::Rows& rows, Make make) {
   StorePage<T> page;
-  std::size_t looked_at = 0, bytes = 0;
-  while (looked_at < kRows && bytes < kBytes) {
+  std::size_t read = 0, bytes = 0;
+  while (read < kRows && bytes < kBytes) {
     if (!rows.next()) {
       page.next = 0;
       return page;
     }
-    ++looked_at;
+    ++read;
     page.next = rows.number(0);
     bytes += make(page.rows);
   }
@@ -41,13 +46,12 @@ StorePage<T> page_of(Statement::Rows& rows, Make make) {
 }  // namespace
 
 PageReader::PageReader(SqliteConnection& c)
-    : drops_(c,
-             "SELECT first_key,lane,epoch,from_seq,to_seq,0 FROM gaps WHERE first_key>?1 UNION ALL "
-             "SELECT first_key,lane,epoch,from_seq,to_seq,1 FROM drops WHERE first_key>?1 ORDER BY first_key LIMIT ?2"),
-      dead_(c, "SELECT id,at_ms,topic,why,payload FROM dead WHERE id>?1 ORDER BY id LIMIT ?2"),
-      commands_(c,
-                "SELECT c.key,c.id,c.bus,c.body,c.started,c.answer,c.received_ms,coalesce(r.bytes,x'') FROM commands c "
-                "LEFT JOIN results r ON r.key=c.answer WHERE c.key>?1 ORDER BY c.key LIMIT ?2") {
+    : drops_(c, ranges_sql(kUntoldRanges, false) + " UNION ALL " + ranges_sql(kToldRanges, true) +
+                    " ORDER BY first_key LIMIT ?2"),
+      dead_(c, select(kDeadLetters, "WHERE id>?1 ORDER BY id LIMIT ?2")),
+      commands_(c, "SELECT c.key,c.id,c.bus,c.body,c.started,c.answer,c.received_ms,coalesce(r.bytes,x'')" +
+                       from(kCommands) + "c LEFT JOIN " + kResultsTable.name +
+                       " r ON r.key=c.answer WHERE c.key>?1 ORDER BY c.key LIMIT ?2") {
   for (const Lane lane : kAllLanes) {
     records_[static_cast<std::size_t>(lane)] = std::make_unique<Statement>(c, records_sql(lane));
   }

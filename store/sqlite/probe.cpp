@@ -29,7 +29,7 @@ Status probe_store(const StoreSettings& settings) {
   if (Status folder = probe_folder(fs::path(path).parent_path(), path); !folder) return folder;
   std::error_code error;
   if (!fs::exists(path, error)) return {};
-  if (!fs::is_regular_file(path, error)) return Error{Errc::kStorage, "store " + path + ": it is no file"};
+  if (!fs::is_regular_file(path, error)) return Error{Errc::kStorage, "store " + path + ": it is not a file"};
   if (::access(path.c_str(), R_OK | W_OK) != 0) {
     return Error{Errc::kStorage, "store " + path + ": cannot read and write it: " + std::strerror(errno)};
   }

@@ -7,7 +7,7 @@
 namespace metergate {
 
 /// Keeps every other process from the store at `path`, by flock(2) on `path`.lock; SQLite's own lock goes with its file
-/// when that is set aside. The lock file stays: removing it would let two processes hold locks on two files of one
+/// when that is quarantined. The lock file is never removed: two processes could then hold locks on two files of one
 /// name.
 class ProcessLock {
  public:

@@ -19,10 +19,10 @@ struct Quota {
         catalog_bytes(max_bytes / 16) {}
 
   std::int64_t wal_pages;      ///< the WAL is written back from here on; the next transaction may add twice as much
-  std::int64_t batch_bytes;    ///< records that go into one transaction
+  std::int64_t batch_bytes;    ///< of records in one transaction at most
   std::int64_t ballast_bytes;  ///< given back when the disk itself is full, so that the WAL can still be written back
-  std::int64_t young_pages;    ///< of a new database file, most of them free
-  std::int64_t pages;          ///< of the database file
+  std::int64_t young_pages;    ///< pages of a new database file, most of them free
+  std::int64_t pages;          ///< of the database file at most
   std::int64_t kept_bytes;     ///< ids and results of done commands
   std::int64_t catalog_bytes;  ///< of one catalog at most
 

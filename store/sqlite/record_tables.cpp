@@ -6,7 +6,6 @@ namespace metergate {
 
 namespace {
 
-constexpr const char* kColumns = "key,epoch,seq,at_ms,meter,bytes";
 constexpr std::int64_t kRowOverhead = 60;  // key, epoch, number, time, meter, sum and the cell around them
 
 std::vector<RecordTable> tables_of(Lane lane) {
@@ -26,7 +25,7 @@ std::string peek_sql(Lane lane) {
   for (const RecordTable table : tables_of(lane)) {
     const TableShape shape = table_of(table);
     sql += sql.empty() ? "" : " UNION ALL ";
-    sql += "SELECT key,epoch,seq,bytes," + intact(shape) + " FROM " + shape.name + " WHERE key>?1";
+    sql += "SELECT key,epoch,seq,bytes," + intact(shape) + from(shape) + "WHERE key>?1";
   }
   return sql + " ORDER BY key LIMIT ?2";  // a merge of two ordered scans, nothing is sorted
 }
@@ -40,12 +39,12 @@ std::string scan_sql(Lane lane) {
     sql.append("SELECT key,seq,at_ms,").append(fits);
     sql.append(",CASE WHEN ").append(fits).append(" THEN ").append(intact(shape)).append(" ELSE 1 END");
     sql.append(",CASE WHEN ").append(fits).append(" THEN bytes ELSE x'' END");
-    sql.append(" FROM ").append(shape.name).append(" WHERE key>?1 AND key<=?2");
+    sql.append(from(shape)).append("WHERE key>?1 AND key<=?2");
   }
   return sql + " ORDER BY key";
 }
 
-std::string from(RecordTable table) { return std::string(" FROM ") + table_of(table).name + " "; }
+std::string from(RecordTable table) { return from(table_of(table)); }
 
 }  // namespace
 
@@ -66,17 +65,17 @@ Lane lane_of(RecordTable table) {
 TableShape table_of(RecordTable table) {
   switch (table) {
     case RecordTable::kReadingsLow:
-      return {"readings_low", kColumns};
+      return kReadingsLowTable;
     case RecordTable::kReadingsHigh:
-      return {"readings_high", kColumns};
+      return kReadingsHighTable;
     case RecordTable::kEvents:
-      return {"events", kColumns};
+      return kEventsTable;
     case RecordTable::kNotices:
-      return {"notices", kColumns};
+      return kNoticesTable;
     case RecordTable::kResults:
       break;
   }
-  return {"results", kColumns};
+  return kResultsTable;
 }
 
 RecordTables::Statements::Statements(SqliteConnection& c, RecordTable table)

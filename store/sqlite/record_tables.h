@@ -12,8 +12,8 @@
 
 namespace metergate {
 
-/// Where records lie: one table for each kind of victim, so that the oldest victim is always the first row of a table
-/// and no index is needed. In the order in which undelivered records have to go; the last two never do.
+/// The tables of records (see schema.h), in the order in which undelivered records are evicted; those of the last two
+/// never are.
 enum class RecordTable { kReadingsLow, kReadingsHigh, kEvents, kNotices, kResults };
 constexpr int kRecordTables = 5;
 constexpr std::array<RecordTable, kRecordTables> kAllRecordTables{RecordTable::kReadingsLow, RecordTable::kReadingsHigh,
@@ -32,7 +32,7 @@ struct NewRow {
   std::string bytes;
 };
 
-/// Place and size of a row that may go.
+/// A row that may be deleted.
 struct Victim {
   std::int64_t key;
   std::string epoch;

@@ -11,8 +11,9 @@ namespace metergate {
 namespace {
 
 namespace fs = std::filesystem;
+using Property = StoreProperties::Property;
 
-constexpr std::size_t kAsideKept = 5;
+constexpr std::size_t kQuarantinedKept = 5;
 
 bool exists(const std::string& path) {
   std::error_code error;
@@ -25,7 +26,7 @@ Status remove_if_there(const std::string& path, FileSystem& files) {
   return exists(path) ? files.remove(path) : Status();
 }
 
-/// A database and its WAL are one: alone each is worth nothing, and a WAL beside another database destroys that.
+/// A database and its WAL belong together: alone each is worth nothing, and a WAL beside another database destroys it.
 Status rename_both(const std::string& from, const std::string& to, FileSystem& files) {
   if (exists(from + "-wal")) {
     if (Status done = files.rename(from + "-wal", to + "-wal"); !done) return done;
@@ -33,7 +34,7 @@ Status rename_both(const std::string& from, const std::string& to, FileSystem& f
   return exists(from) ? files.rename(from, to) : Status();
 }
 
-/// What an earlier database of that name left behind.
+/// Files that an earlier database of that name may have left.
 Status remove_companions(const std::string& path, FileSystem& files) {
   for (const char* suffix : {"-wal", "-journal", "-shm"}) {
     if (Status done = remove_if_there(path + suffix, files); !done) return done;
@@ -46,8 +47,8 @@ Status remove_all(const std::string& path, FileSystem& files) {
   return remove_if_there(path, files);
 }
 
-/// Numbers of the files set aside, ascending.
-std::vector<std::int64_t> aside_numbers(const std::string& path) {
+/// Numbers of the quarantined files, ascending.
+std::vector<std::int64_t> quarantined_numbers(const std::string& path) {
   const std::string prefix = fs::path(path).filename().string() + ".corrupt-";
   const fs::path folder = fs::path(path).parent_path();
   std::vector<std::int64_t> numbers;
@@ -63,21 +64,21 @@ std::vector<std::int64_t> aside_numbers(const std::string& path) {
   return numbers;
 }
 
-std::string aside_name(const std::string& path, std::int64_t number) {
+std::string quarantined_name(const std::string& path, std::int64_t number) {
   return path + ".corrupt-" + std::to_string(number);
 }
 
-void remove_aside(const std::string& path, std::size_t keep, FileSystem& files) {
-  std::vector<std::int64_t> numbers = aside_numbers(path);
+void remove_quarantined(const std::string& path, std::size_t keep, FileSystem& files) {
+  std::vector<std::int64_t> numbers = quarantined_numbers(path);
   numbers.resize(numbers.size() - std::min(keep, numbers.size()));
   for (const std::int64_t number : numbers) {
-    // What cannot be removed is no reason to do without a store.
-    static_cast<void>(remove_all(aside_name(path, number), files));
+    // If one cannot be removed, the store is opened all the same.
+    static_cast<void>(remove_all(quarantined_name(path, number), files));
   }
 }
 
 Status create(const StoreSettings& settings, FileSystem& files,
-              const std::function<Status(SqliteConnection&, Annals&)>& fill) {
+              const std::function<Status(SqliteConnection&, StoreProperties&)>& fill) {
   const std::string fresh = settings.path + ".new";
   if (Status done = remove_all(fresh, files); !done) return done;
   if (Status done = Database::create(fresh, settings, fill); !done) return done;
@@ -87,65 +88,64 @@ Status create(const StoreSettings& settings, FileSystem& files,
 }
 
 Status create_empty(const StoreSettings& settings, FileSystem& files) {
-  Status done = create(settings, files, [](SqliteConnection&, Annals&) { return Status(); });
+  Status done = create(settings, files, [](SqliteConnection&, StoreProperties&) { return Status(); });
   if (done || done.error().code == Errc::kFull) return done;
   return Error{Errc::kNotFound, done.error().detail + "; the folder must exist and be writable"};
 }
 
-Status create_from_damaged(const StoreSettings& settings, FileSystem& files, Log& log) {
+/// Makes a new store at its path of what can be read of the damaged one, and quarantines that.
+Status create_repaired(const StoreSettings& settings, FileSystem& files, Log& log) {
   const std::string damaged = damaged_name(settings.path);
-  const std::vector<std::int64_t> numbers = aside_numbers(settings.path);
-  const std::string aside = aside_name(settings.path, numbers.empty() ? 1 : numbers.back() + 1);
+  const std::vector<std::int64_t> numbers = quarantined_numbers(settings.path);
+  const std::string quarantined = quarantined_name(settings.path, numbers.empty() ? 1 : numbers.back() + 1);
   std::error_code error;
   const auto space = fs::space(fs::absolute(settings.path).parent_path(), error);
   if (!error && space.available < static_cast<std::uintmax_t>(settings.max_bytes))
     remove_older_quarantined(settings.path, files);
-  Status done = create(settings, files, [&](SqliteConnection& connection, Annals& annals) -> Status {
-    const auto saved = salvage(damaged, settings, connection, log);
-    if (!saved) return saved.error();
-    annals.set_property(Annals::Property::kAside, fs::path(aside).filename().string());
-    annals.set_property(Annals::Property::kCommandsSaved, saved->commands ? "yes" : "no");
+  Status done = create(settings, files, [&](SqliteConnection& connection, StoreProperties& properties) -> Status {
+    const auto repaired = repair(damaged, settings, connection, log);
+    if (!repaired) return repaired.error();
+    properties.set(Property::kQuarantined, fs::path(quarantined).filename().string());
+    properties.set(Property::kCommandsSaved, repaired->commands ? "yes" : "no");
     for (const Lane lane : kAllLanes) {
-      annals.set_property(Annals::Property::kSaved, std::to_string(saved->records[index_of(lane)]),
-                          static_cast<int>(lane));
+      properties.set(Property::kSavedRecords, lane, std::to_string(repaired->records[index_of(lane)]));
     }
     return connection.status();
   });
   if (!done) return done;
-  if (done = rename_both(damaged, aside, files); !done) return done;
-  remove_aside(settings.path, kAsideKept, files);
+  if (done = rename_both(damaged, quarantined, files); !done) return done;
+  remove_quarantined(settings.path, kQuarantinedKept, files);
   return files.sync_folder(settings.path);
 }
 
-/// Brings an interrupted replacement to its end.
-Status settle(const StoreSettings& settings, FileSystem& files, Log& log) {
+/// Finishes a repair that was interrupted.
+Status finish_repair(const StoreSettings& settings, FileSystem& files, Log& log) {
   const std::string damaged = damaged_name(settings.path);
   if (!exists(damaged)) return {};
   if (!exists(settings.path)) {
     if (exists(settings.path + "-wal") && !exists(damaged + "-wal")) {
       if (Status done = files.rename(settings.path + "-wal", damaged + "-wal"); !done) return done;
     }
-    return create_from_damaged(settings, files, log);
+    return create_repaired(settings, files, log);
   }
-  const std::vector<std::int64_t> numbers = aside_numbers(settings.path);
-  return rename_both(damaged, aside_name(settings.path, numbers.empty() ? 1 : numbers.back() + 1), files);
+  const std::vector<std::int64_t> numbers = quarantined_numbers(settings.path);
+  return rename_both(damaged, quarantined_name(settings.path, numbers.empty() ? 1 : numbers.back() + 1), files);
 }
 
 Opened describe(Database& database) {
-  Annals& annals = database.annals();
+  StoreProperties& properties = database.properties();
   Opened opened;
-  const auto aside = annals.property(Annals::Property::kAside);
-  if (const auto previous = annals.newest_epoch()) {
+  const auto quarantined = properties.get(Property::kQuarantined);
+  if (const auto previous = database.epochs().newest()) {
     opened.origin = StoreOrigin::kKept;
-    opened.previous = PreviousEpoch{previous->epoch, aside ? LaneNumbers{} : database.last_numbers()};
+    opened.previous = PreviousEpoch{previous->epoch, quarantined ? LaneNumbers{} : database.last_numbers()};
   }
-  if (!aside) return opened;
+  if (!quarantined) return opened;
   opened.origin = StoreOrigin::kReplaced;
-  opened.aside = *aside;
-  opened.commands_saved = annals.property(Annals::Property::kCommandsSaved) == "yes";
+  opened.quarantined = *quarantined;
+  opened.commands_saved = properties.get(Property::kCommandsSaved) == "yes";
   for (const Lane lane : kAllLanes) {
-    const std::string count = annals.property(Annals::Property::kSaved, static_cast<int>(lane)).value_or("0");
-    const auto number = parse_integer(count, 0, 1LL << 60);
+    const auto number = parse_integer(properties.get(Property::kSavedRecords, lane).value_or("0"), 0, 1LL << 60);
     if (number) opened.saved[index_of(lane)] = *number;
   }
   return opened;
@@ -155,7 +155,7 @@ Opened describe(Database& database) {
 
 Status quarantine(const std::string& path, FileSystem& files) {
   const std::string damaged = damaged_name(path);
-  // The database first: without it at its place, the next opening knows that the WAL left there belongs to it.
+  // The database first: a WAL without a database at its place is known to belong to the damaged one.
   if (exists(path)) {
     if (Status done = files.rename(path, damaged); !done) return done;
   }
@@ -166,14 +166,14 @@ Status quarantine(const std::string& path, FileSystem& files) {
 }
 
 bool remove_older_quarantined(const std::string& path, FileSystem& files) {
-  if (aside_numbers(path).size() < 2) return false;
-  remove_aside(path, 1, files);
+  if (quarantined_numbers(path).size() < 2) return false;
+  remove_quarantined(path, 1, files);
   return true;
 }
 
 Result<Opening> open_or_recover(const StoreSettings& settings, const RecordFormat& format, FileSystem& files,
                                 Log& log) {
-  if (Status done = settle(settings, files, log); !done) return done.error();
+  if (Status done = finish_repair(settings, files, log); !done) return done.error();
   if (!exists(settings.path)) {
     if (Status done = create_empty(settings, files); !done) return done.error();
   }
@@ -182,9 +182,9 @@ Result<Opening> open_or_recover(const StoreSettings& settings, const RecordForma
   Result<std::unique_ptr<Database>> database = Error{Errc::kCorrupt, "store " + settings.path + ": the file is empty"};
   if (!empty) database = Database::open(settings, format);
   if (!database && database.error().code == Errc::kCorrupt) {
-    log.error("store damaged, it is set aside", {{"why", database.error().detail}});
+    log.error("store damaged, it is quarantined and repaired", {{"why", database.error().detail}});
     if (Status done = quarantine(settings.path, files); !done) return done.error();
-    if (Status done = create_from_damaged(settings, files, log); !done) return done.error();
+    if (Status done = create_repaired(settings, files, log); !done) return done.error();
     database = Database::open(settings, format);
   }
   if (!database) return database.error();

@@ -4,7 +4,7 @@
 
 #include "agent/base/log.h"
 #include "store/sqlite/database.h"
-#include "store/sqlite/file_store.h"
+#include "store/sqlite/file_system.h"
 
 namespace metergate {
 
@@ -13,15 +13,15 @@ struct Opening {
   Opened opened;
 };
 
-/// Opens the store at settings.path; makes one where there is none; sets a damaged one aside and salvages it. Whatever
-/// was interrupted before is finished: a new file has another name (.new) until it is whole, a damaged one (.damaged)
-/// until it is salvaged. Errors: those of Database::open but kCorrupt, kNotFound (cannot be created).
+/// Opens the store at settings.path; makes one where there is none; quarantines and repairs a damaged one. A repair
+/// that was interrupted is finished first: a new file is named PATH.new until it is whole, a damaged one PATH.damaged
+/// until it is repaired. Errors: those of Database::open but kCorrupt, kNotFound (cannot be created).
 Result<Opening> open_or_recover(const StoreSettings& settings, const RecordFormat& format, FileSystem& files, Log& log);
 
-/// Takes the damaged file and its WAL away, so that the next open_or_replace() salvages it.
+/// Renames the damaged file and its WAL, so that the next open_or_recover() repairs them.
 Status quarantine(const std::string& path, FileSystem& files);
 
-/// Removes what was set aside but the newest. False if there was nothing to remove.
+/// Removes all quarantined files but the newest. False if there was nothing to remove.
 bool remove_older_quarantined(const std::string& path, FileSystem& files);
 
 }  // namespace metergate

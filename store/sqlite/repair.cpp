@@ -8,6 +8,7 @@
 #include <limits>
 #include <vector>
 
+#include "store/sqlite/counters.h"
 #include "store/sqlite/record_tables.h"
 
 namespace metergate {
@@ -38,7 +39,7 @@ class TableCopy {
     std::int64_t at_once = kRowsAtOnce;
     while (after < upto) {
       busy_();
-      const Ahead ahead = look(after, upto, at_once);
+      const Ahead ahead = probe(after, upto, at_once);
       if (ahead.readable && ahead.rows == 0) return true;
       if (ahead.readable && ahead.last > after) {
         copy_.run(after, ahead.last);
@@ -71,14 +72,14 @@ class TableCopy {
     std::int64_t last;  ///< key of the last row that is as it was written
   };
 
-  Ahead look(std::int64_t after, std::int64_t upto, std::int64_t rows) {
+  Ahead probe(std::int64_t after, std::int64_t upto, std::int64_t rows) {
     auto found = ahead_.query(after, upto, rows);
     const bool row = found.next();
     if (!connection_.ok()) connection_.rollback();
     return row ? Ahead{true, found.number(0), found.number(1)} : Ahead{false, 0, 0};
   }
   bool blocked(std::int64_t after, std::int64_t upto) {
-    const Ahead ahead = look(after, upto, 1);
+    const Ahead ahead = probe(after, upto, 1);
     return !ahead.readable || (ahead.rows > 0 && ahead.last <= after);
   }
   /// The nearest known place behind which reading goes on: doubling steps past the damage, then halving back to its
@@ -109,7 +110,7 @@ class TableCopy {
 
 bool attach(SqliteConnection& connection, const std::string& path) {
   Statement(connection, "ATTACH ?1 AS old").run(connection.uri_of(path));
-  connection.number("SELECT count(*) FROM old.counters");
+  connection.number(std::string("SELECT count(*) FROM old.") + kCounters.name);
   return connection.ok();
 }
 
@@ -119,8 +120,8 @@ void detach(SqliteConnection& connection) {
   connection.forget_error();
 }
 
-/// Page 1 holds the header and where the tables begin; it is the same in every store of a version but for a few counts.
-bool put_first_page(SqliteConnection& from, const std::string& path) {
+/// Step 1 in the header.
+bool write_first_page(SqliteConnection& from, const std::string& path) {
   std::error_code error;
   const auto pages = static_cast<std::uint32_t>(std::filesystem::file_size(path, error) / kPageBytes);
   sqlite3_int64 size = 0;
@@ -145,37 +146,38 @@ bool put_first_page(SqliteConnection& from, const std::string& path) {
   return !file.fail();
 }
 
-std::string lane_counter(int base, Lane lane) {
-  return "(SELECT value FROM counters WHERE id=" + std::to_string(base + static_cast<int>(lane)) + ")";
+std::string counter_sql(int id) {
+  return "coalesce((SELECT value" + from(kCounters) + "WHERE id=" + std::to_string(id) + "),0)";
 }
 
 Repaired copy_all(SqliteConnection& into, const std::function<void()>& busy) {
-  Repaired saved;
+  Repaired repaired;
   bool room = true;
   bool whole = true;
-  for (const TableShape& table : {kCounters, kEpochs, kCommands, kLearned, kCatalogs, kGaps, kDrops, kMarks}) {
+  for (const TableShape& table :
+       {kCounters, kEpochs, kCommands, kKeyValues, kCatalogs, kUntoldRanges, kToldRanges, kMarks}) {
     TableCopy copy(into, table, busy);
     room = room && copy.run(-1, kEnd);
     whole = whole && copy.whole();
-    if (std::string(table.name) == kCommands.name) saved.commands = room && copy.whole();
+    if (std::string(table.name) == kCommands.name) repaired.commands = room && copy.whole();
   }
   for (const bool delivered : {false, true}) {
     for (auto table = kAllRecordTables.rbegin(); table != kAllRecordTables.rend(); ++table) {
       const Lane lane = lane_of(*table);
-      const std::int64_t cursor = into.number("SELECT coalesce(" + lane_counter(20, lane) + ",0)");
+      const std::int64_t cursor = into.number("SELECT " + counter_sql(Counters::kDelivered + static_cast<int>(lane)));
       TableCopy copy(into, table_of(*table), busy);
       room = room && copy.run(delivered ? -1 : cursor, delivered ? cursor : kEnd);
-      saved.records[static_cast<std::size_t>(lane)] += copy.rows();
-      if (lane == Lane::kResults && !(room && copy.whole())) saved.commands = false;
+      repaired.records[static_cast<std::size_t>(lane)] += copy.rows();
+      if (lane == Lane::kResults && !(room && copy.whole())) repaired.commands = false;
     }
   }
-  if (room) TableCopy(into, kDead, busy).run(-1, kEnd);
-  return saved;
+  if (room) TableCopy(into, kDeadLetters, busy).run(-1, kEnd);
+  return repaired;
 }
 
 }  // namespace
 
-Result<Repaired> salvage(const std::string& path, const StoreSettings& settings, SqliteConnection& into, Log& log) {
+Result<Repaired> repair(const std::string& path, const StoreSettings& settings, SqliteConnection& into, Log& log) {
   into.leave_wal_alone(true);
   // A file that is shorter than it says is read as far as it goes.
   into.run("PRAGMA synchronous=OFF; PRAGMA writable_schema=ON");
@@ -183,36 +185,39 @@ Result<Repaired> salvage(const std::string& path, const StoreSettings& settings,
   bool readable = attach(into, path);
   if (!readable) {
     detach(into);
-    readable = put_first_page(into, path) && attach(into, path);
+    readable = write_first_page(into, path) && attach(into, path);
   }
-  Repaired saved;
+  Repaired repaired;
   Error refused{Errc::kInvalid, ""};
   if (readable) {
-    const std::string owner = into.text("SELECT value FROM old.facts WHERE id=1 AND " + intact(kFacts));
+    const std::string owner = into.text(std::string("SELECT value FROM old.") + kProperties.name + " WHERE id=" +
+                                        std::to_string(kGatewayProperty) + " AND " + intact(kProperties));
     if (into.ok() && !owner.empty() && owner != settings.gateway) {
       refused.detail = "store " + path + ": it is damaged, and belongs to gateway '" + owner + "', not to '" +
                        settings.gateway + "'";
     } else {
       into.forget_error();
-      saved = copy_all(into, settings.busy);
+      repaired = copy_all(into, settings.busy);
     }
   }
   detach(into);
   if (!refused.detail.empty()) return refused;
   into.leave_wal_alone(false);
   into.run("PRAGMA writable_schema=OFF; PRAGMA synchronous=FULL");
-  // Counts are made anew at opening. No key that anything refers to is given again.
-  into.run("DELETE FROM counters WHERE id IN (3,4,5) OR id>=30");
-  const std::int64_t floor = into.number(
-      "SELECT max(coalesce((SELECT value FROM counters WHERE id=2),0),coalesce((SELECT max(answer) FROM commands),0))");
-  Statement(into, replace_into(kCounters)).run(2, floor);
-  log.warn("store salvaged", {{"from", path},
-                              {"readings", std::to_string(saved.records[0])},
-                              {"results", std::to_string(saved.records[1])},
-                              {"events", std::to_string(saved.records[2])},
-                              {"commands", saved.commands ? "saved" : "lost"}});
+  // Step 5 in the header.
+  into.run(delete_from(
+      kCounters, "id IN (" + std::to_string(Counters::kCountedTo) + "," + std::to_string(Counters::kKnownCommands) +
+                     "," + std::to_string(Counters::kKeptBytes) + ") OR id>=" + std::to_string(Counters::kWaiting)));
+  const std::int64_t floor = into.number("SELECT max(" + counter_sql(Counters::kKeyFloor) +
+                                         ",coalesce((SELECT max(answer)" + from(kCommands) + "),0))");
+  Statement(into, replace_into(kCounters)).run(static_cast<int>(Counters::kKeyFloor), floor);
+  log.warn("store repaired", {{"from", path},
+                              {"readings", std::to_string(repaired.records[0])},
+                              {"results", std::to_string(repaired.records[1])},
+                              {"events", std::to_string(repaired.records[2])},
+                              {"commands", repaired.commands ? "saved" : "lost"}});
   if (!into.ok()) return into.status().error();
-  return saved;
+  return repaired;
 }
 
 }  // namespace metergate

@@ -7,10 +7,9 @@ namespace metergate {
 namespace {
 
 constexpr std::int64_t kKeepAnswersMs = 7LL * 24 * 3600000;
-
 constexpr std::int64_t kNever = (1LL << 48) - 1;
 
-/// Marks of all kinds share a table; within a kind they are ordered by age.
+/// Marks of all kinds lie in one table, within a kind in the order of time.
 std::int64_t mark_id(Retention::Kind kind, std::int64_t run_ms) {
   return (static_cast<std::int64_t>(kind) << 48) + run_ms;
 }
@@ -20,10 +19,10 @@ std::int64_t pitch_of(std::int64_t keep_ms) { return std::clamp<std::int64_t>(ke
 }  // namespace
 
 Retention::Retention(SqliteConnection& c, Millis keep_sent)
-    : newest_(c, "SELECT id,key FROM marks WHERE id>=?1 AND id<=?2 ORDER BY id DESC LIMIT 1"),
+    : newest_(c, select(kMarks, "WHERE id>=?1 AND id<=?2 ORDER BY id DESC LIMIT 1")),
       insert_(c, replace_into(kMarks)),
-      passed_(c, "SELECT id,key FROM marks WHERE id>=?1 AND id<=?2 ORDER BY id DESC LIMIT 1"),
-      trim_(c, "DELETE FROM marks WHERE id>=?1 AND id<?2") {
+      passed_(c, select(kMarks, "WHERE id>=?1 AND id<=?2 ORDER BY id DESC LIMIT 1")),
+      trim_(c, delete_from(kMarks, "id>=?1 AND id<?2")) {
   for (const Kind kind : {Kind::kReadings, Kind::kResults, Kind::kEvents, Kind::kAnswers}) {
     Line& line = on(kind);
     line.keep_ms = kind == Kind::kAnswers ? kKeepAnswersMs : keep_sent.count();

@@ -7,17 +7,17 @@
 
 namespace metergate {
 
-/// How long something is delivered, in running time: marks say up to which key a lane was delivered at a certain age of
-/// the file, so that no row has to carry its time of delivery. Errors stick to the connection.
+/// How long records have been delivered, in running time. Marks say up to which key a lane was delivered at a certain
+/// running time of the file, so that no row has to hold its time of delivery. Errors stick to the connection.
 class Retention {
  public:
   enum class Kind { kReadings, kResults, kEvents, kAnswers };  ///< kAnswers: results, for the ids of done commands
 
   Retention(SqliteConnection& connection, Millis keep_sent);
 
-  /// Takes note, if it is time to, that everything up to `key` is delivered. True if it did.
+  /// Writes a mark that everything up to `key` is delivered, unless the last one is too new. True if it did.
   bool note(Kind kind, std::int64_t run_ms, std::int64_t key);
-  /// Everything up to this key is delivered for as long as it has to be kept; older marks go.
+  /// Everything up to this key is delivered for so long that it may be deleted. Deletes older marks.
   std::int64_t passed(Kind kind, std::int64_t run_ms);
   /// The shortest time between two marks.
   Millis pitch() const;

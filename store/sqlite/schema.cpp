@@ -65,13 +65,21 @@ std::string write_into(const char* verb, const TableShape& table) {
 
 std::string insert_into(const TableShape& table) { return write_into("INSERT", table); }
 std::string replace_into(const TableShape& table) { return write_into("INSERT OR REPLACE", table); }
+std::string from(const TableShape& table) { return std::string(" FROM ") + table.name + " "; }
+std::string select(const TableShape& table, const std::string& rest) {
+  return std::string("SELECT ") + table.columns + from(table) + rest;
+}
+std::string delete_from(const TableShape& table, const std::string& condition) {
+  return "DELETE" + from(table) + "WHERE " + condition;
+}
 std::string intact(const TableShape& table) { return std::string("sum=row_sum(") + table.columns + ")"; }
 
 Status check_format(SqliteConnection& connection) {
   const std::int64_t id = connection.number("PRAGMA application_id");
   const std::int64_t version = connection.number("PRAGMA user_version");
   const std::int64_t tables = connection.number("SELECT count(*) FROM sqlite_schema");
-  const bool ours = connection.number("SELECT count(*) FROM sqlite_schema WHERE name IN ('facts','counters')") == 2;
+  const bool ours = connection.number(std::string("SELECT count(*) FROM sqlite_schema WHERE name IN ('") +
+                                      kProperties.name + "','" + kCounters.name + "')") == 2;
   if (!connection.ok() || tables == 0) return connection.status();
   const std::string is = std::to_string(version / kPerMajor);
   const std::string known = std::to_string(kSchemaVersion / kPerMajor);
@@ -81,7 +89,7 @@ Status check_format(SqliteConnection& connection) {
     connection.fail(Errc::kCorrupt, "damaged header: application id " + std::to_string(id) + ", version " + is);
   } else if (version / kPerMajor > kSchemaVersion / kPerMajor) {
     connection.fail(Errc::kInvalid, "it was written by a newer metergate (format " + is + ", this one knows " + known +
-                                        "); run that one, or name another file with --store");
+                                        "); run the newer one, or name another file with --store");
   }
   return connection.status();
 }
@@ -98,10 +106,11 @@ Status migrate(SqliteConnection& connection) {
 }
 
 Status check_owner(SqliteConnection& connection, const std::string& gateway) {
-  Statement read(connection, "SELECT value FROM facts WHERE id=1 AND " + intact(kFacts));
+  Statement read(connection, "SELECT value" + from(kProperties) + "WHERE id=" + std::to_string(kGatewayProperty) +
+                                 " AND " + intact(kProperties));
   auto rows = read.query();
   if (!rows.next()) {
-    connection.fail(Errc::kCorrupt, "it does not say whose it is");
+    connection.fail(Errc::kCorrupt, "it does not say which gateway it belongs to");
   } else if (rows.text(0) != gateway) {
     connection.fail(Errc::kInvalid, "it belongs to gateway '" + rows.text(0) + "', not to '" + gateway +
                                         "': run with --gateway-id " + rows.text(0) +

@@ -13,14 +13,14 @@ constexpr std::int64_t kRowsAtOnce = 500;
 ReplayPiece Search::piece(const ReplayPlace& place, std::size_t max_rows, std::size_t max_bytes) {
   piece_ = ReplayPiece{};
   piece_.next = place;
-  const auto epoch = by_number() ? annals_.find_epoch(wish_.epoch) : annals_.epoch_from(place.epoch);
+  const auto epoch = by_number() ? epochs_.find(wish_.epoch) : epochs_.first_from(place.epoch);
   if (!epoch) {
     if (by_number()) add(wish_.epoch, wish_.from_seq, wish_.to_seq, MissingRange::Why::kUnknown);
     piece_.end = true;
     return std::move(piece_);
   }
-  const auto next = annals_.epoch_from(epoch->id + 1);
-  const std::int64_t last_key = (next ? next->from_key : present_.next_key) - 1;
+  const auto next = epochs_.first_from(epoch->id + 1);
+  const std::int64_t last_key = (next ? next->from_key : running_.next_key) - 1;
   if (place.epoch != epoch->id) enter(*epoch);
   if (by_number() && place.epoch == 0 && wish_.from_seq > 1) {
     piece_.next.seq = wish_.from_seq;
@@ -31,15 +31,12 @@ ReplayPiece Search::piece(const ReplayPlace& place, std::size_t max_rows, std::s
   return std::move(piece_);
 }
 
-void Search::enter(const Annals::Epoch& epoch) {
-  piece_.next = ReplayPlace{epoch.id, epoch.from_key - 1, 1, epoch.started_ms};
-}
+void Search::enter(const Epoch& epoch) { piece_.next = ReplayPlace{epoch.id, epoch.from_key - 1, 1, epoch.started_ms}; }
 
-Search::Walk Search::walk(const Annals::Epoch& epoch, std::int64_t last_key, std::size_t max_rows,
-                          std::size_t max_bytes) {
+Search::Walk Search::walk(const Epoch& epoch, std::int64_t last_key, std::size_t max_rows, std::size_t max_bytes) {
   ReplayPlace& at = piece_.next;
   std::size_t bytes = 0;
-  std::int64_t looked_at = 0;
+  std::int64_t read = 0;
   Walk walked = Walk::kAll;
   const RecordTables::Filter filter{by_number() ? std::numeric_limits<std::int64_t>::min() : to_ms(wish_.from),
                                     by_number() ? kNoEnd : to_ms(wish_.to), wish_.meter};
@@ -47,7 +44,7 @@ Search::Walk Search::walk(const Annals::Epoch& epoch, std::int64_t last_key, std
     if (by_number() && row.seq > wish_.to_seq) return false;
     bytes += row.bytes.size() + 1;
     const bool full = piece_.rows.size() >= max_rows || (!piece_.rows.empty() && bytes > max_bytes);
-    if (looked_at++ >= kRowsAtOnce || (row.fits && full)) {
+    if (read++ >= kRowsAtOnce || (row.fits && full)) {
       walked = Walk::kPart;
       return false;
     }
@@ -59,7 +56,7 @@ Search::Walk Search::walk(const Annals::Epoch& epoch, std::int64_t last_key, std
   return walked;
 }
 
-void Search::leave(const Annals::Epoch& epoch, const std::optional<Annals::Epoch>& next) {
+void Search::leave(const Epoch& epoch, const std::optional<Epoch>& next) {
   const std::int64_t last = by_number() ? wish_.to_seq : last_number(epoch);
   if (piece_.next.seq <= last) hole(epoch, last, next ? next->started_ms : kNoEnd);
   piece_.next.seq = std::max(piece_.next.seq, last + 1);
@@ -67,8 +64,8 @@ void Search::leave(const Annals::Epoch& epoch, const std::optional<Annals::Epoch
   if (!piece_.end) enter(*next);
 }
 
-/// Nothing is kept from the place on up to a number; the time of what was there lay between the place's and `until_ms`.
-void Search::hole(const Annals::Epoch& epoch, std::int64_t last, std::int64_t until_ms) {
+/// No record is kept from the place up to the number `last`. Their times lay between the place's and `until_ms`.
+void Search::hole(const Epoch& epoch, std::int64_t last, std::int64_t until_ms) {
   const std::int64_t first = piece_.next.seq;
   const auto [earliest, latest] = std::minmax(piece_.next.at_ms, until_ms);  // a clock may have been set back
   if (!by_number() && (latest < to_ms(wish_.from) || earliest > to_ms(wish_.to))) return;
@@ -91,9 +88,9 @@ void Search::add(const std::string& epoch, std::int64_t from, std::int64_t to, M
 }
 
 /// -1 where the store cannot tell.
-std::int64_t Search::last_number(const Annals::Epoch& epoch) const {
+std::int64_t Search::last_number(const Epoch& epoch) const {
   const auto lane = static_cast<std::size_t>(wish_.lane);
-  return epoch.epoch == present_.epoch ? present_.last_seq[lane] : epoch.last[lane];
+  return epoch.epoch == running_.epoch ? running_.last_seq[lane] : epoch.last[lane];
 }
 
 }  // namespace metergate

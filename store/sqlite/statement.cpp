@@ -8,7 +8,7 @@ namespace metergate {
 
 namespace {
 
-/// What the caller does about it. A statement that does not fit the file means that the file is not what it should be.
+/// A statement that does not fit the tables (SQLITE_ERROR) means that the file is damaged.
 Errc code_of(int rc) {
   switch (rc & 0xff) {
     case SQLITE_FULL:
@@ -32,7 +32,7 @@ void hash(std::uint64_t& sum, const void* data, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) sum = (sum ^ bytes[i]) * 1099511628211u;  // FNV-1a, 64 bit
 }
 
-/// row_sum(column, ...): finds a row that was damaged where SQLite does not look, in its content.
+/// row_sum(column, ...): by it a damaged value is found, which SQLite does not notice.
 void row_sum(sqlite3_context* context, int count, sqlite3_value** values) {
   std::uint64_t sum = 14695981039346656037u;
   for (int i = 0; i < count; ++i) {
@@ -67,7 +67,7 @@ SqliteConnection::SqliteConnection(std::string path, const std::string& vfs, Mod
     return;
   }
   sqlite3_extended_result_codes(db_, 1);
-  // Takes the place of SQLite's own checkpoint after a commit, which would hide its errors and delay who waits for it.
+  // Replaces SQLite's own checkpoint after a commit, which would hide its errors and delay the callers that wait.
   sqlite3_wal_hook(db_, note_wal_pages, &wal_pages_);
   sqlite3_create_function_v2(db_, "row_sum", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nullptr, row_sum, nullptr, nullptr,
                              nullptr);
@@ -135,7 +135,7 @@ Status SqliteConnection::commit() {
 
 void SqliteConnection::rollback() {
   ok_ = true;
-  // Some errors have rolled back already; another ROLLBACK would be an error of its own.
+  // After some errors SQLite has rolled back already; another ROLLBACK would be an error.
   if (sqlite3_get_autocommit(db_) == 0) run("ROLLBACK");
   ok_ = true;
 }

@@ -12,8 +12,8 @@ struct sqlite3_stmt;
 
 namespace metergate {
 
-/// One SQLite connection, for one thread. Its first error sticks and turns every further statement into nothing, so
-/// that a transaction is written without a branch a line and judged once: by commit() or status().
+/// One SQLite connection, for one thread. Its first error sticks, and no further statement is executed: so a
+/// transaction needs no check after each statement, only one at its end, of commit() or status().
 class SqliteConnection {
  public:
   /// kUntouched reads what the file itself holds, without its WAL, and makes no other file beside it.
@@ -40,13 +40,13 @@ class SqliteConnection {
   std::int64_t changes() const;                 ///< rows that the last statement changed
 
   void begin();
-  /// Durable when it returns without error. After kStorage nobody knows until the file was opened again.
+  /// Durable when it returns without error. After kStorage it is unknown until the file was opened again.
   Status commit();
   void rollback();  ///< forgets the error, too
 
   int wal_pages() const { return wal_pages_; }  ///< in the WAL after the last commit
   void checkpoint();                            ///< moves the WAL's pages into the file
-  /// The WAL stays as it is when the connection goes; for a file that must not change.
+  /// The WAL is not moved into the file when the connection is closed; for a file that must not change.
   void leave_wal_alone(bool alone);
 
   sqlite3* handle() const { return db_; }
@@ -65,7 +65,7 @@ struct Blob {
   std::string_view bytes;
 };
 
-/// A prepared statement. Has to go before its connection.
+/// A prepared statement. To be destroyed before its connection.
 class Statement {
  public:
   Statement(SqliteConnection& connection, const std::string& sql);
@@ -73,7 +73,7 @@ class Statement {
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
 
-  /// The rows of one execution. Resets the statement when it goes: one left open would keep the WAL from being reused.
+  /// The rows of one execution. Its destructor resets the statement: an open one would keep the WAL from being reused.
   class Rows {
    public:
     explicit Rows(const Statement& statement) : statement_(statement) {}

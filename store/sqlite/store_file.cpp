@@ -30,7 +30,7 @@ class StoreFileImpl final : public StoreFile {
 
   Result<std::array<LaneState, kLanes>> lanes() override {
     Counters counters;
-    Statement read(*connection_, "SELECT value FROM counters WHERE id=?1");
+    Statement read(*connection_, "SELECT value" + from(kCounters) + "WHERE id=?1");
     counters.each_counter([&](int id, std::int64_t& value) { value = read.number_or(0, id); });
     std::array<LaneState, kLanes> lanes;
     for (const Lane lane : kAllLanes) {

@@ -10,9 +10,11 @@ namespace metergate {
 
 namespace {
 
-constexpr Millis kPauseMin{1000};
+constexpr Millis kPauseMin{1000};  // before the file is opened again, doubling
+constexpr Millis kPauseMax{60000};
+constexpr Millis kFullPause{1000};  // before the next commit when there was no room
 constexpr Millis kMinute{60000};
-constexpr std::size_t kAllTasks = std::numeric_limits<std::size_t>::max();
+constexpr std::size_t kAllWrites = std::numeric_limits<std::size_t>::max();
 constexpr int kLastTries = 3;
 
 }  // namespace
@@ -26,6 +28,8 @@ StoreWorker::StoreWorker(const StoreSettings& settings, const RecordFormat& form
       log_(log),
       queue_(queue),
       quota_(settings.max_bytes),
+      ballast_(settings.path + ".ballast", quota_.ballast_bytes, files, log),
+      statistics_(settings),
       seen_(clock.mono()),
       pause_(kPauseMin) {}
 
@@ -33,7 +37,7 @@ Result<Opened> StoreWorker::open() {
   auto opening = open_or_recover(settings_, format_, file_system_, log_);
   if (!opening) return opening.error();
   db_ = std::move(opening->database);
-  queue_.given(db_->counters().next_key - 1);
+  queue_.set_last_key(db_->counters().next_key - 1);
   for (const Lane lane : kAllLanes) {
     queue_.move(&Cursors::sent, lane, db_->counters().sent[index_of(lane)], MonoTime::max());
     queue_.move(&Cursors::delivered, lane, db_->counters().delivered[index_of(lane)], MonoTime::max());
@@ -47,7 +51,7 @@ Result<Opened> StoreWorker::open() {
 Status StoreWorker::begin(const std::string& epoch, const Draft& started, FileStore::Hooks hooks) {
   if (!db_) return Error{Errc::kStorage, "the store cannot be used"};
   Status done = db_->begin(epoch, started, clock_.utc());
-  if (!done && done.error().code == Errc::kFull && !db_->at_cap()) {
+  if (!done && done.error().code == Errc::kFull && !db_->file_size().at_limit()) {
     disk_is_full(seen_);
     done = db_->begin(epoch, started, clock_.utc());
   }
@@ -64,56 +68,56 @@ MonoTime StoreWorker::step(MonoTime now) {
   seen_ += elapsed;
   if (!db_ && !reopen(now)) {
     const Error unusable{Errc::kStorage, "the store cannot be used at present"};
-    for (const ReadRequest& look : queue_.take_reads()) look.completion->settle(unusable);
+    for (const ReadRequest& read : queue_.take_reads()) read.completion->settle(unusable);
     publish();
     return queue_.closed() ? MonoTime::max() : not_before_;
   }
   db_->pass(elapsed);
   serve_reads(now);
-  if (db_ && now >= not_before_ && (!batch_.tasks.empty() || queue_.due() <= now)) commit(now);
+  if (db_ && now >= not_before_ && (!batch_.writes.empty() || queue_.due() <= now)) commit(now);
   bool more = false;
   if (db_) more = tend(now);
   publish();
   if (queue_.closed()) return MonoTime::max();
   if (!db_) return not_before_;
-  MonoTime due = batch_.tasks.empty() ? queue_.due() : now;
+  MonoTime due = batch_.writes.empty() ? queue_.due() : now;
   due = std::max(due, not_before_);
-  return more ? now : std::min({due, ballast_due_, now + std::min(kMinute, db_->purge_pitch())});
+  return more ? now : std::min({due, ballast_.due(), now + std::min(kMinute, db_->purge_pitch())});
 }
 
 void StoreWorker::serve_reads(MonoTime now) {
   const std::int64_t last_key = db_->counters().next_key;
-  queue_.given(last_key - 1);
-  for (const ReadRequest& look : queue_.take_reads()) {
-    if (!look.completion->wanted()) continue;
+  queue_.set_last_key(last_key - 1);
+  for (const ReadRequest& read : queue_.take_reads()) {
+    if (!read.completion->wanted()) continue;
     if (!db_) {
-      look.completion->settle(Error{Errc::kStorage, "the store cannot be used at present"});
+      read.completion->settle(Error{Errc::kStorage, "the store cannot be used at present"});
       continue;
     }
-    const Status done = look.run(*db_);
-    // For who only reads, want of room is one more reason to ask again.
+    const Status done = read.run(*db_);
+    // A reader is told to ask again; that there was no room is of no use to it.
     const bool full = !done && done.error().code == Errc::kFull;
-    look.completion->settle(full ? Status(Error{Errc::kStorage, done.error().detail}) : done);
+    read.completion->settle(full ? Status(Error{Errc::kStorage, done.error().detail}) : done);
     if (!done) refused(done.error(), now);
   }
-  // A range that was dropped is told by an event when reading comes to it.
+  // Reading may have appended events that tell dropped ranges.
   if (db_ && db_->counters().next_key != last_key && hooks_.committed) hooks_.committed();
 }
 
 /// True when something became durable.
 bool StoreWorker::commit(MonoTime now) {
-  const bool retried = !batch_.tasks.empty();
-  const std::size_t max_tasks = one_by_one_ > 0 ? 1 : kAllTasks;
+  const bool retried = !batch_.writes.empty();
+  const std::size_t max_writes = one_by_one_ > 0 ? 1 : kAllWrites;
   // On a full disk the WAL has little room.
-  queue_.fill(batch_, disk_full_ ? quota_.batch_bytes / 8 : quota_.batch_bytes, retried ? 0 : max_tasks);
+  queue_.fill(batch_, ballast_.disk_full() ? quota_.batch_bytes / 8 : quota_.batch_bytes, retried ? 0 : max_writes);
   drop_unwanted();
   std::int64_t bytes = 0;
-  for (const WriteRequest& task : batch_.tasks) bytes += task.bytes;
-  for (const auto& [name, value] : batch_.learned) bytes += static_cast<std::int64_t>(name.size() + value.size());
+  for (const WriteRequest& write : batch_.writes) bytes += write.bytes;
+  for (const auto& [name, value] : batch_.values) bytes += static_cast<std::int64_t>(name.size() + value.size());
 
   if (one_by_one_ > 0) {
     --one_by_one_;
-    // Alone: what is delivered is what makes room.
+    // In a commit of its own: delivered records make room.
     if (Status done = move_cursors(); !done) return refused(done.error(), now), false;
   }
   const auto room = db_->make_room(bytes);
@@ -122,16 +126,12 @@ bool StoreWorker::commit(MonoTime now) {
   const MonoTime before = clock_.mono();
   const std::int64_t last_key = db_->counters().next_key;
   const Status done = write_batch(*room);
-  counts_.commit_us_last = std::chrono::duration_cast<Micros>(clock_.mono() - before).count();
-  counts_.commit_us_max = std::max(counts_.commit_us_max, counts_.commit_us_last);
-  counts_.commit_us_sum += counts_.commit_us_last;
+  statistics_.commit_took(std::chrono::duration_cast<Micros>(clock_.mono() - before), static_cast<bool>(done));
   if (!done) {
-    ++counts_.failed_commits;
     doubt_ = done.error().code == Errc::kFull ? 0 : db_->doubt();
     refused(done.error(), now);
     return false;
   }
-  ++counts_.commits;
   pause_ = kPauseMin;
   wal_emptied_ = false;
   const bool records = db_->counters().next_key != last_key;
@@ -143,10 +143,10 @@ bool StoreWorker::commit(MonoTime now) {
 Status StoreWorker::write_batch(bool room) {
   tells_lost_ = room && batch_.lost.count > 0;
   return db_->change([&] {
-    for (const auto& [name, value] : batch_.learned) db_->put(name, value);
-    for (WriteRequest& task : batch_.tasks) {
-      if (task.record) db_->append(*task.record);
-      if (task.change) task.outcome = task.change(*db_);
+    for (const auto& [name, value] : batch_.values) db_->put(name, value);
+    for (WriteRequest& write : batch_.writes) {
+      if (write.record) db_->append(*write.record);
+      if (write.change) write.outcome = write.change(*db_);
     }
     if (tells_lost_) {
       const LostReadings& lost = batch_.lost;
@@ -167,40 +167,40 @@ Status StoreWorker::move_cursors() {
 }
 
 void StoreWorker::batch_is_durable() {
-  queue_.given(db_->counters().next_key - 1);
-  for (const WriteRequest& task : std::exchange(batch_.tasks, {})) {
-    if (task.completion) task.completion->settle(task.outcome);
+  queue_.set_last_key(db_->counters().next_key - 1);
+  for (const WriteRequest& write : std::exchange(batch_.writes, {})) {
+    if (write.completion) write.completion->settle(write.outcome);
   }
-  batch_.learned.clear();
+  batch_.values.clear();
   if (tells_lost_) batch_.lost = LostReadings{};
 }
 
-/// Who waited and left was told that nobody knows: what it wanted must not be done behind its back.
+/// A caller that waited no longer was told that the outcome is unknown. What it wanted must not be done later.
 void StoreWorker::drop_unwanted() {
-  auto& tasks = batch_.tasks;
-  const auto left = [](const WriteRequest& task) { return task.completion && !task.completion->wanted(); };
-  tasks.erase(std::remove_if(tasks.begin(), tasks.end(), left), tasks.end());
+  auto& writes = batch_.writes;
+  const auto left = [](const WriteRequest& write) { return write.completion && !write.completion->wanted(); };
+  writes.erase(std::remove_if(writes.begin(), writes.end(), left), writes.end());
 }
 
 void StoreWorker::shed_batch() {
-  auto& tasks = batch_.tasks;
-  for (const WriteRequest& task : tasks) {
-    if (task.is_reading()) {
-      queue_.lose(*task.record, "the store is full of what must not be dropped");
-    } else if (task.spare) {
+  auto& writes = batch_.writes;
+  for (const WriteRequest& write : writes) {
+    if (write.is_reading()) {
+      queue_.lose(*write.record, "the store is full of what must not be dropped");
+    } else if (write.spare) {
       queue_.shed();
     }
   }
-  tasks.erase(std::remove_if(tasks.begin(), tasks.end(), [](const WriteRequest& task) { return task.spare; }),
-              tasks.end());
+  writes.erase(std::remove_if(writes.begin(), writes.end(), [](const WriteRequest& write) { return write.spare; }),
+               writes.end());
 }
 
 /// True when there is more to do at once.
 bool StoreWorker::tend(MonoTime now) {
-  if (now >= ballast_due_) make_ballast(now);
+  if (now >= ballast_.due()) make_ballast(now);
   const auto more = db_->tend();
   if (more) return *more;
-  if (more.error().code == Errc::kFull && disk_full_) {
+  if (more.error().code == Errc::kFull && ballast_.disk_full()) {
     close_for_now(more.error(), now);
   } else {
     refused(more.error(), now);
@@ -209,54 +209,123 @@ bool StoreWorker::tend(MonoTime now) {
 }
 
 void StoreWorker::make_ballast(MonoTime now) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(ballast(), error);
-  const bool there = !error && size == static_cast<std::uintmax_t>(quota_.ballast_bytes);
-  const Status done = there ? Status() : file_system_.allocate(ballast(), quota_.ballast_bytes);
-  const bool full = !done && done.error().code == Errc::kFull;
-  ballast_due_ = done ? MonoTime::max() : now + (full ? kRoomPause : kMinute);
-  if (!done && !disk_full_) log_.warn("no ballast for the store", {{"why", done.error().detail}});
-  if (full == disk_full_) return;
-  disk_full_ = full;
-  db_->hold_size(full);
+  const bool was_full = ballast_.disk_full();
+  ballast_.make(now);
+  if (ballast_.disk_full() != was_full) db_->file_size().hold(!was_full);
 }
 
 void StoreWorker::publish() {
-  StoreState state = counts_;
-  state.failing = db_ == nullptr;
-  state.disk_full = disk_full_;
-  state.bytes_max = settings_.max_bytes;
-  if (db_) {
-    const Counters& counters = db_->counters();
-    for (const Lane lane : kAllLanes) {
-      const std::size_t i = index_of(lane);
-      LaneState& shown = state.lanes[i];
-      shown.waiting = counters.waiting[i];
-      shown.last_seq = counters.last_seq[i];
-      shown.appended = totals_.appended[i] + counters.appended[i];
-      shown.delivered = totals_.done[i] + counters.done[i];
-      shown.dropped = totals_.dropped[i] + counters.dropped[i];
-      if (const auto oldest = db_->oldest_ms(lane)) shown.oldest_ms = *oldest;
-    }
-    state.open_commands = counters.open_commands;
-    state.known_commands = counters.known_commands;
-    state.dead_letters = counters.dead_next - counters.dead_first;
-    state.bytes_used = settings_.max_bytes - (quota_.pages - db_->used_pages()) * Quota::kPage;
-    counts_ = state;
+  queue_.publish(statistics_.state(db_.get(), ballast_.disk_full()), db_ && db_->only_reserve_left());
+}
+
+void StoreWorker::refused(const Error& error, MonoTime now) {
+  switch (error.code) {
+    case Errc::kFull:
+      return no_room(now);
+    case Errc::kCorrupt:
+      return quarantine_file(error);
+    case Errc::kStorage:
+    case Errc::kLocked:
+      return close_for_now(error, now);
+    default:
+      return;  // an answer to who asked, no failure of the store
   }
-  queue_.publish(state, db_ && db_->only_reserve_left());
+}
+
+void StoreWorker::no_room(MonoTime now) {
+  if (!ballast_.disk_full() && !db_->file_size().at_limit()) disk_is_full(now);
+  if (ballast_.disk_full() && !std::exchange(wal_emptied_, true) && db_->write_back()) return;
+  // Drop readings and events, tell the callers that wait, and try results again: each in a commit of its own, so that
+  // one that does not fit does not hold up the next.
+  shed_batch();
+  for (WriteRequest& write : std::exchange(batch_.writes, {})) {
+    if (write.completion) {
+      write.completion->settle(Error{Errc::kFull, "the store has no room"});
+    } else {
+      queue_.push(std::move(write));
+    }
+  }
+  one_by_one_ = queue_.waiting_writes() + 1;
+  not_before_ = now + kFullPause;
+}
+
+/// The ballast gives room for the WAL. From then on the file keeps the size that it has.
+void StoreWorker::disk_is_full(MonoTime now) {
+  log_.error("disk full: keeping the newest data in the space that is left", {{"store", settings_.path}});
+  remove_older_quarantined(settings_.path, file_system_);
+  ballast_.give_back(now);
+  db_->file_size().hold(true);
+}
+
+void StoreWorker::close_for_now(const Error& error, MonoTime now) {
+  log_.error("store fails, opening it again", {{"why", error.detail}, {"in_ms", std::to_string(pause_.count())}});
+  if (db_) statistics_.closed(db_->counters());
+  db_.reset();
+  not_before_ = now + pause_;
+  pause_ = std::min(kPauseMax, pause_ * 2);
+}
+
+bool StoreWorker::reopen(MonoTime now) {
+  if (now < not_before_) return false;
+  std::error_code unknown;
+  if (!std::filesystem::exists(settings_.path, unknown) && !unknown) {
+    end(Error{Errc::kCorrupt, "store " + settings_.path + ": the file is gone"});
+    return false;
+  }
+  auto opened = Database::open(settings_, format_);
+  Status done = opened ? Status() : Status(opened.error());
+  if (done && !epoch_.empty()) done = (*opened)->resume(epoch_);
+  if (done) done = (*opened)->write_back();
+  if (!done) {
+    const Error& error = done.error();
+    if (opened) opened->reset();
+    if (error.code == Errc::kInvalid) {
+      end(error);
+    } else if (error.code == Errc::kCorrupt) {
+      quarantine_file(error);
+    } else {
+      close_for_now(error, now);
+    }
+    return false;
+  }
+  db_ = std::move(*opened);
+  statistics_.reopened();
+  log_.info("store works again", {{"store", settings_.path}});
+  if (ballast_.disk_full()) db_->file_size().hold(true);
+  // The failed commit may have reached the file all the same: then its keys are there, and so is all that it wrote.
+  if (doubt_ != 0 && db_->counters().next_key > doubt_) batch_is_durable();
+  doubt_ = 0;
+  return true;
+}
+
+void StoreWorker::quarantine_file(const Error& why) {
+  db_.reset();
+  if (Status done = quarantine(settings_.path, file_system_); !done) {
+    log_.error("cannot quarantine the damaged store", {{"why", done.error().detail}});
+  }
+  end(why);
+}
+
+void StoreWorker::end(const Error& why) {
+  log_.error("store cannot be used any more, stopping", {{"why", why.detail}});
+  db_.reset();
+  for (const WriteRequest& write : std::exchange(batch_.writes, {})) {
+    if (write.completion) write.completion->settle(Error{Errc::kCorrupt, why.detail});
+  }
+  queue_.close(Error{Errc::kCorrupt, why.detail});
+  if (hooks_.ended) hooks_.ended();
 }
 
 Status StoreWorker::finish() {
   if (const auto closed = queue_.closed()) return *closed;
   Status done;
   for (int tries = 0; tries < kLastTries;) {
-    if (batch_.tasks.empty() && queue_.due() == MonoTime::max()) break;
+    if (batch_.writes.empty() && queue_.due() == MonoTime::max()) break;
     if (!db_) not_before_ = MonoTime::min();
     tries = (db_ || reopen(seen_)) && commit(seen_) ? 0 : tries + 1;
   }
   if (db_) done = db_->change([&] { db_->save(); });
-  if (!db_ || !batch_.tasks.empty() || queue_.waiting_tasks() > 0) {
+  if (!db_ || !batch_.writes.empty() || queue_.waiting_writes() > 0) {
     done = Error{Errc::kStorage, "store " + settings_.path + ": not everything could be committed"};
   }
   db_.reset();

@@ -5,13 +5,21 @@
 #include <string>
 
 #include "agent/base/log.h"
+#include "store/sqlite/ballast.h"
 #include "store/sqlite/commit_queue.h"
 #include "store/sqlite/file_store.h"
+#include "store/sqlite/file_system.h"
+#include "store/sqlite/store_statistics.h"
 
 namespace metergate {
 
-/// The store's thread: takes what was handed over, commits it in groups, and keeps the file going when disk or file
-/// fail.
+/// The work of the store's thread: takes what the queue holds, commits it in groups, and keeps the store going when
+/// disk or file fail.
+///
+/// Nothing left to evict: new readings and events are counted as lost. Disk full: the ballast is given back, and the
+/// file keeps its size. Another failure: the file is closed and opened again, at pauses that grow from 1 s to 1 min; a
+/// batch whose commit failed is written again, unless the file shows that it was written. Damaged, or gone: the store
+/// ends this run.
 class StoreWorker {
  public:
   StoreWorker(const StoreSettings& settings, const RecordFormat& format, FileSystem& files, const Clock& clock,
@@ -24,7 +32,6 @@ class StoreWorker {
   Status finish();
 
  private:
-  static constexpr Millis kRoomPause{10'000};  // between looks whether a full disk has room for the ballast again
   bool reopen(MonoTime now);
   void serve_reads(MonoTime now);
   bool commit(MonoTime now);
@@ -39,12 +46,10 @@ class StoreWorker {
   void refused(const Error& error, MonoTime now);
   void no_room(MonoTime now);
   void disk_is_full(MonoTime now);
-  void add_totals(const Counters& counters);
   void close_for_now(const Error& error, MonoTime now);
   void quarantine_file(const Error& why);
   void end(const Error& why);
   void publish();
-  std::string ballast() const { return settings_.path + ".ballast"; }
 
   const StoreSettings& settings_;
   const RecordFormat& format_;
@@ -55,19 +60,18 @@ class StoreWorker {
   const Quota quota_;
   FileStore::Hooks hooks_;
 
+  Ballast ballast_;
+  StoreStatistics statistics_;
+
   std::unique_ptr<Database> db_;  // none while the file cannot be used
   std::string epoch_;
   WriteBatch batch_;
   bool tells_lost_ = false;     // its last try told of the readings lost
   std::int64_t doubt_ = 0;      // first key of its failed commit
-  std::size_t one_by_one_ = 0;  // so many tasks are to be written each on its own
-  bool disk_full_ = false;
-  bool wal_emptied_ = false;  // since the last commit, to make room
-  Counters totals_;           // of the databases closed since start
-  StoreState counts_;         // what no tally knows
+  std::size_t one_by_one_ = 0;  // so many writes are to be committed each on its own
+  bool wal_emptied_ = false;    // since the last commit, to make room
   MonoTime seen_;
   MonoTime not_before_ = MonoTime::min();  // of the next commit, or of the next try to open
-  MonoTime ballast_due_ = MonoTime::max();
   Millis pause_;
 };
 

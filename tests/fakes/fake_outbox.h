@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "store/inbox.h"
+#include "store/key_value_store.h"
 #include "store/outbox.h"
 
 namespace metergate {

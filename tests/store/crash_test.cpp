@@ -21,7 +21,7 @@ class CrashTest : public StoreTest {
     std::map<std::string, std::string> rows;        // id to bytes, of what was handed out
     std::map<std::string, std::int64_t> delivered;  // epoch/lane to number
     std::set<std::string> admitted, started, answered;
-    std::map<std::string, std::string> learned;  // by key; texts that only grow
+    std::map<std::string, std::string> values;  // by key; texts that only grow
     bool begun = false;
   };
   struct Event {
@@ -126,9 +126,9 @@ class CrashTest : public StoreTest {
     const auto done = store_->receipt({last.epoch, Lane::kReadings, last.seq}, waiting.back().key);
     ASSERT_TRUE(done);
   }
-  void learn(const std::string& key, const std::string& text) {
+  void put_value(const std::string& key, const std::string& text) {
     ASSERT_TRUE(store_->put(key, text));
-    promise([key, text](Promises& p) { p.learned[key] = text; });
+    promise([key, text](Promises& p) { p.values[key] = text; });
   }
   /// A step of a replay of all readings by time, and its place.
   void replay_some() {
@@ -139,7 +139,7 @@ class CrashTest : public StoreTest {
     char text[80];
     std::snprintf(text, sizeof text, "%04d %06lld %09lld %06lld", replays_, static_cast<long long>(place_.epoch),
                   static_cast<long long>(place_.after), static_cast<long long>(place_.seq));
-    learn("replay", text);
+    put_value("replay", text);
   }
   static ReplayWish everything() {
     ReplayWish wish;
@@ -155,7 +155,7 @@ class CrashTest : public StoreTest {
       pass(settings_.commit_every);
       look();
       if (round % 3 == 0) admit_one("c" + name, round % 2 == 0);
-      if (round % 4 == 1) learn("learned", name);
+      if (round % 4 == 1) put_value("value", name);
       if (round % 4 == 3) replay_some();
       if (round % 5 == 2) append(event("x" + name));
       if (round % 4 == 1) deliver_some(Lane::kReadings, 5);
@@ -236,19 +236,19 @@ class CrashTest : public StoreTest {
         return "command " + each.id + " forgot that it was started";
       if (promises.answered.count(each.id) != 0) return "command " + each.id + " is open again";
     }
-    for (const auto& [key, text] : promises.learned) {
-      const auto recalled = store_->get(key);
-      if (!recalled || recalled->value_or("") < text) return "what was learned of " + key + " is lost";
+    for (const auto& [key, text] : promises.values) {
+      const auto value = store_->get(key);
+      if (!value || value->value_or("") < text) return "the value of " + key + " is lost";
     }
     return broken_replay(promises, there);
   }
-  /// A replay from the place that is remembered accounts for every number behind it, with a record or a reason.
+  /// A replay from the place that was put accounts for every number behind it, with a record or a reason.
   std::string broken_replay(const Promises& promises, const std::map<std::string, std::string>& there) {
     ReplayPlace place;
-    const auto recalled = store_->get("replay");
-    if (recalled && *recalled) {
+    const auto value = store_->get("replay");
+    if (value && *value) {
       long long epoch = 0, after = 0, seq = 0;
-      std::sscanf((*recalled)->c_str(), "%*d %lld %lld %lld", &epoch, &after, &seq);
+      std::sscanf((*value)->c_str(), "%*d %lld %lld %lld", &epoch, &after, &seq);
       place = {epoch, after, seq, 0};
     }
     const ReplayPlace begin = place;

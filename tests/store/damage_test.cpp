@@ -77,7 +77,7 @@ class DamageTest : public StoreTest {
   }
   void expect_set_aside(const std::string& name) {
     EXPECT_EQ(store_->opened().origin, StoreOrigin::kReplaced);
-    EXPECT_EQ(store_->opened().aside, name);
+    EXPECT_EQ(store_->opened().quarantined, name);
     EXPECT_THAT(folder_.files(), Contains(name));
     EXPECT_THAT(folder_.files(), Not(Contains("store.db.damaged")));
     EXPECT_THAT(folder_.files(), Not(Contains("store.db.new")));
@@ -294,7 +294,7 @@ TEST_F(DamageTest, SavesWhatOnlyTheWalHolds) {
   EXPECT_THAT(found, Contains("in the WAL"));
 }
 
-TEST_F(DamageTest, RefusesToSalvageAnotherGatewaysStore) {
+TEST_F(DamageTest, RefusesToRepairAnotherGatewaysStore) {
   fill();
   close();
   write_at(0, garbage(kPage));
@@ -311,7 +311,7 @@ TEST_F(DamageTest, TellsTheReplacementUntilAnEpochHasBegun) {
   { ASSERT_TRUE(try_open()); }
   open();
   EXPECT_EQ(store_->opened().origin, StoreOrigin::kReplaced);
-  EXPECT_EQ(store_->opened().aside, "store.db.corrupt-1");
+  EXPECT_EQ(store_->opened().quarantined, "store.db.corrupt-1");
   restart();
   EXPECT_EQ(store_->opened().origin, StoreOrigin::kKept);
 }

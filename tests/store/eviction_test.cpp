@@ -117,7 +117,7 @@ TEST_F(EvictionTest, TellsRangesOfSeveralEpochsApart) {
   fill(1000);
   restart();
   fill(8000);
-  bodies(Lane::kReadings);  // reading comes to the gap
+  bodies(Lane::kReadings);  // reading comes to the dropped range
   const auto ranges = told();
   ASSERT_EQ(ranges.size(), 2u);
   EXPECT_EQ(ranges[0], "dropped e1 readings 1-1000 (1000)");
@@ -148,28 +148,28 @@ TEST_F(EvictionTest, AddsUpEveryMissingNumberInTheRangesItTells) {
   EXPECT_EQ(dropped(), expected);
 }
 
-TEST_F(EvictionTest, NamesTheEventThatMustBeSentBeforeTheRowsBehindAGap) {
+TEST_F(EvictionTest, NamesTheEventThatMustBeSentBeforeTheRowsBehindADroppedRange) {
   open();
   fill(2, true);
-  const std::int64_t before_gap = rows(Lane::kReadings).back().key;
+  const std::int64_t before_range = rows(Lane::kReadings).back().key;
   fill(1000, false);
   fill(4000, true);
   // Nothing is told of before reading comes to it.
   auto batch = store_->peek(Lane::kReadings, 0, 2, 1 << 20);
   ASSERT_TRUE(batch);
-  ASSERT_EQ(batch->rows.back().key, before_gap) << "the first two readings were to stay";
+  ASSERT_EQ(batch->rows.back().key, before_range) << "the first two readings were to stay";
   EXPECT_EQ(batch->after_event, 0);
   EXPECT_THAT(told(), IsEmpty());
 
-  batch = store_->peek(Lane::kReadings, before_gap, 1, 1 << 20);
+  batch = store_->peek(Lane::kReadings, before_range, 1, 1 << 20);
   ASSERT_EQ(told().size(), 1u);
   const Row last_event = rows(Lane::kEvents).back();
   EXPECT_EQ(batch->after_event, last_event.key);
   // As long as the event may still have to be sent, also after a restart.
   restart();
-  EXPECT_EQ(store_->peek(Lane::kReadings, before_gap, 1, 1 << 20)->after_event, last_event.key);
+  EXPECT_EQ(store_->peek(Lane::kReadings, before_range, 1, 1 << 20)->after_event, last_event.key);
   deliver(Lane::kEvents, last_event.key);
-  EXPECT_EQ(store_->peek(Lane::kReadings, before_gap, 1, 1 << 20)->after_event, 0);
+  EXPECT_EQ(store_->peek(Lane::kReadings, before_range, 1, 1 << 20)->after_event, 0);
 }
 
 TEST_F(EvictionTest, DropsEventsOnlyWhenNoReadingIsLeftAndNeverStartedNorTheReports) {

@@ -74,7 +74,7 @@ class FaultTest : public StoreTest {
           appended_.insert("a" + name);
         }
       }
-      if (store_->put("learned", name)) learned_ = name;
+      if (store_->put("value", name)) value_ = name;
       store_->dead_letter("t", "why", "bytes", clock_.utc());
       look();
       store_->delivered(Lane::kReadings, to_deliver_);
@@ -131,10 +131,10 @@ class FaultTest : public StoreTest {
       ASSERT_TRUE(again);
       EXPECT_NE(again->known, Known::kNew) << id << " was acknowledged and is not known";
     }
-    EXPECT_GE(store_->get("learned")->value_or(""), learned_);
+    EXPECT_GE(store_->get("value")->value_or(""), value_);
     close();
     for (const std::string& name : folder_.files()) std::filesystem::remove(folder_ / name);
-    seen_.clear(), bodies_.clear(), appended_.clear(), admitted_.clear(), started_.clear(), learned_.clear();
+    seen_.clear(), bodies_.clear(), appended_.clear(), admitted_.clear(), started_.clear(), value_.clear();
   }
 
   WatchedVfs vfs_{"faulty"};
@@ -143,7 +143,7 @@ class FaultTest : public StoreTest {
   std::int64_t to_deliver_ = 0;              // a key that was handed out
   std::map<std::string, std::string> seen_;  // id to bytes, whatever was ever handed out
   std::set<std::string> bodies_, appended_, admitted_, started_;
-  std::string learned_;
+  std::string value_;
 };
 
 TEST_F(FaultTest, LosesNothingWhenAnyOneOperationFails) {

@@ -42,10 +42,10 @@ int main(int argc, char** argv) {
   if (const Status begun = (*store)->begin("f111ed0f111e", started, {[] {}, [] {}, [] {}}); !begun) return 1;
   const UtcTime end = clock.utc();
   for (int i = 0; i < count;) {
-    std::vector<Draft> slice;
+    std::vector<Draft> drafts;
     for (int n = 0; n < kSlice && i < count; ++n, ++i)
-      slice.push_back(reading_at(end - std::chrono::seconds(count - i), i));
-    (*store)->append(std::move(slice));
+      drafts.push_back(reading_at(end - std::chrono::seconds(count - i), i));
+    (*store)->append(std::move(drafts));
     clock.sleep_until(clock.mono() + Millis{1});
     while ((*store)->step(clock.mono() + std::chrono::seconds(2)) <= clock.mono()) {
     }

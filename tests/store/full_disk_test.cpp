@@ -14,9 +14,9 @@ using ::testing::Not;
 class FullDiskTest : public StoreTest {
  protected:
   /// Counts against the same disk as SQLite's files.
-  class SmallFiles final : public FileSystem {
+  class SmallFileSystem final : public FileSystem {
    public:
-    explicit SmallFiles(FullDiskTest& test) : test_(test) {}
+    explicit SmallFileSystem(FullDiskTest& test) : test_(test) {}
     Status rename(const std::string& from, const std::string& to) override { return real_->rename(from, to); }
     Status remove(const std::string& path) override { return real_->remove(path); }
     Status sync_folder(const std::string& path) override { return real_->sync_folder(path); }
@@ -33,7 +33,7 @@ class FullDiskTest : public StoreTest {
   FullDiskTest() {
     settings_.vfs = "small";
     settings_.max_bytes = 32 << 20;
-    file_system_ = std::make_unique<SmallFiles>(*this);
+    file_system_ = std::make_unique<SmallFileSystem>(*this);
     vfs_.judge = [this](const FileOperation& operation) {
       const std::int64_t end = operation.offset + static_cast<std::int64_t>(operation.bytes.size());
       const bool write = operation.kind == FileOperation::Kind::kWrite;
@@ -121,7 +121,7 @@ TEST_F(FullDiskTest, OpensOnADiskThatIsFullAlready) {
   EXPECT_EQ(rows(Lane::kReadings).back().epoch, "e2");
 }
 
-TEST_F(FullDiskTest, RemovesOlderFilesSetAsideButNotTheNewest) {
+TEST_F(FullDiskTest, RemovesOlderQuarantinedFilesButNotTheNewest) {
   for (int i = 0; i < 3; ++i) {
     open();
     fill(200);

@@ -100,7 +100,7 @@ TEST_F(InboxTest, AnswersACommandWithAVerdictInTheSameTransactionAndNeverOpensIt
   EXPECT_EQ(admit("c1").known, Known::kDone);
 }
 
-TEST_F(InboxTest, RemembersThatAWriteMayHaveReachedTheBus) {
+TEST_F(InboxTest, KeepsThatAWriteMayHaveReachedTheBus) {
   open();
   const std::int64_t key = admit("w1", "b1", true).key;
   ASSERT_TRUE(store_->started(key));
@@ -117,16 +117,24 @@ TEST_F(InboxTest, RefusesToStartWhatIsNotOpen) {
   EXPECT_EQ(store_->started(4711).error().code, Errc::kNotFound);
 }
 
-TEST_F(InboxTest, KeepsTheNewestThousandDeadLettersOfFourKibibytes) {
+TEST_F(InboxTest, KeepsTheNewestThousandDeadLetters) {
   open();
   for (int i = 0; i < 1100; ++i) {
-    store_->dead_letter("t", "no command", std::string(100, 'x'), clock_.utc());
+    store_->dead_letter("t", "no command", std::to_string(i), clock_.utc());
     if (i % 500 == 0) pass(settings_.commit_every);
   }
   pass(settings_.commit_every);
   EXPECT_EQ(store_->state().dead_letters, 1000);
+  EXPECT_EQ(store_->dead_letters(0)->rows.front().payload, "100");
   restart();
   EXPECT_EQ(store_->state().dead_letters, 1000);
+}
+
+TEST_F(InboxTest, KeepsTheFirstFourKibibytesOfADeadLetter) {
+  open();
+  store_->dead_letter("t", "no command", std::string(4097, 'x'), clock_.utc());
+  pass(settings_.commit_every);
+  EXPECT_EQ(store_->dead_letters(0)->rows.front().payload, std::string(4096, 'x'));
 }
 
 TEST_F(InboxTest, CountsOpenAndKnownCommandsAcrossARestart) {

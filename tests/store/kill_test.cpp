@@ -66,7 +66,7 @@ TEST_F(KillTest, LosesNothingThatItAcknowledgedHoweverOftenItIsKilled) {
   EXPECT_EQ(store_->opened().origin, StoreOrigin::kKept);
   std::map<std::string, std::int64_t> readings;
   for (const Row& row : rows(Lane::kReadings)) {
-    EXPECT_EQ(row.seq, ++readings[row.epoch]) << "a gap or a repeat in epoch " << row.epoch;
+    EXPECT_EQ(row.seq, ++readings[row.epoch]) << "a hole or a repeat in epoch " << row.epoch;
   }
   int total = 0;
   for (const auto& [round, count] : acknowledged) {

@@ -171,7 +171,7 @@ TEST_F(RecordTest, CountsWhatWaitsTheSameBeforeAndAfterACrash) {
   EXPECT_EQ(store_->state().lanes[2].waiting, 2);
 }
 
-TEST_F(RecordTest, RemembersWhatWasLearnedAlsoBeforeItIsCommitted) {
+TEST_F(RecordTest, GivesBackAValueThatWasPutAlsoBeforeItIsCommitted) {
   open();
   EXPECT_FALSE(*store_->get("main.serial"));
   store_->put_later("main.serial", "123");

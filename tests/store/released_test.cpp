@@ -39,7 +39,7 @@ class ReleasedTest : public StoreTest {
     close();
     // As if readings 90 and 91 had gone for want of room; to fill a store for that makes a large file.
     SqliteConnection file(settings_.path, "", SqliteConnection::Mode::kExisting);
-    Statement(file, insert_into(kGaps)).run(1, 1, static_cast<int>(Lane::kReadings), "e1", 90, 91);
+    Statement(file, insert_into(kUntoldRanges)).run(1, 1, static_cast<int>(Lane::kReadings), "e1", 90, 91);
     ASSERT_TRUE(file.status()) << file.status().error().detail;
   }
 

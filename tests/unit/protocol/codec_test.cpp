@@ -69,7 +69,7 @@ TEST(Codec, TellsAtStartWhatCameBefore) {
       started_detail(opened, "1.0"),
       R"({"version":"1.0","previous":{"epoch":"e0","last":{"readings":5,"results":null,"events":7}},"store":"kept"})");
   opened.origin = StoreOrigin::kReplaced;
-  opened.aside = "x.corrupt";
+  opened.quarantined = "x.corrupt";
   opened.saved = {3, 2, 1};
   EXPECT_NE(started_detail(opened, "1.0")
                 .find(R"("aside":"x.corrupt","saved":{"readings":3,"results":2,"events":1},"commands":"lost")"),
