@@ -210,15 +210,15 @@ void write_store(Text& text, const StoreState& store) {
 void write_uplink(Text& text, const Snapshot& s) {
   const ForwarderState& uplink = s.uplink;
   text.gauge("uplink_connected", "Whether the broker is connected.").sample(uplink.connected ? 1 : 0);
-  text.counter("uplink_connects_total", "Connections that came about.").sample(uplink.link.connects);
-  text.counter("uplink_losses_total", "Connections that were lost.").sample(uplink.link.losses);
-  text.counter("uplink_sessions_lost_total", "Sessions that the broker forgot.").sample(uplink.link.sessions_lost);
+  text.counter("uplink_connects_total", "Connections that came about.").sample(uplink.session.connects);
+  text.counter("uplink_losses_total", "Connections that were lost.").sample(uplink.session.losses);
+  text.counter("uplink_sessions_lost_total", "Sessions that the broker forgot.").sample(uplink.session.sessions_lost);
   text.gauge("uplink_unacknowledged_messages", "Messages on their way.");
   text.sample(static_cast<std::int64_t>(uplink.in_flight));
   text.gauge("uplink_oldest_unacknowledged_seconds", "Age of the oldest message on its way, 0 without one.");
   text.sample(seconds(uplink.oldest_unacked));
   text.counter("uplink_repeated_records_total", "Records sent again because a command was repeated.");
-  text.sample(uplink.repeats);
+  text.sample(uplink.republished);
   text.counter("uplink_resent_records_total", "Records sent again for want of a receipt.").sample(uplink.resent);
   text.counter("uplink_ignored_messages_total", "Messages that came on a topic that means nothing here.");
   text.sample(uplink.ignored_messages);

@@ -64,10 +64,10 @@ void write_uplink(JsonWriter& json, const ForwarderState& uplink, MonoTime now) 
   const auto ms = [](Nanos d) { return std::chrono::duration_cast<Millis>(d).count(); };
   json.key("uplink").begin_object().member("connected", uplink.connected);
   if (uplink.connected) json.member("connected_ms", ms(now - uplink.since));
-  json.member("connects", uplink.link.connects).member("losses", uplink.link.losses);
-  json.member("sessions_lost", uplink.link.sessions_lost).member("in_flight", uplink.in_flight);
+  json.member("connects", uplink.session.connects).member("losses", uplink.session.losses);
+  json.member("sessions_lost", uplink.session.sessions_lost).member("in_flight", uplink.in_flight);
   json.member("oldest_unacked_ms", ms(uplink.oldest_unacked)).member("window_bytes", uplink.window_bytes);
-  json.member("repeats", uplink.repeats)
+  json.member("repeats", uplink.republished)
       .member("ignored_messages", uplink.ignored_messages)
       .member("resent", uplink.resent)
       .key("receipts")

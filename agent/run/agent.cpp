@@ -119,7 +119,7 @@ std::string Agent::status_message(bool online, UtcTime at, UtcTime since, bool w
       (*message.last)[i] = state.lanes[i].last_seq;
     }
   }
-  return status_payload(message);
+  return metergate::status_payload(message);
 }
 
 std::vector<std::string> Agent::catalog_payloads() {
@@ -132,6 +132,20 @@ std::vector<std::string> Agent::catalog_payloads() {
   }
   return payloads;
 }
+
+/// In doubt no alarm.
+bool Agent::knows_epoch(const std::string& epoch) {
+  const auto known = store_->knows_epoch(epoch);
+  return !known || *known;
+}
+
+void Agent::duplicate_gateway(const std::string& epoch) {
+  JsonWriter json;
+  json.member("epoch", epoch);
+  events_->tell("duplicate_gateway", "", json.take());
+}
+
+void Agent::reader_gone() { ::kill(::getpid(), SIGTERM); }
 
 void Agent::make_parts() {
   events_ = std::make_unique<Events>(*store_, clock_);
@@ -148,34 +162,18 @@ void Agent::make_replayer() {
   Inbox& inbox = *store_;
   KeyValueStore& memory = *store_;
   const ClockRule rule{kBuilt, store_->opened().newest};
-  const auto given = [this] { forward_thread_.wake.notify(); };
+  const auto given = [this] { wake_uplink(); };
   const auto ended = [this] { dispatch_thread_.wake.notify(); };
   replayer_ =
       std::make_unique<Replayer>(Replayer::Parts{archive, inbox, memory, clock_, rule, options_.gateway, given, ended});
 }
 
 void Agent::make_forwarder() {
-  ForwarderHooks hooks;
-  hooks.wake = [this] { forward_thread_.wake.notify(); };
-  hooks.command = [this](const Message& message) { return intake_->take(message.topic, message.payload); };
-  hooks.status = [this](bool online) { return status_message(online, clock_.utc(), since_, true); };
-  hooks.catalogs = [this] { return catalog_payloads(); };
-  hooks.knows = [this](const std::string& epoch) {
-    const auto known = store_->knows_epoch(epoch);
-    return !known || *known;  // in doubt no alarm
-  };
-  hooks.duplicate = [this](const std::string& epoch) {
-    JsonWriter json;
-    json.member("epoch", epoch);
-    events_->tell("duplicate_gateway", "", json.take());
-  };
-  hooks.session_lost = [this] { return event_draft(stamp_of(clock_), "session_lost", "{}"); };
-  hooks.ended = [] { ::kill(::getpid(), SIGTERM); };
   Outbox& outbox = *store_;
   KeyValueStore& memory = *store_;
   const ForwarderSettings settings{options_.gateway, topics_, options_.uplink};
   forwarder_ = std::make_unique<Forwarder>(
-      Forwarder::Parts{*connector_, outbox, memory, *replayer_, log_, system_draw(), settings, hooks});
+      Forwarder::Parts{*connector_, outbox, memory, *replayer_, *this, log_, system_draw(), settings});
 }
 
 void Agent::make_bus(const BusConfig& config) {
@@ -208,7 +206,7 @@ void Agent::make_bus(const BusConfig& config) {
 void Agent::make_intake() {
   Inbox& inbox = *store_;
   const auto admitted = [this] { dispatch_thread_.wake.notify(); };
-  const auto repeat = [this](const Row& result) { forwarder_->repeat(result.key); };
+  const auto repeat = [this](const Row& result) { forwarder_->republish(result.key); };
   intake_ = std::make_unique<Intake>(Intake::Parts{site_, inbox, *events_, clock_, admitted, repeat});
 }
 

@@ -54,7 +54,7 @@ struct HttpThread {
 };
 
 /// The composition root of `run`: owns every part and every thread. The process has one.
-class Agent {
+class Agent final : private UplinkHost {
  public:
   Agent(const Options& options, Site site);
 
@@ -77,9 +77,17 @@ class Agent {
   void make_control();
   Status begin_epoch();
   std::string status_message(bool online, UtcTime at, UtcTime since, bool with_last) const;
-  std::vector<std::string> catalog_payloads();
   Snapshot snapshot() const;
   std::vector<const Heartbeat*> heartbeats() const;
+
+  void wake_uplink() override { forward_thread_.wake.notify(); }
+  bool take_command(const Message& message) override { return intake_->take(message.topic, message.payload); }
+  std::string status_payload(bool online) override { return status_message(online, clock_.utc(), since_, true); }
+  std::vector<std::string> catalog_payloads() override;
+  bool knows_epoch(const std::string& epoch) override;
+  void duplicate_gateway(const std::string& epoch) override;
+  Draft session_lost() override { return event_draft(stamp_of(clock_), "session_lost", "{}"); }
+  void reader_gone() override;
 
   // Start, run and stop, in agent_lifecycle.cpp.
   Status start_threads();

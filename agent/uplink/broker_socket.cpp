@@ -67,8 +67,8 @@ bool BrokerSocket::tune(Millis user_timeout) {
   return !found_.empty();
 }
 
-// A socket without its peer was reset: nothing can leave by it. A number that another file got meanwhile has no such
-// peer.
+// A socket that has lost its peer was reset: it cannot send any more. A descriptor number that was given to another
+// file meanwhile does not have this peer.
 void BrokerSocket::cut() const {
   for (const int fd : found_) {
     if (is_peer_of(fd)) ::shutdown(fd, SHUT_RDWR);

@@ -22,7 +22,8 @@ struct Message {
 /// Names a published message while it is in flight. As narrow as the narrowest pointer, in which Paho carries it.
 using Handle = std::uint32_t;
 
-/// What one connection tells, on its own threads or from within a call into it: but for on_message, only note it.
+/// What one connection reports, on its own threads or from within a call into it. Only take a note of it, except in
+/// on_message.
 class ConnectionListener {
  public:
   virtual ~ConnectionListener() = default;
@@ -50,7 +51,7 @@ class Connection {
   virtual void subscribe(const std::vector<std::string>& topics) = 0;
   /// QoS 1. Never blocks on the network. False: not taken; on_lost follows, or it is to be tried again after pace().
   virtual bool publish(Handle handle, const Message& message) = 0;
-  /// A clean goodbye; waits at most `patience`.
+  /// Disconnects cleanly; waits at most `patience`.
   virtual void disconnect(Millis patience) = 0;
   /// Goes on with what is half done; for a connection without a thread of its own.
   virtual void step() {}
@@ -64,11 +65,12 @@ class Connector {
  public:
   virtual ~Connector() = default;
   virtual std::unique_ptr<Connection> make(ConnectionListener& listener) = 0;
-  /// Takes records only, one a message without its topic: no session, no subscriptions, no way back after on_lost.
+  /// Takes records only, one a message without its topic: no session, no subscriptions, no further connection after
+  /// on_lost.
   virtual bool records_only() const { return false; }
 };
 
-/// Last will and client settings that hold for every connection. `will_payload` is asked at each connect.
+/// Last will and client settings that hold for every connection. `will_payload` is called at each connect.
 struct ConnectorSettings {
   UplinkOptions options;
   std::string will_topic;
@@ -76,8 +78,9 @@ struct ConnectorSettings {
   std::function<Result<std::vector<std::string>>(const std::string& host, Millis patience)> resolve =
       metergate::resolve;
 };
-/// Reads the password file once. Takes http_proxy and https_proxy out of the environment, which Paho would obey: call
-/// it before threads start. Errors: kInvalid with what is wrong in the files of certificates or password (exit 78).
+/// Reads the password file once. Removes http_proxy and https_proxy from the environment, because Paho would obey them:
+/// call it before threads start. Errors: kInvalid with what is wrong in the files of certificates or password (exit
+/// 78).
 Result<std::unique_ptr<Connector>> make_mqtt_connector(ConnectorSettings settings, const Clock& clock, Log& log);
 /// `stdout:`: each record a line; acknowledged when written. `on_lost` when the reader is gone. Ignores SIGPIPE from
 /// now on. The file descriptor stays the caller's, and stays as it is (O_NONBLOCK would reach other processes).

@@ -12,15 +12,14 @@ class DuplicateWatch {
  public:
   static constexpr Millis kQuarantine{600'000};
   static constexpr Millis kAnswerEvery{10'000};
-  /// The other believes no status that comes before its own first `online` was acknowledged.
+  /// The other gateway ignores a status that comes before its own first `online` is acknowledged.
   static constexpr Millis kAnswerAfter{2'000};
 
-  /// True: the other does not know of this one yet, so a word of our own is due on the status topic,
-  /// kAnswerAfter from now. One thread.
+  /// True: the other gateway does not know of this one yet. Publish our own status kAnswerAfter from now. One thread.
   bool seen(const std::string& epoch, MonoTime now) {
     const bool fresh = epoch != last_ && now >= answer_after_;
     last_ = epoch;
-    if (fresh) answer_after_ = now + kAnswerEvery;  // three that meet would answer each other for ever
+    if (fresh) answer_after_ = now + kAnswerEvery;  // three gateways would answer each other for ever
     until_ = (now + kQuarantine).time_since_epoch().count();
     return fresh;
   }

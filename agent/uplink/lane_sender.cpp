@@ -11,7 +11,7 @@ namespace {
 constexpr std::int64_t kNoEnd = std::numeric_limits<std::int64_t>::max();
 }
 
-/// Where an earlier run came to. What it had a PUBACK for is delivered now if that is what counts now.
+/// How far an earlier run came. If a PUBACK is what counts now, all that had one is delivered.
 Status LaneSender::load() {
   if (cursor_) return {};
   const auto sent = outbox_.sent_key(lane_);
@@ -66,7 +66,7 @@ void LaneSender::acked(std::int64_t last_key) {
   outbox_.delivered(lane_, delivered_ = acked_);
 }
 
-Result<LaneSender::Outgoing> LaneSender::again(std::int64_t after, std::int64_t upto, Limits limits) {
+Result<LaneSender::Outgoing> LaneSender::message_between(std::int64_t after, std::int64_t upto, Limits limits) {
   const auto batch = outbox_.peek(lane_, after, limits.rows, limits.bytes);
   if (!batch) return batch.error();
   return message_of(*batch, upto, limits.bytes);
@@ -77,7 +77,7 @@ Result<ReceiptFate> LaneSender::receipt(const Receipt& receipt) {
   const auto known = outbox_.receipt(receipt, std::max(published_, acked_));
   if (!known) return known.error();
   delivered_ = std::max(delivered_, known->delivered);
-  // Of an earlier epoch: more came through than its PUBACKs told.
+  // A receipt of an earlier epoch may cover records whose PUBACK was never seen.
   acked_ = std::max(acked_, delivered_);
   cursor_ = std::max(*cursor_, delivered_);
   return known->fate;

@@ -9,8 +9,8 @@
 
 namespace metergate {
 
-/// One lane on its way: what was sent, what of it the broker acknowledged, what of it is delivered, and where to go on.
-/// One thread.
+/// How far one lane is: what was sent, what the broker acknowledged, what is delivered, and what comes next. One
+/// thread.
 class LaneSender {
  public:
   struct Limits {
@@ -24,26 +24,27 @@ class LaneSender {
     std::int64_t after_event = 0;  ///< key of an event that has to be published before, 0 if none
   };
 
-  /// `bare`: single records instead of messages of a lane's topic. `receipts`: what the broker acknowledged is sent,
-  /// but not yet delivered.
+  /// `bare`: single records instead of messages of a lane's topic. `receipts`: a record is delivered by its receipt,
+  /// not by its PUBACK.
   LaneSender(Lane lane, Outbox& outbox, std::string gateway, bool bare, bool receipts)
       : lane_(lane), outbox_(outbox), gateway_(std::move(gateway)), bare_(bare), receipts_(receipts) {}
 
   /// There may be new records.
   void stir() { idle_ = false; }
-  /// Asked, and there was nothing to send.
+  /// The last next() found nothing to send.
   bool idle() const { return idle_; }
   /// What comes next, not taken before sent(). Waits for the store's thread. Errors: kStorage, kCorrupt: ask again
   /// later.
   Result<std::optional<Outgoing>> next(Limits limits);
   void sent(const Outgoing& message);
-  /// Acknowledged by the broker; counts as far as it is so without a gap.
+  /// The broker acknowledged this message. The lane moves on as far as everything before is acknowledged, too.
   void acked(std::int64_t last_key);
-  /// What was acknowledged once, again: behind `after`, up to `upto`; no records: there is none left. Takes nothing.
-  Result<Outgoing> again(std::int64_t after, std::int64_t upto, Limits limits);
+  /// A message of what was acknowledged before, behind `after` and up to `upto`; no records: none is left. Moves
+  /// nothing.
+  Result<Outgoing> message_between(std::int64_t after, std::int64_t upto, Limits limits);
   /// Records of the epoch up to a number need not be sent any more. Waits for the store's thread. Errors as next().
   Result<ReceiptFate> receipt(const Receipt& receipt);
-  /// The connection is gone: what was not acknowledged is to be sent again, in its order.
+  /// The connection is gone: goes back to the first record that was not acknowledged.
   void lost();
 
   /// The newest key that was sent on this connection, or was delivered before.

@@ -16,7 +16,7 @@ void Mailbox::note(Note note) {
     const std::lock_guard<std::mutex> hold(mutex_);
     note();
   }
-  callbacks_.wake();
+  host_.wake_uplink();
 }
 
 Mail Mailbox::take() {
@@ -43,7 +43,7 @@ void Mailbox::on_acked(Handle handle) {
 }
 
 bool Mailbox::on_message(const Message& message) {
-  if (message.topic == topics_.commands && !message.retained) return callbacks_.command(message);
+  if (message.topic == topics_.commands && !message.retained) return host_.take_command(message);
   const bool kept = message.payload.size() <= kLongestKept;
   note([&] {
     if (kept && message.topic == topics_.status && mail_.statuses.size() < kMostStatuses) {

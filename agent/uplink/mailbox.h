@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -9,28 +8,25 @@
 
 #include "agent/protocol/codec.h"
 #include "agent/uplink/connection.h"
+#include "agent/uplink/uplink_host.h"
 
 namespace metergate {
 
-/// What a connection told since it was last asked. In the order of its life: connected, subscribed, acked, lost.
+/// What a connection reported since the last take(). In the order of its life: connected, subscribed, acked, lost.
 struct Mail {
   std::optional<bool> session_present;  ///< set: connected
   bool subscribed = false;
   std::vector<std::string> statuses;  ///< payloads on this gateway's own status topic, a few at most
-  std::vector<std::string> receipts;  ///< payloads; some at most, those beyond are ignored: a later one says the same
+  std::vector<std::string> receipts;  ///< payloads, bounded: those beyond are ignored, as a later one covers them
   std::vector<Handle> acked;          ///< bounded by what is in flight
   std::optional<std::string> lost;
 };
 
-/// Stands between the connection's threads and the one that drives the link. Commands go straight through to their
-/// handler, on the connection's thread.
+/// Stands between the connection's threads and the one that drives the session. Commands go straight to the host, on
+/// the connection's thread.
 class Mailbox final : public ConnectionListener {
  public:
-  struct Callbacks {
-    std::function<bool(const Message&)> command;  ///< true when durable; may block for a commit
-    std::function<void()> wake;                   ///< mail has come
-  };
-  Mailbox(Topics topics, Callbacks callbacks) : topics_(std::move(topics)), callbacks_(std::move(callbacks)) {}
+  Mailbox(Topics topics, UplinkHost& host) : topics_(std::move(topics)), host_(host) {}
 
   Mail take();
   std::int64_t ignored() const;  ///< messages that were acknowledged and dropped, since start
@@ -46,7 +42,7 @@ class Mailbox final : public ConnectionListener {
   void note(Note note);
 
   const Topics topics_;
-  const Callbacks callbacks_;
+  UplinkHost& host_;
   mutable std::mutex mutex_;  // guards mail_ and ignored_
   Mail mail_;
   std::int64_t ignored_ = 0;

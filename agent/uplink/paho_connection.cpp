@@ -58,7 +58,7 @@ struct Common {
   ConnectorSettings settings;
   const Clock& clock;
   Log& log;
-  LogThrottle repeats;
+  LogThrottle throttle;
   std::string password;  // Paho makes copies that nobody can wipe
   std::optional<TlsPeer> peer;
   std::size_t tries = 0;
@@ -68,7 +68,7 @@ class PahoConnection final : public Connection, private mqtt::iaction_listener {
  public:
   PahoConnection(Common& common, ConnectionListener& listener) : common_(common), listener_(listener) {}
   ~PahoConnection() override {
-    lost_ = true;  // whom we leave needs not be told what is given up
+    lost_ = true;  // the listener is going away; do not report what is dropped
     client_.reset();
   }
 
@@ -79,7 +79,7 @@ class PahoConnection final : public Connection, private mqtt::iaction_listener {
   Millis pace() const override { return full_ ? pause_ : Connection::pace(); }
 
  private:
-  // Of Paho's threads, which hold its lock: nothing in here calls it, but for what reads a finished token.
+  // Called on Paho's threads, which hold its lock: call nothing of Paho in here but what reads a finished token.
   void on_success(const mqtt::token& token) override;
   void on_failure(const mqtt::token& token) override;
   void on_message(const mqtt::const_message_ptr& message);
@@ -173,15 +173,16 @@ void PahoConnection::on_success(const mqtt::token& token) {
     if (token.get_type() == mqtt::token::Type::CONNECT) return connected(token);
     if (token.get_type() == mqtt::token::Type::SUBSCRIBE) return subscribed(token);
     listener_.on_acked(static_cast<Handle>(reinterpret_cast<std::uintptr_t>(token.get_user_context())));
-    // Not in on_message: the large message's own acknowledgement leaves behind that.
-    if (bloated_) fail("connecting anew, to give back the memory that a very large message took");
+    // Not in on_message: the PUBACK of the large message is sent after that returns.
+    if (bloated_) fail("reconnecting to free the memory that a very large message took");
   });
 }
 
 void PahoConnection::connected(const mqtt::token& token) {
-  if (common_.peer && !common_.peer->verified()) return fail("the TLS handshake with " + at_ + " verified nobody");
-  // Without the socket a message could not be refused, and it is small writes one after another that Nagle delays.
-  if (!socket_->tune(kUserTimeout)) return fail("the socket to " + at_ + " is not to be found");
+  if (common_.peer && !common_.peer->verified())
+    return fail("the TLS handshake with " + at_ + " did not verify the broker's certificate");
+  // The socket is needed to refuse a message, and to turn off Nagle's algorithm, which delays small writes in a row.
+  if (!socket_->tune(kUserTimeout)) return fail("cannot find the socket of the connection to " + at_);
   listener_.on_connected(token.get_connect_response().is_session_present());
 }
 
@@ -189,10 +190,11 @@ void PahoConnection::subscribed(const mqtt::token& token) {
   const auto codes = token.get_subscribe_response().get_reason_codes();
   for (std::size_t i = 0; i < codes.size() && i < topics_.size(); ++i) {
     const bool granted = static_cast<int>(codes[i]) == kQos;
-    if (common_.repeats.due(topics_[i], granted ? "granted" : "refused", common_.clock.mono()) == 0 || granted)
+    if (common_.throttle.due(topics_[i], granted ? "granted" : "refused", common_.clock.mono()) == 0 || granted)
       continue;
-    common_.log.error("the broker refuses a subscription: nothing arrives by it until this user may read it",
-                      {{"topic", topics_[i]}});
+    common_.log.error(
+        "the broker refuses a subscription; nothing arrives on this topic until its access rules let this user read it",
+        {{"topic", topics_[i]}});
   }
   listener_.on_subscribed();
 }
@@ -217,10 +219,11 @@ void PahoConnection::on_message(const mqtt::const_message_ptr& message) {
   }
   bloated_ = bloated_ || message->get_payload_ref().size() > kBloated;
   if (durable) return;
-  // Paho sends the PUBACK whatever is returned; it must find no way out. What was read behind it goes the same way.
+  // Paho sends the PUBACK whatever is returned here; on a socket that is cut it cannot leave. Messages that were read
+  // behind this one are refused, too.
   refused_ = true;
   socket_->cut();
-  fail("a message could not be taken; the broker is to send it again");
+  fail("cannot store a message now; the broker will send it again");
 }
 
 void PahoConnection::subscribe(const std::vector<std::string>& topics) {

@@ -6,10 +6,10 @@
 
 namespace metergate {
 
-/// When records of one lane that the broker acknowledged and no receipt covers go out again: windows of messages, the
-/// oldest records first, at once when a receipt covers the window before, else at pauses that double. A window never
-/// holds records that the broker acknowledged after its row of windows began, so that receipts on their way do not keep
-/// it going. Pure.
+/// When records of one lane are resent that the broker acknowledged and no receipt covers: in windows of messages, the
+/// oldest records first. The next window follows at once when a receipt covers the one before, else the same window
+/// follows after a pause that doubles. Records that the broker acknowledged after a row of windows began are not in it:
+/// their receipts are still on their way. Pure.
 class ReceiptTimeout {
  public:
   static constexpr Millis kPauseMax{3'600'000};
@@ -19,7 +19,7 @@ class ReceiptTimeout {
 
   /// Where the lane is: covered by receipts up to one key, acknowledged by the broker up to another.
   void track(std::int64_t delivered, std::int64_t acked, MonoTime now);
-  /// Nothing is due before: receipts that waited at the broker come first.
+  /// Nothing is due before this time: lets receipts that waited at the broker come first.
   void hold(MonoTime until);
 
   bool due(MonoTime now) const { return left_ > 0 || now >= wait_until_; }
@@ -28,12 +28,12 @@ class ReceiptTimeout {
   };
   /// What the next message is to be taken from. Only when due.
   Span span(MonoTime now);
-  /// A message went out with records up to this key; that of the span's end: nothing of it is left.
+  /// A message was published with records up to this key. The key of the span's end: nothing of the span is left.
   void sent(std::int64_t last_key, MonoTime now);
-  /// The connection went before all of the window was acknowledged: it is sent again from its beginning.
+  /// The connection was lost before all of the window was acknowledged: resends it from its beginning.
   void lost();
 
-  /// When a window begins of its own accord; MonoTime::max() if none does.
+  /// When the next window begins if no receipt comes; MonoTime::max() if none does.
   MonoTime next() const { return wait_until_; }
 
  private:

@@ -4,12 +4,6 @@
 
 namespace metergate {
 
-const char* source_name(Source source) {
-  if (source == Source::kCatalog) return "catalog";
-  if (source == Source::kStatus) return "status";
-  return lane_name(static_cast<Lane>(source));
-}
-
 bool RefusedLanes::allows(Source source, const SourceSet& in_flight, MonoTime now) const {
   const Entry& entry = at(source);
   if (entry.refused) return now >= entry.next_try && in_flight.none();
@@ -29,16 +23,16 @@ bool RefusedLanes::acked(Source source) {
 }
 
 std::optional<Source> RefusedLanes::lost(const SourceSet& in_flight, MonoTime now) {
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    if (!in_flight[i]) continue;
-    Entry& entry = entries_[i];
+  for (const Source source : kAllSources) {
+    if (!in_flight[index_of(source)]) continue;
+    Entry& entry = at(source);
     const bool alone = in_flight.count() == 1;
     if (alone && (entry.refused || entry.losses >= kLosses)) {
       const bool fresh = !entry.refused;
       entry.refused = true;
       entry.pause = std::clamp(entry.pause * 2, kPauseMin, kPauseMax);
       entry.next_try = now + entry.pause;
-      return fresh ? std::optional(static_cast<Source>(i)) : std::nullopt;
+      return fresh ? std::optional(source) : std::nullopt;
     }
     ++entry.losses;
   }

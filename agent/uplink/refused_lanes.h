@@ -1,21 +1,12 @@
 #pragma once
 
 #include <array>
-#include <bitset>
 #include <optional>
 
 #include "agent/base/clock.h"
-#include "store/store.h"
+#include "agent/uplink/source.h"
 
 namespace metergate {
-
-/// What is published by itself; the first are the lanes, in their order.
-enum class Source { kReadings, kResults, kEvents, kCatalog, kStatus };
-constexpr int kSources = 5;
-constexpr Source source_of(Lane lane) { return static_cast<Source>(lane); }
-const char* source_name(Source source);
-/// Those that have a message in flight.
-using SourceSet = std::bitset<kSources>;
 
 /// Finds the source at whose message a broker ends the connection. One that had a message in flight at three losses and
 /// none acknowledged in between is suspect; while there is a suspect one message is in flight at a time; a suspect that
@@ -45,8 +36,8 @@ class RefusedLanes {
     Millis pause{0};
     MonoTime next_try{};
   };
-  const Entry& at(Source source) const { return entries_[static_cast<std::size_t>(source)]; }
-  Entry& at(Source source) { return entries_[static_cast<std::size_t>(source)]; }
+  const Entry& at(Source source) const { return entries_[index_of(source)]; }
+  Entry& at(Source source) { return entries_[index_of(source)]; }
   std::array<Entry, kSources> entries_;
 };
 

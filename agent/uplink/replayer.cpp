@@ -12,7 +12,7 @@ namespace metergate {
 
 namespace {
 
-const char* const kProgress = "agent.replay";  // in the store's memory: how far the running one came
+const char* const kProgress = "agent.replay";  // in the key-value store: how far the running one came
 constexpr std::size_t kFrameBytes = 40;        // of a message, beside the gateway's id and the records
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
 constexpr std::array<const char*, 3> kWhy{"dropped", "purged", "unknown"};
@@ -106,7 +106,7 @@ Result<Replayer::Outgoing> Replayer::next(std::size_t max_rows, std::size_t max_
   next_ = std::move(*piece);
   if (next_.rows.empty()) {
     pass_over();
-    out.look_again = job_ && !searched_;
+    out.search_on = job_ && !searched_;
     return out;
   }
   RecordFrame frame(p_.gateway, false, max_bytes);

@@ -23,9 +23,9 @@ struct ReplayState {
   std::size_t waiting = 0;  ///< replays behind it
 };
 
-/// The commands `replay`, one behind the other: searches the archive piece by piece, counts a record as done at its
-/// PUBACK, and answers at the end. How far the running one came is remembered, so that it goes on there after a
-/// restart; what was on its way then goes again. One thread, but where it says otherwise.
+/// Runs the commands `replay`, one after the other: searches the archive piece by piece, counts a record as done at its
+/// PUBACK, and answers at the end. The store keeps how far the running one is: it continues there after a restart, and
+/// sends once more what had no PUBACK. One thread, but where it says otherwise.
 class Replayer {
  public:
   struct Parts {
@@ -55,15 +55,15 @@ class Replayer {
   struct Outgoing {
     std::string payload;
     std::int64_t records = 0;
-    std::int64_t piece = 0;   ///< for acked()
-    bool look_again = false;  ///< no records among those looked at so far, there may be more
+    std::int64_t piece = 0;  ///< for acked()
+    bool search_on = false;  ///< no records among those looked at so far, there may be more
   };
   /// What comes next, not taken before sent(). Without records: nothing to send. Errors as lane().
   Result<Outgoing> next(std::size_t max_rows, std::size_t max_bytes);
-  /// The last of next() is on its way.
+  /// What next() returned last was published.
   void sent();
   void acked(std::int64_t piece);
-  /// The connection is gone: what was not acknowledged goes again.
+  /// The connection is gone: goes back to what was not acknowledged.
   void lost();
 
  private:
@@ -93,7 +93,7 @@ class Replayer {
   Parts p_;
   std::optional<OpenCommand> job_;
   Progress done_;
-  ReplayPlace cursor_;           // what was handed out, up to here
+  ReplayPlace cursor_;           // published up to here
   bool searched_ = false;        // up to the end
   ReplayPiece next_;             // of next(), not yet sent
   std::deque<Pending> pending_;  // bounded by the forwarder's window

@@ -6,13 +6,11 @@
 namespace metergate {
 
 namespace {
-const char* const kSession = "mqtt.session";  // in Memory: this gateway has a session at its broker
+const char* const kSession = "mqtt.session";  // in the key-value store: this gateway has a session at its broker
 }
 
-Session::Session(Parts parts, Mailbox::Callbacks callbacks)
-    : p_(std::move(parts)),
-      mailbox_(p_.topics, std::move(callbacks)),
-      backoff_(p_.backoff_min, p_.backoff_max, p_.draw) {}
+Session::Session(Parts parts)
+    : p_(std::move(parts)), mailbox_(p_.topics, p_.host), backoff_(p_.backoff_min, p_.backoff_max, p_.draw) {}
 
 Session::~Session() = default;
 
@@ -51,21 +49,21 @@ void Session::connect(MonoTime now) {
 void Session::connected(bool session_present, MonoTime now) {
   if (!p_.connector.records_only()) {
     const Status noted = note_session(session_present);
-    if (!noted) return drop("the store cannot note the session: " + noted.error().detail, now);
+    if (!noted) return drop("cannot store that the broker has a session: " + noted.error().detail, now);
   }
   state_ = State::kSubscribing;
   since_ = now;
   connection_->subscribe({p_.topics.commands, p_.topics.receipts, p_.topics.status});
 }
 
-/// Durable before the gateway subscribes: with the subscription the next session begins, and nothing would tell any
-/// more that commands of the one before are gone. What is remembered is durable after what was appended before.
+/// Durable before the gateway subscribes: the subscription begins a new session, and after it nothing shows any more
+/// that the commands of the old session are gone. put() is durable after what was appended before it.
 Status Session::note_session(bool present) {
   const auto known = p_.memory.get(kSession);
   if (!known) return known.error();
   if (present && *known) return {};
   if (!present && *known) {
-    p_.outbox.append({p_.session_lost()});
+    p_.outbox.append({p_.host.session_lost()});
     ++counters_.sessions_lost;
     p_.log.warn("the broker forgot this gateway's session, and with it the commands that waited there");
   }
@@ -88,7 +86,7 @@ void Session::drop(const std::string& why, MonoTime now) {
   state_ = State::kDown;
   since_ = now;
   next_ = now + backoff_.next();
-  // Every reason once after each time that the link was up: with several addresses they take turns.
+  // Each reason once for each time that the link was up: with several addresses the reasons take turns.
   const std::int64_t times = throttle_.due(why, std::to_string(counters_.connects), now);
   if (times > 0) p_.log.warn("no connection to the broker", {{"why", why}, {"times", std::to_string(times)}});
 }

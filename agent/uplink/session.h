@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,12 +10,13 @@
 #include "agent/base/log_throttle.h"
 #include "agent/uplink/connection.h"
 #include "agent/uplink/mailbox.h"
+#include "agent/uplink/uplink_host.h"
 #include "store/key_value_store.h"
 #include "store/outbox.h"
 
 namespace metergate {
 
-/// What a step of the link brought. In the order of its members.
+/// What a step of the session brought. In the order of its members.
 struct SessionNews {
   std::vector<std::string> statuses;
   std::vector<Handle> acked;
@@ -37,16 +37,17 @@ class Session {
     Connector& connector;
     Outbox& outbox;
     KeyValueStore& memory;
-    std::function<Draft()> session_lost;
+    UplinkHost& host;
     Log& log;
     Draw draw;
     Millis backoff_min, backoff_max;
     Topics topics;
   };
   static constexpr Millis kGiveUp{12'000};  ///< for CONNACK, and once more for SUBACK
-  static constexpr Millis kStable{30'000};  ///< after that a loss starts a new backoff
+  static constexpr Millis kStable{
+      30'000};  ///< connected and subscribed for so long: the next loss begins with the shortest pause
 
-  Session(Parts parts, Mailbox::Callbacks callbacks);
+  explicit Session(Parts parts);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -84,7 +85,7 @@ class Session {
   SessionCounters counters_;
   State state_ = State::kDown;
   MonoTime since_{};                        // of the state
-  MonoTime next_{};                         // of the state's own accord
+  MonoTime next_{};                         // when step() has to go on, if nothing is told before
   std::unique_ptr<Connection> connection_;  // last: its callbacks use the mailbox
 };
 

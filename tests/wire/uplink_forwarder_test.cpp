@@ -5,6 +5,7 @@
 #include "agent/uplink/forwarder.h"
 #include "tests/fakes/fake_archive.h"
 #include "tests/fakes/fake_outbox.h"
+#include "tests/fakes/fake_uplink_host.h"
 #include "tests/fakes/recording_store.h"
 #include "tests/wire/uplink_fixture.h"
 
@@ -35,34 +36,35 @@ class LockedOutbox : public FakeOutbox {
   std::mutex mutex;  // guards the FakeOutbox
 };
 
-/// The forwarder on a thread of its own, over a real connection.
+/// The forwarder on a thread of its own, over a real connection. Each command gets a result at once.
 class ForwarderOverMqttTest : public UplinkFixture {
  protected:
+  class Host : public FakeUplinkHost {
+   public:
+    explicit Host(ForwarderOverMqttTest& test) : test_(test) {}
+    void wake_uplink() override { test_.wake.notify(); }
+    bool take_command(const Message& message) override {
+      test_.outbox.put(Lane::kResults, 1);
+      test_.forwarder->committed();
+      return !message.payload.empty();
+    }
+
+   private:
+    ForwarderOverMqttTest& test_;
+  };
+
   void run(const Mosquitto& broker) {
     settings.options.port = broker.port();
     settings.options.backoff_min = settings.options.backoff_max = 100ms;
     ASSERT_TRUE(make_connector());
-    ForwarderHooks hooks;
-    hooks.wake = [this] { wake.notify(); };
-    hooks.command = [this](const Message& m) {
-      outbox.put(Lane::kResults, 1);
-      forwarder->committed();
-      return !m.payload.empty();
-    };
-    hooks.status = [](bool online) { return std::string(online ? "online" : "offline"); };
-    hooks.catalogs = [] { return std::vector<std::string>{"{}"}; };
-    hooks.knows = [](const std::string&) { return true; };
-    hooks.duplicate = [](const std::string&) {};
-    hooks.session_lost = [] { return Draft{Lane::kEvents, {}, {}, true, "\"event\":\"session_lost\""}; };
-    hooks.ended = [] {};
     forwarder = std::make_unique<Forwarder>(Forwarder::Parts{*connector,
                                                              outbox,
                                                              memory,
                                                              replayer,
+                                                             host,
                                                              log.log,
                                                              system_draw(),
-                                                             {"g1", topics_of("metergate", "g1"), settings.options},
-                                                             hooks});
+                                                             {"g1", topics_of("metergate", "g1"), settings.options}});
     thread = std::thread([this] {
       for (;;) {
         if (stop) forwarder->stop(clock.mono());
@@ -86,6 +88,7 @@ class ForwarderOverMqttTest : public UplinkFixture {
   Wake wake;
   LockedOutbox outbox;
   FakeMemory memory;
+  Host host{*this};
   RecordingStore inbox;
   FakeArchive archive;
   Replayer replayer{{archive, inbox, memory, clock, {}, "g1", [] {}, [] {}}};
@@ -105,8 +108,8 @@ TEST_F(ForwarderOverMqttTest, DrainsABacklogThroughRestartsOfTheBroker) {
   }
 
   EXPECT_TRUE(delivered(Lane::kReadings, 20'000, 20s));
-  EXPECT_GE(forwarder->state().link.losses, 1);
-  EXPECT_GE(forwarder->state().link.sessions_lost, 1);
+  EXPECT_GE(forwarder->state().session.losses, 1);
+  EXPECT_GE(forwarder->state().session.sessions_lost, 1);
 }
 
 // A PUBACK and a result are two small writes one after the other: with Nagle's algorithm the second waits for the
@@ -142,7 +145,7 @@ TEST_F(ForwarderOverMqttTest, SaysOfflineBeforeItGoes) {
   Mosquitto broker;
   const auto consumer = broker.subscriber("metergate/g1/status");
   run(broker);
-  EXPECT_EQ(consumer->line(3s), "metergate/g1/status online");
+  EXPECT_EQ(consumer->line(3s), "metergate/g1/status " + host.status_payload(true));
   const MonoTime begin = clock.mono();
   TearDown();
 

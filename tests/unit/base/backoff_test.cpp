@@ -2,40 +2,47 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace metergate {
 namespace {
 
 using namespace std::chrono_literals;
 
-class BackoffTest : public ::testing::Test {
- protected:
-  /// The next pauses, each when the draw is `part` of what it may be.
-  std::vector<Millis> pauses(std::size_t count, double part) {
-    draw = part;
-    std::vector<Millis> out;
-    while (out.size() < count) out.push_back(backoff.next());
-    return out;
-  }
+std::vector<Millis> pauses(Backoff& backoff, int count) {
+  std::vector<Millis> found;
+  for (int i = 0; i < count; ++i) found.push_back(backoff.next());
+  return found;
+}
 
+TEST(BackoffTest, DoublesTheRangeUpToItsUpperBoundAndNeverGoesOver) {
+  Backoff backoff(1s, 60s, [] { return 1.0; });
+  EXPECT_EQ(pauses(backoff, 9), (std::vector<Millis>{1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s, 60s}));
+}
+
+TEST(BackoffTest, KeepsItsUpperBoundThroughAnOutageOfWeeks) {
+  Backoff backoff(500ms, 30s, [] { return 1.0; });
+  for (int i = 0; i < 100'000; ++i) EXPECT_LE(backoff.next(), 30s);
+}
+
+TEST(BackoffTest, NeverGoesBelowItsLowerBound) {
+  Backoff backoff(500ms, 30s, [] { return 0.0; });
+  for (const Millis pause : pauses(backoff, 20)) EXPECT_EQ(pause, 500ms);
+}
+
+TEST(BackoffTest, DrawsFromTheWholeRangeBetweenTheBounds) {
   double draw = 0;
-  Backoff backoff{500ms, 3s, [this] { return draw; }};
-};
-
-TEST_F(BackoffTest, NeverWaitsLessThanTheShortestPause) { EXPECT_EQ(pauses(4, 0.0), std::vector<Millis>(4, 500ms)); }
-
-TEST_F(BackoffTest, DoublesTheLongestPossiblePauseUpToTheUpperBound) {
-  EXPECT_EQ(pauses(6, 1.0), (std::vector<Millis>{500ms, 1s, 2s, 3s, 3s, 3s}));
+  Backoff backoff(1s, 60s, [&] { return draw; });
+  pauses(backoff, 2);
+  draw = 0.25;
+  EXPECT_EQ(backoff.next(), 1750ms);  // a quarter of the way from 1 s to 4 s
 }
 
-TEST_F(BackoffTest, DrawsEachPauseFromAllThatIsPossible) {
-  pauses(2, 0.0);
-  EXPECT_EQ(pauses(1, 0.5).front(), 500ms + 1500ms / 2);
-}
-
-TEST_F(BackoffTest, BeginsAnewAfterAReset) {
-  pauses(5, 1.0);
+TEST(BackoffTest, BeginsAnewAfterAReset) {
+  Backoff backoff(1s, 60s, [] { return 1.0; });
+  pauses(backoff, 5);
   backoff.reset();
-  EXPECT_EQ(pauses(2, 1.0), (std::vector<Millis>{500ms, 1s}));
+  EXPECT_EQ(pauses(backoff, 2), (std::vector<Millis>{1s, 2s}));
 }
 
 }  // namespace

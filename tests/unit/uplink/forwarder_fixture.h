@@ -13,6 +13,7 @@
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_connector.h"
 #include "tests/fakes/fake_outbox.h"
+#include "tests/fakes/fake_uplink_host.h"
 #include "tests/fakes/recording_store.h"
 
 namespace metergate {
@@ -38,23 +39,13 @@ class ForwarderTest : public ::testing::Test {
     settings.gateway = "g1";
     settings.topics = topics_of("metergate", "g1");
     settings.uplink.max_inflight = 4;
+    host.wake = [this] { ++woken; };
   }
   void SetUp() override { start(); }
 
   void start() {
-    ForwarderHooks hooks;
-    hooks.wake = [this] { ++woken; };
-    hooks.command = [](const Message&) { return true; };
-    hooks.status = [](bool online) {
-      return std::string(online ? R"({"state":"online","epoch":"e0e0e0e0e0e0"})" : "offline");
-    };
-    hooks.catalogs = [this] { return catalogs; };
-    hooks.knows = [](const std::string& epoch) { return epoch == "e0e0e0e0e0e0"; };
-    hooks.duplicate = [this](const std::string& epoch) { duplicates.push_back(epoch); };
-    hooks.session_lost = [] { return Draft{Lane::kEvents, {}, {}, true, "\"event\":\"session_lost\""}; };
-    hooks.ended = [this] { ++ended; };
     forwarder = std::make_unique<Forwarder>(
-        Forwarder::Parts{connector, outbox, memory, replayer, log.log, [] { return 0.0; }, settings, hooks});
+        Forwarder::Parts{connector, outbox, memory, replayer, host, log.log, [] { return 0.0; }, settings});
   }
 
   void settle() {
@@ -132,22 +123,20 @@ class ForwarderTest : public ::testing::Test {
     forwarder->committed();
     return key;
   }
-  SourceState source(Source s) const { return forwarder->state().sources[static_cast<std::size_t>(s)]; }
+  SourceState source(Source s) const { return forwarder->state().sources[index_of(s)]; }
 
   FakeClock clock;
   CapturedLog log{clock};
   FakeConnector connector;
   FakeOutbox outbox;
   FakeMemory memory;
+  FakeUplinkHost host;
   RecordingStore inbox;
   FakeArchive archive;
   Replayer replayer{{archive, inbox, memory, clock, {}, "g1", [this] { ++woken; }, [this] { ++replays_ended; }}};
   int replays_ended = 0;
   ForwarderSettings settings;
-  std::vector<std::string> catalogs{"catalog-old", "catalog-now"};
-  std::vector<std::string> duplicates;
   int woken = 0;
-  int ended = 0;
   MonoTime next{};
   std::unique_ptr<Forwarder> forwarder;
 };

@@ -42,7 +42,7 @@ TEST_F(ForwarderTest, SaysOnlineAgainEvery5Minutes) {
 TEST_F(ForwarderTest, SendsTheCatalogsAgainWhenTheyChange) {
   connect();
   topics();
-  catalogs = {"catalog-new"};
+  host.catalogs = {"catalog-new"};
   forwarder->announce();
   settle();
 
@@ -138,7 +138,7 @@ TEST_F(ForwarderTest, DeliveredMovesOverWhatIsAcknowledgedWithoutAGap) {
   EXPECT_EQ(source(Source::kEvents).acked, 3);
 }
 
-TEST_F(ForwarderTest, SendsAgainWhatTheLossLeftUnknownAndNothingElse) {
+TEST_F(ForwarderTest, GoesBackToWhatTheLossLeftUnknownAndNoFurther) {
   settings.uplink.batch = 1;
   start();
   commit(Lane::kReadings, 3);
@@ -298,41 +298,26 @@ TEST_F(ForwarderTest, SendsAResultAtOnceWhileReadingsFillASlowLink) {
   EXPECT_THAT(topics(), ElementsAre("results"));
 }
 
-// Repeats.
+// Republished results.
 
-TEST_F(ForwarderTest, SendsARecordAgainThatSomebodyAskedFor) {
+TEST_F(ForwarderTest, RepublishesAResultThatARepeatedCommandWants) {
   const std::int64_t key = commit(Lane::kResults);
   connect();
   ack_all();
   topics();
-  forwarder->repeat(key);
+  forwarder->republish(key);
   settle();
 
   EXPECT_THAT(sent(), ElementsAre("results-1"));
-  EXPECT_EQ(forwarder->state().repeats, 1);
+  EXPECT_EQ(forwarder->state().republished, 1);
 }
 
-TEST_F(ForwarderTest, RepeatsARecordAtMostOnceASecond) {
-  const std::int64_t key = commit(Lane::kResults);
-  connect();
-  ack_all();
-  topics();
-  for (int i = 0; i < 30; ++i) {
-    forwarder->repeat(key);
-    settle();
-    ack_all();
-    advance(100ms);
-  }
-
-  EXPECT_THAT(sent(), SizeIs(4));  // at 0, 1, 2 and 3 s
-}
-
-TEST_F(ForwarderTest, DoesNotRepeatWhatIsStillToBeSentTheFirstTime) {
+TEST_F(ForwarderTest, DoesNotRepublishWhatIsStillToBeSentTheFirstTime) {
   connect();
   topics();
   const std::int64_t key = commit(Lane::kResults);
-  forwarder->repeat(key);
-  forwarder->repeat(999);
+  forwarder->republish(key);
+  forwarder->republish(999);
   settle();
   ack_all();
   advance(10s);
@@ -340,11 +325,11 @@ TEST_F(ForwarderTest, DoesNotRepeatWhatIsStillToBeSentTheFirstTime) {
   EXPECT_THAT(sent(), ElementsAre("results-1"));
 }
 
-TEST_F(ForwarderTest, RepeatsAgainWhatALossLeftUnknown) {
+TEST_F(ForwarderTest, RepublishesOnceMoreWhatALossLeftUnknown) {
   const std::int64_t key = commit(Lane::kResults);
   connect();
   ack_all();
-  forwarder->repeat(key);
+  forwarder->republish(key);
   settle();
   lose();
   topics();
@@ -354,20 +339,13 @@ TEST_F(ForwarderTest, RepeatsAgainWhatALossLeftUnknown) {
   EXPECT_THAT(sent(), ElementsAre("results-1"));
 }
 
-TEST_F(ForwarderTest, BoundsWhatWaitsToBeRepeatedAndCountsTheRest) {
-  for (int i = 1; i <= 1005; ++i) forwarder->repeat(i);
-  settle();
-
-  EXPECT_EQ(forwarder->state().repeats_dropped, 5);
-}
-
 // A broker that does not answer, and one that ends the connection at a certain message.
 
 TEST_F(ForwarderTest, DropsAConnectionOnWhichNoPubackComes) {
   connect();
   commit(Lane::kReadings);
   settle();
-  advance(Forwarder::kPatience);
+  advance(InFlight::kPatience);
   ASSERT_NE(connector.now, nullptr);
   EXPECT_LE(next, clock.mono() + 100ms);
   advance(100ms);
@@ -433,22 +411,6 @@ TEST_F(RefusingBroker, StopsOnlyTheLaneWithTheMessageAndKeepsItsRecords) {
   EXPECT_EQ(log.count("what=results"), 1);
 }
 
-TEST_F(RefusingBroker, TriesTheLaneAloneAtPausesThatGrowToAnHour) {
-  outbox.add(Lane::kResults, "\"x\":\"poison\"");
-  forwarder->committed();
-  run(clock.mono() + 8h);
-
-  ASSERT_GT(at.size(), 12u);
-  std::vector<Millis> pauses;
-  for (std::size_t i = 4; i < at.size(); ++i) {
-    pauses.push_back(std::chrono::duration_cast<Millis>(at[i] - at[i - 1]));
-  }
-  EXPECT_GE(pauses.front(), 10s);
-  EXPECT_GE(pauses.back(), 1h);
-  EXPECT_LE(pauses.back(), 1h + 1min);
-  for (std::size_t i = 1; i < pauses.size(); ++i) EXPECT_GE(pauses[i] + 2s, pauses[i - 1]);
-}
-
 TEST_F(RefusingBroker, SendsTheRefusedLaneAgainWhenTheBrokerTakesIt) {
   outbox.add(Lane::kEvents, "\"x\":\"poison\"");
   commit(Lane::kEvents, 5);
@@ -463,7 +425,7 @@ TEST_F(RefusingBroker, SendsTheRefusedLaneAgainWhenTheBrokerTakesIt) {
 }
 
 TEST_F(RefusingBroker, FindsACatalogThatTheBrokerRefuses) {
-  catalogs = {"poison"};
+  host.catalogs = {"poison"};
   commit(Lane::kReadings, 10);
   run(clock.mono() + 60s);
 
@@ -564,7 +526,7 @@ TEST_F(TwinTest, IsNoticedByAForeignEpochBehindTheFirstOnline) {
   connect();
   read_status(theirs);
 
-  EXPECT_THAT(duplicates, ElementsAre("feedfeedfeed"));
+  EXPECT_THAT(host.duplicates, ElementsAre("feedfeedfeed"));
   EXPECT_FALSE(forwarder->writes_allowed(clock.mono()));
 }
 
@@ -578,7 +540,7 @@ TEST_F(TwinTest, IsNotTakenForWhatAnEarlierLifeLeftThere) {
   EXPECT_TRUE(connector.now->deliver({kBase + "status", theirs, true}));
   ack("status");  // both are read in one step, as they were sent one behind the other
 
-  EXPECT_THAT(duplicates, IsEmpty());
+  EXPECT_THAT(host.duplicates, IsEmpty());
   EXPECT_TRUE(forwarder->writes_allowed(clock.mono()));
 }
 
@@ -597,17 +559,6 @@ TEST_F(TwinTest, IsAnsweredOnceWhenItWillBelieveIt) {
   EXPECT_THAT(topics(), IsEmpty());
 }
 
-TEST_F(TwinTest, IsAnsweredOnceInTenSecondsHoweverManyThereAre) {
-  connect();
-  topics();
-  for (int i = 0; i < 8; ++i) {
-    read_status(i % 2 == 0 ? theirs : R"({"state":"online","epoch":"beefbeefbeef"})");
-  }
-  advance(2s);
-
-  EXPECT_THAT(topics(), ElementsAre("status"));
-}
-
 TEST_F(TwinTest, IsNoticedAtTheNextConnect) {
   connect();
   lose();
@@ -618,7 +569,7 @@ TEST_F(TwinTest, IsNoticedAtTheNextConnect) {
   settle();
   read_status(theirs);
 
-  EXPECT_THAT(duplicates, SizeIs(1));
+  EXPECT_THAT(host.duplicates, SizeIs(1));
 }
 
 TEST_F(TwinTest, IsNotSeenInOwnEpochsNorInWhatIsNoStatus) {
@@ -627,19 +578,7 @@ TEST_F(TwinTest, IsNotSeenInOwnEpochsNorInWhatIsNoStatus) {
   read_status("{");
   read_status(R"({"epoch":5})");
 
-  EXPECT_THAT(duplicates, IsEmpty());
-}
-
-TEST_F(TwinTest, StopsWritesUntil10MinutesWithoutIt) {
-  connect();
-  read_status(theirs);
-  advance(9min);
-  read_status(theirs);
-  advance(9min + 59s);
-  EXPECT_FALSE(forwarder->writes_allowed(clock.mono()));
-  advance(1s);
-
-  EXPECT_TRUE(forwarder->writes_allowed(clock.mono()));
+  EXPECT_THAT(host.duplicates, IsEmpty());
 }
 
 // The end.
@@ -661,7 +600,7 @@ TEST_F(ForwarderTest, WaitsAtStopForWhatIsInFlightThenSaysOfflineAndGoodbye) {
 
   EXPECT_TRUE(forwarder->stopped());
   EXPECT_EQ(outbox.delivered_up_to(Lane::kReadings), 1);
-  EXPECT_EQ(ended, 0);
+  EXPECT_EQ(host.readers_gone, 0);
 }
 
 TEST_F(ForwarderTest, StopsWithinThreeSecondsOfABrokerThatIsSilent) {
@@ -733,7 +672,7 @@ TEST_F(BareTest, TellsOnceThatTheReaderIsGone) {
   lose();
   advance(1h);
 
-  EXPECT_EQ(ended, 1);
+  EXPECT_EQ(host.readers_gone, 1);
   EXPECT_TRUE(forwarder->stopped());
   EXPECT_EQ(connector.made, 1);
 }

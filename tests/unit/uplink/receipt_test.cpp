@@ -42,7 +42,7 @@ TEST_F(ReceiptTest, APubackMakesARecordSentAndOnlyAReceiptMakesItDelivered) {
   EXPECT_EQ(counted().counted, 1);
 }
 
-TEST_F(ReceiptTest, ALossSendsOnlyWhatHadNoPubackAgain) {
+TEST_F(ReceiptTest, ALossGoesBackOnlyToWhatHadNoPuback) {
   connect();
   commit_acked(3);
   commit(Lane::kReadings, 2);
@@ -54,7 +54,7 @@ TEST_F(ReceiptTest, ALossSendsOnlyWhatHadNoPubackAgain) {
   EXPECT_THAT(sent(), ElementsAre("readings-4", "readings-5"));
 }
 
-TEST_F(ReceiptTest, SendsTheOldestWindowAgainWhenNoReceiptComes) {
+TEST_F(ReceiptTest, ResendsTheOldestWindowWhenNoReceiptComes) {
   connect();
   commit_acked(10);
   advance(59s);
@@ -68,7 +68,7 @@ TEST_F(ReceiptTest, SendsTheOldestWindowAgainWhenNoReceiptComes) {
   EXPECT_EQ(forwarder->state().resent, 8);
 }
 
-TEST_F(ReceiptTest, ARepeatHasTheSameBytes) {
+TEST_F(ReceiptTest, AResentRecordHasTheSameBytes) {
   connect();
   commit(Lane::kReadings);
   settle();
@@ -79,7 +79,7 @@ TEST_F(ReceiptTest, ARepeatHasTheSameBytes) {
   EXPECT_EQ(connector.published.back().payload, first);
 }
 
-TEST_F(ReceiptTest, SendsNothingAgainThatReceiptsCover) {
+TEST_F(ReceiptTest, ResendsNothingThatReceiptsCover) {
   connect();
   commit_acked(10);
   receipt(10);
@@ -88,7 +88,7 @@ TEST_F(ReceiptTest, SendsNothingAgainThatReceiptsCover) {
   for (const std::string& topic : topics()) EXPECT_EQ(topic, "status");
 }
 
-TEST_F(ReceiptTest, NewRecordsGoOnWhileOldOnesAreSentAgain) {
+TEST_F(ReceiptTest, NewRecordsGoOnWhileOldOnesAreResent) {
   settings.uplink.max_inflight = 2;
   start();
   connect();
@@ -101,7 +101,7 @@ TEST_F(ReceiptTest, NewRecordsGoOnWhileOldOnesAreSentAgain) {
   EXPECT_THAT(sent(), ElementsAre("readings-1", "readings-7", "readings-2", "readings-8", "readings-9"));
 }
 
-TEST_F(ReceiptTest, SendsAWindowAgainThatALossLeftUnknown) {
+TEST_F(ReceiptTest, ResendsAWindowThatALossLeftUnknown) {
   connect();
   commit_acked(3);
   advance(60s);
@@ -112,7 +112,7 @@ TEST_F(ReceiptTest, SendsAWindowAgainThatALossLeftUnknown) {
   EXPECT_THAT(sent(), ElementsAre("readings-1", "readings-2", "readings-3"));
 }
 
-TEST_F(ReceiptTest, HearsReceiptsThatWaitedAtTheBrokerBeforeItSendsAgain) {
+TEST_F(ReceiptTest, HearsReceiptsThatWaitedAtTheBrokerBeforeItResends) {
   connect();
   commit_acked(3);
   lose();
@@ -202,7 +202,7 @@ TEST_F(ReceiptTest, WithoutItAPubackOfAnEarlierRunCountsAndReceiptsDoNot) {
   EXPECT_EQ(counted().ignored, 1);
 }
 
-TEST_F(ReceiptTest, SendsTheEventThatTellsOfAGapBeforeTheRowsBehindItAreSentAgain) {
+TEST_F(ReceiptTest, SendsTheEventThatTellsOfAGapBeforeTheRowsBehindItAreResent) {
   settings.uplink.max_inflight = 1;
   start();
   connect();
@@ -216,7 +216,7 @@ TEST_F(ReceiptTest, SendsTheEventThatTellsOfAGapBeforeTheRowsBehindItAreSentAgai
   EXPECT_THAT(sent(), ElementsAre("events-3", "readings-2"));
 }
 
-TEST_F(ReceiptTest, ARefusedRepeatStopsItsLaneOnly) {
+TEST_F(ReceiptTest, AResentRecordThatIsRefusedStopsItsLaneOnly) {
   settings.uplink.max_inflight = 1;
   start();
   outbox.add(Lane::kResults, "\"x\":\"poison\"");

@@ -29,7 +29,7 @@ class ReceiptTimeoutTest : public ::testing::Test {
   ReceiptTimeout receipt_timeout{60s, 4};
 };
 
-TEST_F(ReceiptTimeoutTest, SendsNothingAgainWhileNothingWaits) {
+TEST_F(ReceiptTimeoutTest, ResendsNothingWhileNothingWaits) {
   receipt_timeout.track(0, 0, now);
   receipt_timeout.track(7, 7, now);
   EXPECT_EQ(receipt_timeout.next(), MonoTime::max());

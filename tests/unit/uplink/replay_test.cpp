@@ -44,13 +44,8 @@ class ReplayTest : public ForwarderTest {
         Replayer::Parts{archive, inbox, memory, clock, {}, "g1", [this] { ++woken; }, [this] { ++replays_ended; }});
     forwarder.reset();
     next_replayer = std::move(fresh);
-    ForwarderHooks hooks;
-    hooks.wake = [this] { ++woken; };
-    hooks.status = [](bool) { return std::string("online"); };
-    hooks.catalogs = [] { return std::vector<std::string>{}; };
-    hooks.ended = [] {};
     forwarder = std::make_unique<Forwarder>(
-        Forwarder::Parts{connector, outbox, memory, *next_replayer, log.log, [] { return 0.0; }, settings, hooks});
+        Forwarder::Parts{connector, outbox, memory, *next_replayer, host, log.log, [] { return 0.0; }, settings});
     connect();
     connector.published.clear();
     for (const OpenCommand& open : given) {
@@ -197,7 +192,7 @@ TEST_F(ReplayTest, TellsItsProgress) {
   EXPECT_EQ(replayer.state()->seq, 2);
 }
 
-TEST_F(ReplayTest, SendsAgainWhatTheLossLeftUnknownAndCountsItOnce) {
+TEST_F(ReplayTest, GoesBackToWhatTheLossLeftUnknownAndCountsItOnce) {
   for (int i = 0; i < 6; ++i) archive.add(2);
   ask("r1");
   ack_oldest();
@@ -247,7 +242,7 @@ TEST_F(ReplayTest, TakesNothingOfAnothersProgress) {
   EXPECT_EQ(result(1, "sent"), "6");
 }
 
-TEST_F(ReplayTest, BeginsAgainWhenWhatWasRememberedCannotBeRead) {
+TEST_F(ReplayTest, StartsFromTheBeginningWhenWhatWasRememberedCannotBeRead) {
   memory.values["agent.replay"] = "{\"command\":1,";
   archive.add(2);
   ask("r1");

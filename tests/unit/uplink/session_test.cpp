@@ -7,6 +7,7 @@
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_connector.h"
 #include "tests/fakes/fake_outbox.h"
+#include "tests/fakes/fake_uplink_host.h"
 
 namespace metergate {
 namespace {
@@ -19,23 +20,15 @@ using ::testing::SizeIs;
 class SessionTest : public ::testing::Test {
  protected:
   SessionTest()
-      : link({connector, outbox, memory,
-              [] {
-                return Draft{Lane::kEvents, {}, {}, true, "\"event\":\"session_lost\""};
-              },
-              log.log, [this] { return draw; }, 1s, 60s, topics_of("metergate", "g1")},
-             {[this](const Message& m) {
-                commands.push_back(m.payload);
-                return durable;
-              },
-              [] {}}) {}
+      : session({connector, outbox, memory, host, log.log, [this] { return draw; }, 1s, 60s,
+                 topics_of("metergate", "g1")}) {}
 
-  SessionNews step() { return link.step(clock.mono()); }
+  SessionNews step() { return session.step(clock.mono()); }
   /// How long until the next try begins.
   Millis pause() {
     const MonoTime begin = clock.mono();
     while (connector.now == nullptr) {
-      clock.advance(std::max<Nanos>(link.next(clock.mono()) - clock.mono(), 1ms));
+      clock.advance(std::max<Nanos>(session.next(clock.mono()) - clock.mono(), 1ms));
       step();
     }
     return std::chrono::duration_cast<Millis>(clock.mono() - begin);
@@ -60,10 +53,9 @@ class SessionTest : public ::testing::Test {
   FakeConnector connector;
   FakeOutbox outbox;
   FakeMemory memory;
+  FakeUplinkHost host;
   double draw = 0;
-  bool durable = true;
-  std::vector<std::string> commands;
-  Session link;
+  Session session;
 };
 
 TEST_F(SessionTest, ConnectsAtOnceAndSubscribesToCommandsReceiptsAndItsOwnStatus) {
@@ -74,7 +66,7 @@ TEST_F(SessionTest, ConnectsAtOnceAndSubscribesToCommandsReceiptsAndItsOwnStatus
 
   EXPECT_THAT(connector.now->subscribed,
               ElementsAre("metergate/g1/commands", "metergate/g1/receipts", "metergate/g1/status"));
-  EXPECT_FALSE(link.up());
+  EXPECT_FALSE(session.up());
 }
 
 TEST_F(SessionTest, IsUpOnlyWithTheSuback) {
@@ -84,7 +76,7 @@ TEST_F(SessionTest, IsUpOnlyWithTheSuback) {
   connector.now->grant();
 
   EXPECT_TRUE(step().up);
-  EXPECT_TRUE(link.up());
+  EXPECT_TRUE(session.up());
 }
 
 TEST_F(SessionTest, TriesAgainByAFreshConnectionAfterPausesThatDoubleUpToTheMaximum) {
@@ -96,7 +88,7 @@ TEST_F(SessionTest, TriesAgainByAFreshConnectionAfterPausesThatDoubleUpToTheMaxi
     const MonoTime lost = clock.mono();
     const int made = connector.made;
     while (connector.made == made) {
-      clock.advance(link.next(clock.mono()) - clock.mono());
+      clock.advance(session.next(clock.mono()) - clock.mono());
       step();
     }
     pauses.push_back(std::chrono::duration_cast<Millis>(clock.mono() - lost));
@@ -142,7 +134,7 @@ TEST_F(SessionTest, GivesUpABrokerThatDoesNotAnswerTheConnect) {
   clock.advance(Session::kGiveUp - 1ms);
   step();
   EXPECT_NE(connector.now, nullptr);
-  EXPECT_EQ(link.next(clock.mono()), clock.mono() + 1ms);
+  EXPECT_EQ(session.next(clock.mono()), clock.mono() + 1ms);
   clock.advance(1ms);
   step();
 
@@ -171,7 +163,7 @@ TEST_F(SessionTest, NotesALostSessionInTheStoreBeforeItSubscribesAgain) {
 
   EXPECT_EQ(noted, 1u);
   EXPECT_THAT(outbox.rows.begin()->second.bytes, ::testing::HasSubstr("session_lost"));
-  EXPECT_EQ(link.counters().sessions_lost, 1);
+  EXPECT_EQ(session.counters().sessions_lost, 1);
 }
 
 TEST_F(SessionTest, SaysNothingOfASessionThatIsStillThere) {
@@ -205,8 +197,8 @@ TEST_F(SessionTest, DoesNotSubscribeWhileTheStoreCannotNoteTheSession) {
 
 TEST_F(SessionTest, HandsOverWhatWasAcknowledgedBeforeALoss) {
   connect(true);
-  ASSERT_TRUE(link.publish(7, message("events", "x")));
-  ASSERT_TRUE(link.publish(8, message("events", "y")));
+  ASSERT_TRUE(session.publish(7, message("events", "x")));
+  ASSERT_TRUE(session.publish(8, message("events", "y")));
   connector.now->ack(connector.now->unacked.front());
   connector.now->lose();
   const SessionNews news = step();
@@ -217,9 +209,9 @@ TEST_F(SessionTest, HandsOverWhatWasAcknowledgedBeforeALoss) {
 
 TEST_F(SessionTest, HearsNothingMoreOfAConnectionThatItGaveUp) {
   connect(true);
-  ASSERT_TRUE(link.publish(7, message("events", "x")));
+  ASSERT_TRUE(session.publish(7, message("events", "x")));
   connector.now->ack(connector.now->unacked.front());
-  link.drop("no use", clock.mono());
+  session.drop("no use", clock.mono());
   pause();
 
   EXPECT_THAT(step().acked, IsEmpty());
@@ -251,22 +243,22 @@ TEST_F(SessionTest, LogsTheSameLossAgainAfterTheLinkWasUp) {
 TEST_F(SessionTest, AcknowledgesACommandOnlyIfItIsDurable) {
   step();
   EXPECT_TRUE(connector.now->deliver(message("commands", "c1")));
-  durable = false;
+  host.durable = false;
   EXPECT_FALSE(connector.now->deliver(message("commands", "c2")));
 
-  EXPECT_THAT(commands, ElementsAre("c1", "c2"));
+  EXPECT_THAT(host.commands, ElementsAre("c1", "c2"));
 }
 
 TEST_F(SessionTest, AcknowledgesAndIgnoresWhatIsNoCommand) {
-  durable = false;  // a command would not be acknowledged
+  host.durable = false;  // a command would not be acknowledged
   step();
   EXPECT_TRUE(connector.now->deliver(message("commands", "old", true)));
   EXPECT_TRUE(connector.now->deliver(message("receipts", "old", true)));
   EXPECT_TRUE(connector.now->deliver({"metergate/g2/commands", "of another", false}));
   EXPECT_TRUE(connector.now->deliver(message("status", std::string(5000, ' '))));
 
-  EXPECT_THAT(commands, IsEmpty());
-  EXPECT_EQ(link.ignored(), 4);
+  EXPECT_THAT(host.commands, IsEmpty());
+  EXPECT_EQ(session.ignored(), 4);
 }
 
 TEST_F(SessionTest, HandsReceiptsOnAndOfAFloodOfThemTheFirstHundred) {
@@ -277,7 +269,7 @@ TEST_F(SessionTest, HandsReceiptsOnAndOfAFloodOfThemTheFirstHundred) {
   const SessionNews news = step();
   ASSERT_THAT(news.receipts, SizeIs(100));
   EXPECT_EQ(news.receipts.back(), "99");
-  EXPECT_EQ(link.ignored(), 901);
+  EXPECT_EQ(session.ignored(), 901);
 }
 
 TEST_F(SessionTest, KeepsOnlyAFewStatusMessagesHoweverManyCome) {
@@ -285,16 +277,16 @@ TEST_F(SessionTest, KeepsOnlyAFewStatusMessagesHoweverManyCome) {
   for (int i = 0; i < 1000; ++i) EXPECT_TRUE(connector.now->deliver(message("status", "{}")));
 
   EXPECT_THAT(step().statuses, SizeIs(4));
-  EXPECT_EQ(link.ignored(), 996);
+  EXPECT_EQ(session.ignored(), 996);
 }
 
 TEST_F(SessionTest, SaysGoodbyeForGood) {
   connect(true);
-  link.close(300ms);
+  session.close(300ms);
   clock.advance(1h);
   step();
 
-  EXPECT_TRUE(link.ended());
+  EXPECT_TRUE(session.ended());
   EXPECT_EQ(connector.made, 1);
 }
 
@@ -302,12 +294,12 @@ TEST_F(SessionTest, EndsWithTheReaderWhereOnlyRecordsAreTaken) {
   connector.bare = true;
   memory.error = Error{Errc::kStorage, "not to be asked"};
   connect(true);
-  ASSERT_TRUE(link.up());
+  ASSERT_TRUE(session.up());
   lose();
   clock.advance(1h);
   step();
 
-  EXPECT_TRUE(link.ended());
+  EXPECT_TRUE(session.ended());
   EXPECT_EQ(connector.made, 1);
 }
 
