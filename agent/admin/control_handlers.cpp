@@ -6,7 +6,7 @@
 #include "agent/admin/store_pages.h"
 #include "agent/base/text.h"
 #include "agent/config/bus_description.h"
-#include "agent/protocol/command.h"
+#include "agent/protocol/command_text.h"
 
 namespace metergate {
 

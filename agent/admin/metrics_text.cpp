@@ -152,7 +152,7 @@ void write_meters(Text& text, const Snapshot& s) {
   });
   text.gauge("meter_refused_points", "Points that are left out because the meter refuses them.");
   each_meter(s, [&](const std::string& bus, const MeterState& meter) {
-    text.sample({{"bus", bus}, {"meter", meter.id}}, static_cast<std::int64_t>(meter.refused.size()));
+    text.sample({{"bus", bus}, {"meter", meter.id}}, static_cast<std::int64_t>(meter.unsupported.size()));
   });
   text.counter("meter_slots_missed_total", "Slots of the meter's polls that could not be kept.");
   each_meter(s, [&](const std::string& bus, const MeterState& meter) {

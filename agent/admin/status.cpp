@@ -31,9 +31,10 @@ void write_bus(JsonWriter& json, const BusState& bus) {
       json.member("deadline_ms", times->deadline.count());
     }
     if (!meter.serial.empty()) json.member("serial", meter.serial);
-    if (!meter.refused.empty()) {
+    if (!meter.unsupported.empty()) {
       json.key("refused").begin_object();
-      for (const auto& [point, exception] : meter.refused) json.member(point, "exception_" + std::to_string(exception));
+      for (const auto& [point, exception] : meter.unsupported)
+        json.member(point, "exception_" + std::to_string(exception));
       json.end_object();
     }
     json.end_object();

@@ -3,10 +3,8 @@
 #include <string>
 
 #include "agent/base/backoff.h"
-#include "agent/base/log.h"
 #include "agent/base/log_throttle.h"
-#include "agent/protocol/events.h"
-#include "drivers/bus.h"
+#include "agent/bus/bus_parts.h"
 
 namespace metergate {
 
@@ -14,7 +12,7 @@ namespace metergate {
 /// thread.
 class BusConnection {
  public:
-  BusConnection(std::string name, Bus& bus, Events& events, const Clock& clock, Log& log, Draw draw);
+  explicit BusConnection(const BusParts& parts);
 
   bool up() const { return up_; }
   bool tried() const { return tried_; }
@@ -31,11 +29,9 @@ class BusConnection {
   bool lent() const { return lent_; }
 
  private:
-  std::string name_;
-  Bus& bus_;
-  Events& events_;
-  const Clock& clock_;
-  Log& log_;
+  const std::string& name() const { return p_.config->spec.name; }
+
+  const BusParts& p_;
   Backoff backoff_;
   ChangeThrottle logged_;
   bool up_ = false;

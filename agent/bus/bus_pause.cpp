@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "agent/base/text.h"
-#include "agent/protocol/command.h"
+#include "agent/protocol/command_text.h"
 
 namespace metergate {
 
@@ -12,60 +12,61 @@ namespace {
 
 constexpr std::int64_t kLatest = 253'402'300'799'999;  // the end of the year 9999
 
-struct Remembered {
+struct Stored {
   UtcTime from, until;
 };
 
 /// `FROM UNTIL` in milliseconds since 1970.
-std::optional<Remembered> parse(const std::string& text) {
+std::optional<Stored> parse(const std::string& text) {
   const auto parts = split(text, ' ');
   if (parts.size() != 2) return std::nullopt;
   const auto from = parse_integer(parts[0], 0, kLatest);
   const auto until = parse_integer(parts[1], 0, kLatest);
   if (!from || !until || *until < *from) return std::nullopt;
-  return Remembered{from_ms(*from), from_ms(*until)};
+  return Stored{from_ms(*from), from_ms(*until)};
 }
 
 }  // namespace
 
 BusPause::BusPause(Parts parts) : parts_(std::move(parts)) {
-  const auto text = parts_.memory.get(name());
+  const auto text = parts_.key_values->get(name());
   if (!text || !*text) return;
-  const auto remembered = parse(**text);
-  if (!remembered) return;
+  const auto stored = parse(**text);
+  if (!stored) return;
   // A clock that was set back would make the pause longer than it was meant to be.
-  const UtcTime now = parts_.clock.utc();
-  const Millis rest = std::min(remembered->until - std::max(now, remembered->from), kLongestPause);
+  const UtcTime now = parts_.clock->utc();
+  const Millis rest = std::min(stored->until - std::max(now, stored->from), kLongestPause);
   if (rest > Millis{0}) set(rest, now + rest);
 }
 
 void BusPause::set(Millis length, UtcTime until) {
   const std::lock_guard<std::mutex> hold(mutex_);
   ++wish_.number;
-  wish_.ends = parts_.clock.mono() + length;
+  wish_.ends = parts_.clock->mono() + length;
   wish_.until = until;
 }
 
 UtcTime BusPause::begin(Millis length) {
   length = std::clamp(length, kShortestPause, kLongestPause);
-  const UtcTime now = parts_.clock.utc();
+  const UtcTime now = parts_.clock->utc();
   set(length, now + length);
   parts_.wished();
-  const Status kept = parts_.memory.put(name(), std::to_string(to_ms(now)) + " " + std::to_string(to_ms(now + length)));
+  const Status kept =
+      parts_.key_values->put(name(), std::to_string(to_ms(now)) + " " + std::to_string(to_ms(now + length)));
   if (!kept) {
-    parts_.log.warn("a restart would end the pause", {{"bus", parts_.bus}, {"why", kept.error().detail}});
+    parts_.log->warn("a restart would end the pause", {{"bus", parts_.bus}, {"why", kept.error().detail}});
   }
   return now + length;
 }
 
 bool BusPause::end() {
-  const bool was = wish(parts_.clock.mono()).paused;
+  const bool was = wish(parts_.clock->mono()).paused;
   if (!was) return false;
   set(Millis{0}, {});
   parts_.wished();
-  const Status kept = parts_.memory.put(name(), "");
+  const Status kept = parts_.key_values->put(name(), "");
   if (!kept)
-    parts_.log.warn("a restart would pause the bus again", {{"bus", parts_.bus}, {"why", kept.error().detail}});
+    parts_.log->warn("a restart would pause the bus again", {{"bus", parts_.bus}, {"why", kept.error().detail}});
   return true;
 }
 
@@ -85,7 +86,7 @@ void BusPause::grant(std::int64_t number) {
 }
 
 std::optional<UtcTime> BusPause::lent() const {
-  const Wish now = wish(parts_.clock.mono());
+  const Wish now = wish(parts_.clock->mono());
   return now.paused && granted() ? std::make_optional(now.until) : std::nullopt;
 }
 
@@ -94,6 +95,6 @@ bool BusPause::granted() const {
   return granted_ == wish_.number;
 }
 
-void BusPause::forget() { parts_.memory.put_later(name(), ""); }
+void BusPause::forget() { parts_.key_values->put_later(name(), ""); }
 
 }  // namespace metergate

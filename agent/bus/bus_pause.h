@@ -8,29 +8,30 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/command/command_sink.h"
 #include "store/key_value_store.h"
 
 namespace metergate {
 
-/// The wish that a bus be left alone, for somebody else's tool, and whether the bus has followed. Remembered over a
+/// The wish that a bus be left alone, for somebody else's tool, and whether the bus has followed. It survives a
 /// restart. Safe for concurrent calls.
-class BusPause {
+class BusPause : public Pausable {
  public:
+  /// Filled by name; what is pointed to outlives the pause.
   struct Parts {
     std::string bus;
-    KeyValueStore& memory;
-    const Clock& clock;
-    Log& log;
-    std::function<void()> wished;   ///< wakes the bus; must not block
-    std::function<void()> granted;  ///< the bus has followed; must not block
+    KeyValueStore* key_values = nullptr;
+    const Clock* clock = nullptr;
+    Log* log = nullptr;
+    std::function<void()> wished = [] {};   ///< wakes the bus; must not block
+    std::function<void()> granted = [] {};  ///< the bus has followed; must not block
   };
-  /// Takes up what an earlier process remembered. Waits for the store.
+  /// Goes on with a pause of an earlier process. Waits for the store.
   explicit BusPause(Parts parts);
 
-  /// From now on; one that runs gets a new end. At most kLongestPause. Returns the end. Waits for the store.
-  UtcTime begin(Millis length);
-  /// False: there was none. Waits for the store.
-  bool end();
+  /// At least kShortestPause, at most kLongestPause.
+  UtcTime begin(Millis length) override;
+  bool end() override;
 
   struct Wish {
     std::int64_t number = 0;  ///< of begin() and end(), counted

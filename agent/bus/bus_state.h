@@ -18,8 +18,8 @@ struct MeterState {
   std::int64_t good = 0, partial = 0, bad = 0;
   std::int64_t slots_missed = 0;
   std::optional<Turnaround> turnaround;
-  std::string serial;                                ///< its own, else that of --meter
-  std::vector<std::pair<std::string, int>> refused;  ///< points that are left out, with the exception
+  std::string serial;                                    ///< its own, else that of --meter
+  std::vector<std::pair<std::string, int>> unsupported;  ///< points that are left out, with the exception
 };
 
 struct BusState {

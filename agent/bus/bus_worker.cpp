@@ -13,21 +13,22 @@ constexpr int kCommandsInRow = 4;
 constexpr Millis kStatePause{250};
 }  // namespace
 
-BusWorker::BusWorker(Parts parts)
+BusWorker::BusWorker(BusParts parts)
     : p_(std::move(parts)),
-      port_(p_.config.spec.name, p_.bus, p_.events, p_.clock, p_.log, p_.draw),
-      meters_(p_.config, p_.events, p_.log),
-      polls_({p_.config, p_.bus, port_, meters_, p_.outbox, p_.events, p_.clock, p_.log, p_.catalog, p_.memory,
-              p_.serials, p_.before_stamp, p_.seen}),
-      commands_({p_.config, p_.bus, port_, meters_, p_.inbox, p_.clock, p_.rule, p_.writes_allowed, p_.before_stamp,
-                 polls_}) {
+      connection_(p_),
+      meters_(p_),
+      polls_(p_, connection_, meters_),
+      commands_(p_, connection_, meters_, polls_) {
   publish_state();
 }
 
 void BusWorker::give(std::vector<OpenCommand> commands) {
   held_ += commands.size();
-  const std::lock_guard<std::mutex> hold(mutex_);
-  for (OpenCommand& command : commands) given_.push_back(std::move(command));
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    for (OpenCommand& command : commands) given_.push_back(std::move(command));
+  }
+  p_.given();
 }
 
 std::size_t BusWorker::room() const {
@@ -41,16 +42,16 @@ BusState BusWorker::state() const {
     const std::lock_guard<std::mutex> hold(mutex_);
     state = state_;
   }
-  state.counters = p_.bus.counters();
+  state.counters = p_.bus->counters();
   state.commands_waiting = static_cast<std::int64_t>(held_.load());
   return state;
 }
 
 void BusWorker::publish_state() {
   BusState state;
-  state.name = p_.config.spec.name;
-  state.up = port_.up();
-  state.why_down = port_.why_down().detail;
+  state.name = p_.config->spec.name;
+  state.up = connection_.up();
+  state.why_down = connection_.why_down().detail;
   state.overloaded = polls_.schedule().behind();
   state.slots_wanted = polls_.schedule().wanted();
   state.slots_kept = polls_.schedule().kept();
@@ -59,7 +60,7 @@ void BusWorker::publish_state() {
   state.commands_done = commands_done_;
   state.meters = meters_.states();
   for (std::size_t m = 0; m < state.meters.size(); ++m) {
-    state.meters[m].turnaround = p_.bus.turnaround(p_.config.meters[m].target);
+    state.meters[m].turnaround = p_.bus->turnaround(p_.config->meters[m].target);
   }
   const std::lock_guard<std::mutex> hold(mutex_);
   state_ = std::move(state);
@@ -75,60 +76,60 @@ void BusWorker::fetch_given() {
 }
 
 void BusWorker::follow_pause(MonoTime now) {
-  const BusPause::Wish wish = p_.pause.wish(now);
+  const BusPause::Wish wish = p_.pause->wish(now);
   if (wish.number == wish_.number && wish.paused == wish_.paused) return;
-  const std::string& bus = p_.config.spec.name;
+  const std::string& bus = p_.config->spec.name;
   JsonWriter json;
   json.member("bus", bus);
   if (wish.paused) {
-    port_.lend("bus " + bus + " is paused until " + rfc3339(wish.until));
+    connection_.lend("bus " + bus + " is paused until " + rfc3339(wish.until));
     polls_.end_begun();
-    p_.log.info("bus paused", {{"bus", bus}, {"until", rfc3339(wish.until)}});
-    p_.events.tell("bus_paused", bus, json.member("until", rfc3339(wish.until)).take());
+    p_.log->info("bus paused", {{"bus", bus}, {"until", rfc3339(wish.until)}});
+    p_.events->tell("bus_paused", bus, json.member("until", rfc3339(wish.until)).take());
   } else if (wish_.paused) {
-    port_.take_back();
+    connection_.take_back();
     const std::string why = wish.number == wish_.number ? "time" : "asked";
-    if (why == "time") p_.pause.forget();
-    p_.log.info("bus resumed", {{"bus", bus}, {"why", why}});
-    p_.events.tell("bus_resumed", bus, json.member("why", why).take());
+    if (why == "time") p_.pause->forget();
+    p_.log->info("bus resumed", {{"bus", bus}, {"why", why}});
+    p_.events->tell("bus_resumed", bus, json.member("why", why).take());
   }
   wish_ = wish;
   publish_state();
-  p_.pause.grant(wish.number);
+  p_.pause->grant(wish.number);
 }
 
 MonoTime BusWorker::step(MonoTime now) {
   fetch_given();
   follow_pause(now);
-  const Moment moment = moment_of(p_.clock);
+  const Moment moment = moment_of(*p_.clock);
   polls_.advance(moment.mono, moment.utc);
-  if (port_.open_if_due(now, commands_.ready(now))) {
+  if (connection_.open_if_due(now, commands_.ready(now))) {
     meters_.port_opened(now);
     polls_.port_opened(now);
   }
   const bool worked = work(now);
-  if (worked) look_for_second_master(p_.clock.mono());
+  if (worked) look_for_second_master(p_.clock->mono());
   if (!worked || now - state_told_ >= kStatePause) {
     state_told_ = now;
     publish_state();
   }
-  const MonoTime after = p_.clock.mono();
+  const MonoTime after = p_.clock->mono();
   if (worked) return after;
-  MonoTime next = std::min(polls_.next_wake(after, p_.clock.utc()), commands_.next_wake(after));
-  if (port_.lent()) return std::max(std::min(next, wish_.ends), after);
-  next = std::min(next, port_.up() ? p_.bus.idle() : port_.reopen_at());
+  MonoTime next = std::min(polls_.next_wake(after, p_.clock->utc()), commands_.next_wake(after));
+  if (connection_.lent()) return std::max(std::min(next, wish_.ends), after);
+  next = std::min(next, connection_.up() ? p_.bus->idle() : connection_.reopen_at());
   return std::max(next, after);
 }
 
 void BusWorker::look_for_second_master(MonoTime now) {
-  const auto frames = foreign_.look(p_.bus.counters().foreign_frames, now);
+  const auto frames = foreign_.look(p_.bus->counters().foreign_frames, now);
   if (!frames) return;
-  const std::string& bus = p_.config.spec.name;
+  const std::string& bus = p_.config->spec.name;
   if (const std::int64_t changes = second_master_logged_.due(now); changes > 0) {
-    p_.log.warn("a second master talks on the bus", {{"bus", bus}, {"changes", std::to_string(changes)}});
+    p_.log->warn("a second master talks on the bus", {{"bus", bus}, {"changes", std::to_string(changes)}});
   }
   JsonWriter json;
-  p_.events.tell("second_master", bus, json.member("bus", bus).member("frames", *frames).take());
+  p_.events->tell("second_master", bus, json.member("bus", bus).member("frames", *frames).take());
 }
 
 bool BusWorker::work(MonoTime now) {
@@ -150,8 +151,8 @@ bool BusWorker::step_command(MonoTime now) {
 }
 
 bool BusWorker::step_poll(MonoTime now) {
-  if (!port_.up()) {
-    if (port_.tried() && !port_.lent()) polls_.end_unreachable(now);
+  if (!connection_.up()) {
+    if (connection_.tried() && !connection_.lent()) polls_.end_unreachable(now);
     return false;
   }
   if (!polls_.step(now)) return false;

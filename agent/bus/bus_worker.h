@@ -1,51 +1,33 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "agent/base/log_throttle.h"
+#include "agent/bus/bus_connection.h"
+#include "agent/bus/bus_parts.h"
 #include "agent/bus/bus_pause.h"
 #include "agent/bus/bus_state.h"
 #include "agent/bus/command_runner.h"
 #include "agent/bus/foreign_watch.h"
 #include "agent/bus/poll_runner.h"
+#include "agent/command/command_sink.h"
 
 namespace metergate {
 
 /// One bus: its commands before its polls, one transaction a step; after four commands in a row one poll transaction
 /// that is due goes first. Owned by the bus's thread, but for give(), room() and state().
-class BusWorker {
+class BusWorker : public CommandSink {
  public:
-  struct Parts {
-    const BusConfig& config;
-    Bus& bus;
-    Outbox& outbox;
-    Inbox& inbox;
-    Events& events;
-    const Clock& clock;
-    Log& log;
-    Draw draw;
-    std::string catalog;
-    ClockRule rule;
-    std::function<bool()> writes_allowed;
-    BusPause& pause;
-    KeyValueStore& memory;
-    SerialRegistry& serials;
-    std::function<void()> command_ended;         ///< there is room for another; must not block
-    std::function<void()> before_stamp = [] {};  ///< called before a reading or result is stamped; must not block
-    std::function<void(const Reading&)> seen = [](const Reading&) {};  ///< each reading that goes up; must not block
-  };
-  explicit BusWorker(Parts parts);
+  explicit BusWorker(BusParts parts);
 
   /// At most one transaction, with its guard and the opening of the port; returns when it wants to be called next.
   MonoTime step(MonoTime now);
 
-  /// Commands in the order of arrival; at most room() of them.
-  void give(std::vector<OpenCommand> commands);
-  std::size_t room() const;
+  void give(std::vector<OpenCommand> commands) override;
+  std::size_t room() const override;
   BusState state() const;
 
   static constexpr std::size_t kQueue = 64;
@@ -59,8 +41,8 @@ class BusWorker {
   void look_for_second_master(MonoTime now);
   void publish_state();
 
-  Parts p_;
-  BusConnection port_;
+  const BusParts p_;
+  BusConnection connection_;
   MeterWatch meters_;
   PollRunner polls_;
   CommandRunner commands_;

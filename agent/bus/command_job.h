@@ -1,11 +1,10 @@
 #pragma once
 
-#include <functional>
 #include <optional>
 
+#include "agent/bus/bus_parts.h"
 #include "agent/bus/command_reading.h"
 #include "agent/command/open_command.h"
-#include "store/inbox.h"
 
 namespace metergate {
 
@@ -13,20 +12,10 @@ namespace metergate {
 /// durable that it may have. Owned by the bus's thread.
 class CommandJob {
  public:
-  struct Parts {
-    const BusConfig& config;
-    Bus& bus;
-    Inbox& inbox;
-    const Clock& clock;
-    ClockRule rule;
-    std::function<bool()> writes_allowed;  ///< false while another gateway uses this id
-    std::function<void()> before_stamp;
-  };
-
-  CommandJob(Parts parts, OpenCommand task, bool one_try);
+  CommandJob(const BusParts& parts, OpenCommand command, bool one_try);
 
   /// Whether it can be executed now or has to wait for a clock (writes, at most 5 min).
-  static bool runnable(const OpenCommand& task, const Clock& clock, const ClockRule& rule, MonoTime now);
+  static bool runnable(const OpenCommand& command, const BusParts& parts, MonoTime now);
 
   struct Step {
     bool done = false;
@@ -44,18 +33,17 @@ class CommandJob {
   Step write();
   Step verify(MonoTime now);
   Step end(std::string status, std::optional<Failure> failure, std::optional<bool> frame = std::nullopt);
-  bool expired() const;
-  const MeterConfig* meter() const { return task_.plan.meter ? &parts_.config.meters[*task_.plan.meter] : nullptr; }
+  bool expired() const { return p_.clock_rule.expired(command_.command.expires, *p_.clock); }
+  const MeterConfig* meter() const { return command_.plan.meter ? &p_.config->meters[*command_.plan.meter] : nullptr; }
   Target target() const;
   int tries() const;
 
-  Parts parts_;
-  OpenCommand task_;
+  const BusParts& p_;
+  OpenCommand command_;
   bool one_try_;
   CommandResult result_;
   CommandReading reading_;
-  RegisterImage image_;         // of the read-back
-  std::size_t next_block_ = 0;  // likewise
+  std::optional<BlockReader> read_back_;
   int attempt_ = 0;
   enum class Phase { kStart, kReading, kVerifying } phase_ = Phase::kStart;
   std::optional<Failure> echo_failure_;  // of a write without a valid answer

@@ -1,16 +1,16 @@
 #pragma once
 
 #include <optional>
-#include <utility>
 #include <vector>
 
+#include "agent/bus/block_reader.h"
 #include "agent/command/command_plan.h"
 
 namespace metergate {
 
-/// What a `read` command asks of the bus, block by block, and what it makes of the answers. A block of a meter that is
-/// refused (exception 2 or 3) is asked in halves, so that only the refused points are missing; a meter that refuses two
-/// single values and has answered nothing is not asked further. Pure.
+/// What a `read` command asks of the bus, block by block, and what it makes of the answers. Only the points that a
+/// meter refuses (exception 2 or 3) are missing; a meter that refuses two single values and has answered nothing is not
+/// asked further. Pure.
 class CommandReading {
  public:
   /// `meter`: whose profile the points are of; null for a route, also to a meter that is configured. It outlives this.
@@ -18,23 +18,19 @@ class CommandReading {
 
   /// The block to ask now; none: it is over.
   std::optional<Block> next() const;
-  void answered(const Words& words);
+  void answered(const Words& words, MonoTime now);
   /// False: nothing more can come of it.
-  bool failed(const Error& error);
+  bool failed(const Error& error, MonoTime now);
   /// After the last block: values and errors, or registers. The failure, if there is no value.
   std::optional<Failure> conclude(CommandResult& result) const;
 
  private:
-  bool split(const Block& block);
-  Failure why_missing(const Point& point, const Error& otherwise) const;
-
-  const MeterConfig* meter_;
-  std::vector<const Point*> points_, needed_;  // needed_: those and what they depend on
-  std::vector<Block> todo_;
-  std::vector<std::pair<Block, Error>> failures_;
-  RegisterImage image_;
-  Words words_;  // of the last block
-  bool any_answer_ = false;
+  std::vector<const Point*> points_;
+  std::optional<BlockReader> reader_;  // of a meter
+  // Of a route, which has one block:
+  std::optional<Block> block_;
+  std::optional<Words> words_;
+  std::optional<Error> failure_;
 };
 
 }  // namespace metergate

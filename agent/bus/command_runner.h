@@ -16,19 +16,9 @@ namespace metergate {
 /// thread.
 class CommandRunner {
  public:
-  struct Parts {
-    const BusConfig& config;
-    Bus& bus;
-    BusConnection& port;
-    MeterWatch& meters;
-    Inbox& inbox;
-    const Clock& clock;
-    ClockRule rule;
-    std::function<bool()> writes_allowed;
-    std::function<void()> before_stamp;
-    PollRunner& polls;  ///< plan what is read of a meter, and take what it answers
-  };
-  explicit CommandRunner(Parts parts) : p_(std::move(parts)) {}
+  /// All outlive it. `polls` plan what is read of a meter, and take what it answers.
+  CommandRunner(const BusParts& parts, BusConnection& connection, MeterWatch& meters, PollRunner& polls)
+      : p_(parts), connection_(connection), meters_(meters), polls_(polls) {}
 
   void add(OpenCommand command) { waiting_.push_back(std::move(command)); }
 
@@ -42,7 +32,10 @@ class CommandRunner {
   bool runnable(const OpenCommand& command, MonoTime now) const;
   void choose(MonoTime now);
 
-  Parts p_;
+  const BusParts& p_;
+  BusConnection& connection_;
+  MeterWatch& meters_;
+  PollRunner& polls_;
   std::deque<OpenCommand> waiting_;
   std::unique_ptr<CommandJob> job_;
   std::optional<std::size_t> meter_;  // of job_

@@ -5,17 +5,16 @@
 
 #include "agent/base/log.h"
 #include "agent/base/log_throttle.h"
+#include "agent/bus/bus_parts.h"
 #include "agent/bus/bus_state.h"
 #include "agent/bus/meter_health.h"
-#include "agent/config/site.h"
-#include "agent/protocol/events.h"
 
 namespace metergate {
 
 /// Which meters of a bus live, told by events and in the log when it changes. Owned by the bus's thread.
 class MeterWatch {
  public:
-  MeterWatch(const BusConfig& config, Events& events, Log& log);
+  explicit MeterWatch(const BusParts& parts);
 
   std::size_t size() const { return meters_.size(); }
   MeterHealth& health(std::size_t meter) { return meters_[meter].health; }
@@ -36,9 +35,7 @@ class MeterWatch {
     MeterState state;
     ChangeThrottle logged;
   };
-  const BusConfig& config_;
-  Events& events_;
-  Log& log_;
+  const BusParts& p_;
   std::vector<Meter> meters_;
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/bus/block_reader.h"
 #include "agent/bus/schedule.h"
 #include "agent/bus/unsupported_points.h"
 #include "agent/config/site.h"
@@ -12,16 +13,14 @@
 
 namespace metergate {
 
-/// The polls of one meter that are read together: which blocks are still to be asked, what came, and the readings it
-/// makes. Rounds: each round asks what is missing; between rounds the job waits with growing pauses until its polls'
-/// retry windows close. A block that is refused (exception 2 or 3) is asked in halves, down to single values. Pure; one
-/// thread.
+/// The polls of one meter that are read together, and the readings that they make. Each round asks what is missing;
+/// between rounds the job waits with growing pauses until the retry windows of its polls close. Pure; one thread.
 class PollJob {
  public:
-  /// `refused` is what the meter is known to refuse, and learns more; it outlives the job. Where nothing is left to
+  /// `unsupported` is what the meter is known to refuse, and learns more; it outlives the job. Where nothing is left to
   /// ask, the first point is asked all the same, to see whether the meter lives.
-  PollJob(const BusConfig& bus, std::size_t meter, const std::vector<Schedule::Due>& due, UnsupportedPoints& refused,
-          const PlanCost& cost, MonoTime now);
+  PollJob(const BusConfig& bus, std::size_t meter, const std::vector<Schedule::Due>& due,
+          UnsupportedPoints& unsupported, const PlanCost& cost, MonoTime now);
 
   std::size_t meter() const { return meter_; }
   MonoTime began() const { return began_; }
@@ -29,20 +28,20 @@ class PollJob {
   bool saw_frame() const { return saw_frame_; }
 
   /// The block to ask now, none when the round is over.
-  std::optional<Block> next() const;
+  std::optional<Block> next() const { return reader_.next(); }
   void answered(const Words& words, MonoTime now);
   void failed(const Error& error, MonoTime now);
   /// Takes blocks still to be asked from an answer that somebody else got. False: none of them is in it.
   bool take_over(const Block& block, const Words& words, MonoTime now);
   /// Ends the round without asking the rest, which fails likewise: the meter does not answer at all.
-  void abandon(const Error& error);
+  void abandon(const Error& error) { reader_.abandon(error); }
 
-  /// Asks these too in this round, but for what came in it already and what the meter is known to refuse.
+  /// Asks these too in this round, but for what came in it already and what the meter is known not to support.
   void ask(const std::vector<const Point*>& points);
   /// Asks the blocks of a point once more; what they held is not known until they are answered.
-  void ask_again(const Point& point);
-  /// The point, if this round brought it.
-  std::optional<Value> fresh(const Point& point) const;
+  void ask_again(const Point& point) { reader_.ask_again(point); }
+  /// The point's value, if this round brought it; else null. Valid until the next answer.
+  const Value* fresh(const Point& point) const;
 
   /// After a round: the readings that are final now, with their polls; what is left waits until retry_at(). `give_up`:
   /// all are. The time of a reading's first answer is told by the wall clock of now, so that records are stamped in the
@@ -56,7 +55,7 @@ class PollJob {
   MonoTime retry_at() const { return retry_at_; }
   /// From then on no poll of it waits for another try.
   MonoTime closes_at() const;
-  void retry();
+  void retry() { reader_.begin_round(); }
 
  private:
   struct Waiting {
@@ -66,41 +65,23 @@ class PollJob {
   };
   Reading reading_of(const Waiting& waiting, Stamp stamp, const std::string& catalog) const;
   std::optional<Error> why_missing(const Point& point) const;
-  bool split(const Block& block, int exception, MonoTime now);
-  void leave_search(MonoTime now);
+  void came(MonoTime now);
   std::vector<const Point*> wanted() const;
   const MeterConfig& config() const { return bus_.meters[meter_]; }
 
   const BusConfig& bus_;
   std::size_t meter_;
-  UnsupportedPoints& refused_;
+  UnsupportedPoints& unsupported_;
   PlanCost cost_;
+  BlockReader reader_;
   MonoTime began_;
   std::vector<Waiting> polls_;
-  std::vector<std::pair<const Point*, int>> left_out_;  // by what is known to be refused, with the exception
-  std::vector<const Point*> asked_;                     // and those that they depend on
-  std::vector<Block> todo_;
-  std::vector<Block> answered_;  // in this round
-  struct Search {                // for what can be read of a refused block
-    Block whole;
-    std::size_t left = 0;   // parts that are to be asked
-    std::size_t alone = 0;  // values that were refused by themselves
-    bool answered = false;  // some part was
-  };
-  std::optional<Search> search_;
-  std::vector<std::pair<Block, Block>> splits_;  // halves of a block that was refused
-  std::vector<std::pair<Block, Error>> failures_;
-  RegisterImage image_;
+  std::vector<std::pair<const Point*, int>> left_out_;  // by what is known to be unsupported, with the exception
   bool saw_frame_ = false;
   int rounds_ = 0;
   MonoTime retry_at_{};
   std::optional<MonoTime> first_;  // answer
   MonoTime last_{};
 };
-
-/// Worth another try: timeout, crc, garbled, and the exceptions 5 and 6 (busy).
-bool passing(const Error& error);
-/// Exception 2 or 3: a part of the block may be at fault for it.
-bool refusal(const Error& error);
 
 }  // namespace metergate

@@ -12,7 +12,6 @@ namespace metergate {
 namespace {
 
 constexpr int kSilentShare = 20;  // one part in so many of the bus's time
-constexpr std::chrono::minutes kMissedPause{1};
 
 std::vector<Schedule::Poll> polls_of(const BusConfig& config) {
   std::vector<Schedule::Poll> polls;
@@ -20,59 +19,62 @@ std::vector<Schedule::Poll> polls_of(const BusConfig& config) {
   return polls;
 }
 
-bool worth_a_retry_at_once(const Error& error) {
-  return error.code == Errc::kTimeout || error.code == Errc::kCrc || error.code == Errc::kGarbled;
-}
-
 }  // namespace
 
-PollRunner::PollRunner(Parts parts)
-    : p_(std::move(parts)),
-      schedule_(polls_of(p_.config)),
-      told_down_(p_.config.meters.size(), false),
-      identified_(p_.config.meters.size(), false) {
-  monitors_.reserve(p_.config.meters.size());
-  for (std::size_t m = 0; m < p_.config.meters.size(); ++m) {
-    costs_.emplace_back(p_.config, m);
-    monitors_.emplace_back(MeterMonitor::Parts{p_.config, m, p_.memory, p_.serials, p_.events, p_.log, p_.clock});
+PollRunner::PollRunner(const BusParts& parts, BusConnection& connection, MeterWatch& meters)
+    : p_(parts),
+      connection_(connection),
+      meters_(meters),
+      schedule_(polls_of(*parts.config)),
+      missed_(parts, meters),
+      told_down_(parts.config->meters.size(), false) {
+  monitors_.reserve(p_.config->meters.size());
+  for (std::size_t m = 0; m < p_.config->meters.size(); ++m) {
+    costs_.emplace_back(*p_.config, m);
+    models_.emplace_back(p_, m);
+    monitors_.emplace_back(p_, m);
     show(m);
   }
 }
 
 void PollRunner::advance(MonoTime now, UtcTime utc) {
-  const bool lent = p_.port.lent();
+  const bool lent = connection_.lent();
   schedule_.advance(
-      now, utc, [this, lent](std::size_t m) { return (!p_.port.up() && !lent) || p_.meters.health(m).silent(); },
+      now, utc, [this, lent](std::size_t m) { return (!connection_.up() && !lent) || meters_.health(m).silent(); },
       lent ? Schedule::Why::kPause : Schedule::Why::kOverload);
-  tell_missed(now);
+  missed_.tell(schedule_, now);
 }
 
 void PollRunner::port_opened(MonoTime now) {
   std::fill(told_down_.begin(), told_down_.end(), false);
   probe_allowed_ = now;
-  for (MeterMonitor& sense : monitors_) sense.out_of_sight();
+  for (MeterMonitor& monitor : monitors_) monitor.out_of_sight();
 }
 
 std::vector<Block> PollRunner::plan(std::size_t m, const std::vector<const Point*>& points) {
-  costs_[m].take(p_.bus.turnaround(p_.config.meters[m].target));
-  return plan_blocks(*p_.config.meters[m].profile, points, costs_[m].cost(), monitors_[m].refused().learned());
+  costs_[m].take(p_.bus->turnaround(p_.config->meters[m].target));
+  return plan_blocks(*p_.config->meters[m].profile, points, costs_[m].cost(), monitors_[m].unsupported().learned());
 }
 
 void PollRunner::share(std::size_t m, const Block& block, const Words& words) {
-  if (!current_ || current_->meter() != m || !current_->take_over(block, words, p_.clock.mono())) return;
+  if (!current_ || current_->meter() != m || !current_->take_over(block, words, p_.clock->mono())) return;
   attempt_ = 0;
 }
 
 bool PollRunner::step(MonoTime now) {
+  if (checked_) {
+    check_model();
+    return true;
+  }
   if (!current_) end_closed(now);
-  if (!current_ && !choose(now, p_.clock.utc())) return false;
+  if (!current_ && !choose(now, p_.clock->utc())) return false;
   transact(now);
   return true;
 }
 
 std::unique_ptr<PollJob> PollRunner::job_for(std::size_t m, const std::vector<Schedule::Due>& due, MonoTime now) {
-  costs_[m].take(p_.bus.turnaround(p_.config.meters[m].target));
-  return std::make_unique<PollJob>(p_.config, m, due, monitors_[m].refused(), costs_[m].cost(), now);
+  costs_[m].take(p_.bus->turnaround(p_.config->meters[m].target));
+  return std::make_unique<PollJob>(*p_.config, m, due, monitors_[m].unsupported(), costs_[m].cost(), now);
 }
 
 void PollRunner::begin(std::unique_ptr<PollJob> job, MonoTime now) {
@@ -83,7 +85,7 @@ void PollRunner::begin(std::unique_ptr<PollJob> job, MonoTime now) {
 
 bool PollRunner::choose(MonoTime now, UtcTime utc) {
   if (choose_probe(now, utc)) return true;
-  const auto answers = [this](std::size_t m) { return !p_.meters.health(m).silent(); };
+  const auto answers = [this](std::size_t m) { return !meters_.health(m).silent(); };
   auto meter = schedule_.pick(false, answers);
   if (!meter) {
     const auto waiting =
@@ -106,15 +108,15 @@ bool PollRunner::choose(MonoTime now, UtcTime utc) {
 bool PollRunner::choose_probe(MonoTime now, UtcTime utc) {
   if (now < probe_allowed_) return false;
   std::optional<std::size_t> first;
-  for (std::size_t m = 0; m < p_.meters.size(); ++m) {
-    const MeterHealth& health = p_.meters.health(m);
+  for (std::size_t m = 0; m < meters_.size(); ++m) {
+    const MeterHealth& health = meters_.health(m);
     if (!health.silent() || now < health.next_probe()) continue;
-    if (!first || health.next_probe() < p_.meters.health(*first).next_probe()) first = m;
+    if (!first || health.next_probe() < meters_.health(*first).next_probe()) first = m;
   }
   if (!first) return false;
   std::vector<Schedule::Due> due = schedule_.take(*first, now, utc);
-  for (std::size_t i = 0; i < p_.config.polls.size() && due.empty(); ++i) {
-    if (p_.config.polls[i].meter == *first) due.push_back({i, std::nullopt});
+  for (std::size_t i = 0; i < p_.config->polls.size() && due.empty(); ++i) {
+    if (p_.config->polls[i].meter == *first) due.push_back({i, std::nullopt});
   }
   begin(job_for(*first, due, now), now);
   return true;
@@ -124,23 +126,23 @@ void PollRunner::transact(MonoTime now) {
   PollJob& job = *current_;
   const std::size_t m = job.meter();
   if (!job.next()) return go_on(now);  // a command's answers had the rest of it
-  const MeterHealth& health = p_.meters.health(m);
+  const MeterHealth& health = meters_.health(m);
   const bool one_try = health.doubtful();
   const bool probe = health.silent();
-  Target target = p_.config.meters[m].target;
-  target.asked_again = !one_try && attempt_ < p_.config.meters[m].retries;
-  const Result<Words> words = p_.bus.read(target, *job.next());
-  const MonoTime after = p_.clock.mono();
-  const bool frame = words || words.error().code == Errc::kException;
+  Target target = p_.config->meters[m].target;
+  target.asked_again = !one_try && attempt_ < p_.config->meters[m].retries;
+  const Result<Words> words = p_.bus->read(target, *job.next());
+  const MonoTime after = p_.clock->mono();
+  const bool frame = words || from_meter(words.error());
   if (probe && !frame) probe_allowed_ = after + (after - now) * (kSilentShare - 1);
   if (words) {
     job.answered(*words, after);
-    p_.meters.frame(m, after);
+    meters_.frame(m, after);
   } else {
     const Error& error = words.error();
-    if (error.code == Errc::kBusDown) return p_.port.lost(error);
-    if (error.code == Errc::kException) p_.meters.frame(m, after);
-    if (worth_a_retry_at_once(error) && target.asked_again) {
+    if (error.code == Errc::kBusDown) return connection_.lost(error);
+    if (from_meter(error)) meters_.frame(m, after);
+    if (no_valid_frame(error) && target.asked_again) {
       ++attempt_;
       return;
     }
@@ -158,37 +160,16 @@ void PollRunner::go_on(MonoTime now) {
   if (!current_->next() && !monitors_[current_->meter()].look(*current_, now)) end_round(now);
 }
 
-/// Once a run, behind the first poll that was answered: is it the model that the profile describes? The readings go up
-/// whatever comes of it.
-void PollRunner::identify(std::size_t m) {
-  const MeterConfig& config = p_.config.meters[m];
-  const Identify& expected = *config.profile->identify;
-  RegisterImage image;
-  for (const Block& block : registers_of(expected.point)) {
-    const Result<Words> words = p_.bus.read(config.target, block);
-    if (words) {
-      image.put(block, *words);
-    } else if (words.error().code == Errc::kBusDown) {
-      return p_.port.lost(words.error());
-    } else if (words.error().code != Errc::kException) {
-      return;  // no answer is no mismatch; asked again behind the next poll
-    }
-  }
-  identified_[m] = true;
-  const Result<Decoded> found = decode(*config.profile, expected.point, image, config.ratios);
-  const std::string text = found ? found->value.text : "nothing";
-  if (text == expected.text) return;
-  const std::string& id = config.spec.id;
-  p_.log.warn("meter is not what its profile describes", {{"meter", id}, {"expected", expected.text}, {"found", text}});
-  JsonWriter json;
-  json.member("meter", id).member("profile", config.profile->name);
-  json.member("expected", expected.text).member("found", text);
-  p_.events.tell("profile_mismatch", id, json.take());
+void PollRunner::check_model() {
+  const Result<bool> more = models_[*checked_].step();
+  if (more && *more) return;
+  checked_.reset();
+  if (!more) connection_.lost(more.error());
 }
 
 std::vector<PollJob::Done> PollRunner::finish(PollJob& job, bool give_up) {
   p_.before_stamp();
-  auto done = job.finish(moment_of(p_.clock), p_.clock.synced(), p_.catalog, give_up);
+  auto done = job.finish(moment_of(*p_.clock), p_.clock->synced(), p_.catalog, give_up);
   for (PollJob::Done& d : done) {
     schedule_.done(d.poll);
     monitors_[job.meter()].mark(d.reading, d.poll);
@@ -199,20 +180,20 @@ std::vector<PollJob::Done> PollRunner::finish(PollJob& job, bool give_up) {
 void PollRunner::end_round(MonoTime now) {
   std::unique_ptr<PollJob> job = std::move(current_);
   const std::size_t m = job->meter();
-  const bool was_silent = p_.meters.health(m).silent();
+  const bool was_silent = meters_.health(m).silent();
   const auto done = finish(*job, was_silent);
   if (!was_silent) publish(done);  // one bad reading when it falls silent, none for each try after
   if (!done.empty() && !job->saw_frame()) {
     const std::string code = done.front().reading.error ? done.front().reading.error->code : "timeout";
-    if (p_.meters.failed_poll(m, job->began(), now, code)) {
+    if (meters_.failed_poll(m, job->began(), now, code)) {
       drop_parked(m);
       monitors_[m].silent();
     }
   }
   monitors_[m].keep(now);
   show(m);
-  if (job->saw_frame() && !identified_[m] && p_.config.meters[m].profile->identify) identify(m);
-  if (!job->over() && !p_.meters.health(m).silent()) parked_.push_back(std::move(job));
+  if (job->saw_frame() && models_[m].wanted()) checked_ = m;
+  if (!job->over() && !meters_.health(m).silent()) parked_.push_back(std::move(job));
 }
 
 /// On a line that is full the time for another try may pass before its turn comes.
@@ -243,13 +224,13 @@ void PollRunner::end_unreachable(MonoTime now) {
   std::list<std::unique_ptr<PollJob>> jobs = std::move(parked_);
   parked_.clear();
   if (current_) jobs.push_front(std::move(current_));
-  for (std::size_t m = 0; m < p_.meters.size(); ++m) {
+  for (std::size_t m = 0; m < meters_.size(); ++m) {
     if (told_down_[m] || !schedule_.due(m)) continue;
-    const auto due = schedule_.take(m, now, p_.clock.utc());
+    const auto due = schedule_.take(m, now, p_.clock->utc());
     jobs.push_back(job_for(m, due, now));
   }
   for (const auto& job : jobs) {
-    job->abandon(p_.port.why_down());
+    job->abandon(connection_.why_down());
     const auto done = finish(*job, true);
     if (!told_down_[job->meter()]) publish(done);
     told_down_[job->meter()] = true;
@@ -261,23 +242,23 @@ void PollRunner::end_begun() {
   parked_.clear();
   if (current_) jobs.push_front(std::move(current_));
   for (const auto& job : jobs) {
-    job->abandon(p_.port.why_down());
+    job->abandon(connection_.why_down());
     const auto done = finish(*job, true);
-    if (!p_.meters.health(job->meter()).silent()) publish(done);
+    if (!meters_.health(job->meter()).silent()) publish(done);
   }
 }
 
 void PollRunner::show(std::size_t m) {
-  MeterState& state = p_.meters.state(m);
+  MeterState& state = meters_.state(m);
   state.serial = monitors_[m].serial();
-  state.refused = monitors_[m].refused().points();
+  state.unsupported = monitors_[m].unsupported().points();
 }
 
 void PollRunner::publish(const std::vector<PollJob::Done>& done) {
   std::vector<Draft> drafts;
   for (const PollJob::Done& d : done) {
-    const PollConfig& poll = p_.config.polls[d.poll];
-    MeterState& state = p_.meters.state(poll.meter);
+    const PollConfig& poll = p_.config->polls[d.poll];
+    MeterState& state = meters_.state(poll.meter);
     if (d.reading.error) {
       ++state.bad;
     } else if (d.reading.errors.empty()) {
@@ -286,45 +267,17 @@ void PollRunner::publish(const std::vector<PollJob::Done>& done) {
     } else {
       ++state.partial;
     }
-    p_.seen(d.reading);
+    p_.reading(d.reading);
     drafts.push_back(reading_draft(d.reading, poll.keep_high));
   }
-  if (!drafts.empty()) p_.outbox.append(std::move(drafts));
-}
-
-void PollRunner::tell_missed(MonoTime now) {
-  if (!schedule_.behind()) overload_told_ = false;
-  if (now - missed_told_ < kMissedPause) return;
-  const std::vector<Schedule::Missed> all = schedule_.take_missed();
-  if (all.empty()) return;
-  missed_told_ = now;
-  bool overload = false;
-  for (const Schedule::Missed& missed : all) {
-    const PollConfig& poll = p_.config.polls[missed.poll];
-    MeterState& state = p_.meters.state(poll.meter);
-    const std::string reason = missed.why == Schedule::Why::kPause ? "pause" : "overload";
-    overload = overload || missed.why == Schedule::Why::kOverload;
-    state.slots_missed += missed.count;
-    JsonWriter json;
-    json.member("meter", state.id).member("poll", poll.name).member("from", rfc3339(missed.from));
-    json.member("to", rfc3339(missed.to)).member("count", missed.count).member("reason", reason);
-    p_.events.tell("slots_missed", state.id + "/" + poll.name + "/" + reason, json.take());
-  }
-  if (!overload || std::exchange(overload_told_, true)) return;
-  const std::string& bus = p_.config.spec.name;
-  p_.log.warn("bus overloaded", {{"bus", bus}, {"polls", std::to_string(all.size())}});
-  JsonWriter json;
-  json.member("bus", bus)
-      .member("polls", all.size())
-      .member("why", std::string("slots come faster than the line carries them"));
-  p_.events.tell("bus_overloaded", bus, json.take());
+  if (!drafts.empty()) p_.outbox->append(std::move(drafts));
 }
 
 MonoTime PollRunner::next_wake(MonoTime now, UtcTime utc) const {
   MonoTime next = schedule_.next(now, utc);
   for (const auto& job : parked_) next = std::min(next, job->retry_at());
-  for (std::size_t m = 0; m < p_.meters.size(); ++m) {
-    const MeterHealth& health = p_.meters.health(m);
+  for (std::size_t m = 0; m < meters_.size(); ++m) {
+    const MeterHealth& health = meters_.health(m);
     if (health.silent()) next = std::min(next, std::max(health.next_probe(), probe_allowed_));
   }
   return next;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -8,11 +7,13 @@
 #include <vector>
 
 #include "agent/bus/bus_connection.h"
+#include "agent/bus/bus_parts.h"
 #include "agent/bus/measured_cost.h"
 #include "agent/bus/meter_monitor.h"
 #include "agent/bus/meter_watch.h"
+#include "agent/bus/missed_slots.h"
+#include "agent/bus/model_check.h"
 #include "agent/bus/poll_job.h"
-#include "store/outbox.h"
 
 namespace metergate {
 
@@ -20,22 +21,8 @@ namespace metergate {
 /// the time for all of them); slots that are due; what failed in its slot; back to back. Owned by the bus's thread.
 class PollRunner {
  public:
-  struct Parts {
-    const BusConfig& config;
-    Bus& bus;
-    BusConnection& port;
-    MeterWatch& meters;
-    Outbox& outbox;
-    Events& events;
-    const Clock& clock;
-    Log& log;
-    std::string catalog;
-    KeyValueStore& memory;
-    SerialRegistry& serials;
-    std::function<void()> before_stamp;
-    std::function<void(const Reading&)> seen;
-  };
-  explicit PollRunner(Parts parts);
+  /// All outlive it.
+  PollRunner(const BusParts& parts, BusConnection& connection, MeterWatch& meters);
 
   /// Takes note of slots that came and tells those that were missed.
   void advance(MonoTime now, UtcTime utc);
@@ -62,27 +49,28 @@ class PollRunner {
   void begin(std::unique_ptr<PollJob> job, MonoTime now);
   void transact(MonoTime now);
   void go_on(MonoTime now);
-  void identify(std::size_t meter);
+  void check_model();
   void end_round(MonoTime now);
   std::vector<PollJob::Done> finish(PollJob& job, bool give_up);
   void end_closed(MonoTime now);
   void drop_parked(std::size_t meter);
   void show(std::size_t meter);
   void publish(const std::vector<PollJob::Done>& done);
-  void tell_missed(MonoTime now);
 
-  Parts p_;
+  const BusParts& p_;
+  BusConnection& connection_;
+  MeterWatch& meters_;
   Schedule schedule_;
+  MissedSlots missed_;
   std::vector<MeterMonitor> monitors_;  // by meter
   std::vector<MeasuredCost> costs_;     // by meter
+  std::vector<ModelCheck> models_;      // by meter
   std::unique_ptr<PollJob> current_;
   int attempt_ = 0;                             // of the current block
   std::list<std::unique_ptr<PollJob>> parked_;  // wait for another try within their slots
   MonoTime probe_allowed_{};
-  std::vector<bool> told_down_;   // by meter: its bad reading of this outage was sent
-  std::vector<bool> identified_;  // by meter: its answer was compared with what its profile expects
-  MonoTime missed_told_{};
-  bool overload_told_ = false;
+  std::vector<bool> told_down_;         // by meter: its bad reading of this outage was sent
+  std::optional<std::size_t> checked_;  // the meter whose model is being asked
 };
 
 }  // namespace metergate

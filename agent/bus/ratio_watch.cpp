@@ -18,14 +18,14 @@ std::vector<const Point*> RatioWatch::points() const {
 
 bool RatioWatch::answered_in(const PollJob& job) const {
   return !ratios_.empty() &&
-         std::all_of(ratios_.begin(), ratios_.end(), [&](const Ratio& r) { return job.fresh(*r.point).has_value(); });
+         std::all_of(ratios_.begin(), ratios_.end(), [&](const Ratio& r) { return job.fresh(*r.point) != nullptr; });
 }
 
 std::vector<RatioWatch::Change> RatioWatch::take(const PollJob& job) {
   std::vector<Change> changes;
   for (Ratio& ratio : ratios_) {
-    const auto value = job.fresh(*ratio.point);
-    if (!value || !value->number || value->text == ratio.last) continue;
+    const Value* value = job.fresh(*ratio.point);
+    if (value == nullptr || !value->number || value->text == ratio.last) continue;
     changes.push_back({ratio.point->name, std::exchange(ratio.last, value->text), value->text});
   }
   return changes;

@@ -7,15 +7,10 @@ namespace metergate {
 
 namespace {
 
-constexpr Millis kStep{1000};  // a larger change of the wall clock against the monotonic one is a step, no slewing
 constexpr Millis kBehindFor{60'000};
 constexpr Millis kRetryMost{60'000};
 
 UtcTime slot_at_or_before(UtcTime t, Millis every) { return UtcTime{t.time_since_epoch() / every * every}; }
-
-Millis offset_of(MonoTime now, UtcTime utc) {
-  return utc.time_since_epoch() - std::chrono::duration_cast<Millis>(now.time_since_epoch());
-}
 
 }  // namespace
 
@@ -30,10 +25,8 @@ Schedule::Schedule(const std::vector<Poll>& polls) {
 }
 
 bool Schedule::advance(MonoTime now, UtcTime utc, const Allowed& excused, Why why) {
-  const Millis offset = offset_of(now, utc);
-  const bool started = offset_.has_value();
-  const bool stepped = started && std::chrono::abs(offset - *offset_) > kStep;
-  offset_ = offset;
+  const bool started = clock_.looked();
+  const bool stepped = clock_.look({now, utc}) != Millis{0};
   for (std::size_t i = 0; i < polls_.size(); ++i) {
     State& state = polls_[i];
     const Millis every = state.poll.every;

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "agent/base/clock.h"
+#include "agent/base/clock_step.h"
 
 namespace metergate {
 
@@ -74,7 +74,7 @@ class Schedule {
   void miss(State& state, std::size_t index, UtcTime from, UtcTime to, Why why, MonoTime now);
 
   std::vector<State> polls_;
-  std::optional<Millis> offset_;  // wall clock less monotonic
+  ClockStep clock_;
   std::int64_t wanted_ = 0, missed_ = 0;
   bool behind_ = false;
   MonoTime behind_until_{};

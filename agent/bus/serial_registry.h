@@ -21,9 +21,9 @@ inline std::string plain_serial(std::string_view serial) {
 /// changed places. Safe for concurrent calls.
 class SerialRegistry {
  public:
-  void add(const std::string& meter, const std::string& flag, const std::string& remembered) {
+  void add(const std::string& meter, const std::string& flag, const std::string& stored) {
     const std::lock_guard<std::mutex> hold(mutex_);
-    entries_.push_back({meter, plain_serial(flag), plain_serial(remembered), {}});
+    entries_.push_back({meter, plain_serial(flag), plain_serial(stored), {}});
   }
   /// Returns another meter that this number belongs to, or "".
   std::string shown(const std::string& meter, const std::string& serial) {

@@ -9,18 +9,18 @@
 
 namespace metergate {
 
-/// One text in the store's memory that changes more often than flash memory should be written: at most once in 15 min,
+/// One text of the key-value store that changes more often than flash memory should be written: at most once in 15 min,
 /// once a minute where it matters. One thread.
 class ThrottledValue {
  public:
   static constexpr Millis kPause{900'000};
   static constexpr Millis kUrgentPause{60'000};
 
-  ThrottledValue(KeyValueStore& memory, std::string key) : values_(memory), key_(std::move(key)) {}
+  ThrottledValue(KeyValueStore& store, std::string key) : store_(store), key_(std::move(key)) {}
 
   /// What an earlier process kept, or nothing. Waits for the store.
   std::string get() {
-    const auto text = values_.get(key_);
+    const auto text = store_.get(key_);
     return text && *text ? **text : "";
   }
   void changed(bool urgent) {
@@ -31,13 +31,13 @@ class ThrottledValue {
   bool due(MonoTime now) const { return dirty_ && (!kept_ || now - *kept_ >= (urgent_ ? kUrgentPause : kPause)); }
   /// Durable with the next commit.
   void keep(const std::string& text, MonoTime now) {
-    values_.put_later(key_, text);
+    store_.put_later(key_, text);
     kept_ = now;
     dirty_ = urgent_ = false;
   }
 
  private:
-  KeyValueStore& values_;
+  KeyValueStore& store_;
   std::string key_;
   bool dirty_ = false;
   bool urgent_ = false;

@@ -28,8 +28,8 @@ MeterReading read_meter(BusReader& line, const ReadTarget& target, std::size_t m
   const MeterConfig& config = target.config.meters[meter];
   MeterReading result;
   result.symptoms.serial = std::holds_alternative<SerialSettings>(target.config.spec.settings.port);
-  UnsupportedPoints refused(*config.profile);
-  PollJob job(target.config, meter, {{meter, std::nullopt}}, refused, config.cost, clock.mono());
+  UnsupportedPoints unsupported(*config.profile);
+  PollJob job(target.config, meter, {{meter, std::nullopt}}, unsupported, config.cost, clock.mono());
   while (const auto block = job.next()) {
     const BusReader::Answer answer = request(line, config.target, *block, config.retries + 1, result.symptoms);
     result.took += answer.took;

@@ -86,14 +86,4 @@ std::variant<CommandPlan, Failure> plan_command(const Site& site, const Command&
   return Failure{"no_such_meter", "no meter '" + command.meter + "' is configured on this gateway"};
 }
 
-CommandResult result_for(const Command& command, UtcTime received) {
-  CommandResult result;
-  result.command = command.id;
-  result.op = op_name(command.op);
-  result.meter = command.meter;
-  if (command.route) result.route = {command.route->bus, command.route->unit};
-  result.received = received;
-  return result;
-}
-
 }  // namespace metergate

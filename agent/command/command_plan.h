@@ -7,7 +7,7 @@
 
 #include "agent/config/site.h"
 #include "agent/protocol/codec.h"
-#include "agent/protocol/command.h"
+#include "agent/protocol/command_text.h"
 
 namespace metergate {
 
@@ -16,7 +16,7 @@ constexpr const char* kReplayQueue = "*replay";
 
 /// A command matched with this gateway's buses and meters: everything that its bus thread needs.
 struct CommandPlan {
-  std::string bus;                   ///< or kReplayDoor; empty: needs none
+  std::string bus;                   ///< or kReplayQueue; empty: needs none
   std::optional<std::size_t> meter;  ///< index on its bus; none for a route
   std::vector<const Point*> points;  ///< read by meter
   std::vector<Block> blocks;         ///< read; by meter: as they are planned when its turn comes
@@ -27,8 +27,5 @@ struct CommandPlan {
 /// What can never be done is told at once: no_such_meter, no_such_bus, no_such_point, not_writable, bad_value,
 /// bad_command.
 std::variant<CommandPlan, Failure> plan_command(const Site& site, const Command& command);
-
-/// A result with everything that repeats the command: id, op, meter or route.
-CommandResult result_for(const Command& command, UtcTime received);
 
 }  // namespace metergate

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/command/open_command.h"
+#include "agent/command/command_sink.h"
 #include "agent/config/site.h"
 #include "store/inbox.h"
 
@@ -15,18 +15,14 @@ namespace metergate {
 /// no bus. The inbox is the queue; a bus holds only the few that it executes next. One thread.
 class Dispatcher {
  public:
-  struct BusQueue {
-    std::function<std::size_t()> room;
-    std::function<void(std::vector<OpenCommand>)> give;  ///< and wakes the bus
-    std::function<UtcTime(Millis)> pause;                ///< returns its end
-    std::function<void()> resume;
-  };
+  /// Filled by name; what is pointed to outlives the dispatcher.
   struct Parts {
-    const Site& site;
-    Inbox& inbox;
-    const Clock& clock;
-    std::map<std::string, BusQueue> buses;
-    std::function<std::string()> status;  ///< JSON members
+    const Site* site = nullptr;
+    Inbox* inbox = nullptr;
+    const Clock* clock = nullptr;
+    std::map<std::string, CommandSink*> sinks;  ///< by bus, and kReplayQueue
+    std::map<std::string, Pausable*> pauses;    ///< by bus
+    std::function<std::string()> status;        ///< JSON members
     std::function<Result<std::optional<std::string>>(const std::string& hash)>
         catalog;  ///< JSON members; "" is the present one
   };
@@ -39,6 +35,7 @@ class Dispatcher {
   bool serve(const std::string& bus, MonoTime now);
   void answer(const StoredCommand& stored, const Command& command);
   void reject(const StoredCommand& stored, CommandResult result, Failure failure);
+  void open_or_end(const StoredCommand& stored, const std::string& bus, MonoTime now, std::vector<OpenCommand>& out);
 
   Parts p_;
   std::map<std::string, std::int64_t> handed_;  // key of the last command that each bus was given

@@ -1,61 +1,43 @@
 #include "agent/command/intake.h"
 
 #include "agent/base/json.h"
+#include "agent/command/command_result.h"
 
 namespace metergate {
 
 namespace {
-
 constexpr std::size_t kFirstBytes = 64;
-
-Draft rejection(CommandResult result, Failure failure, const Clock& clock) {
-  result.stamp = stamp_of(clock);
-  result.status = "rejected";
-  result.error = std::move(failure);
-  return result_draft(result);
-}
-
-CommandResult result_for(const BadCommand& bad, UtcTime received) {
-  CommandResult result;
-  result.command = bad.id;
-  result.op = bad.op;
-  result.meter = bad.meter;
-  if (bad.route) result.route = {bad.route->bus, bad.route->unit};
-  result.received = received;
-  return result;
-}
-
 }  // namespace
 
 bool Intake::take(const std::string& topic, const std::string& payload) {
   auto parsed = parse_command(payload);
   StoredCommand stored;
-  stored.received = p_.clock.utc();
+  stored.received = p_.clock->utc();
   if (const auto* bad = std::get_if<BadCommand>(&parsed)) {
     if (bad->id.empty()) return unreadable(topic, payload, *bad);
     stored.body = payload;
     stored.id = bad->id;
-    return admit(stored, rejection(result_for(*bad, stored.received), {bad->code, bad->message}, p_.clock));
+    return admit(stored, rejection(result_for(*bad, stored.received), {bad->code, bad->message}, *p_.clock));
   }
   const Command& command = *std::get_if<Command>(&parsed);
   stored.body = payload;
   stored.id = command.id;
   stored.write = command.op == Command::Op::kWrite;
-  const CommandResult blank = metergate::result_for(command, stored.received);
-  const auto plan = plan_command(p_.site, command);
-  if (const auto* failure = std::get_if<Failure>(&plan)) return admit(stored, rejection(blank, *failure, p_.clock));
+  const CommandResult blank = result_for(command, stored.received);
+  const auto plan = plan_command(*p_.site, command);
+  if (const auto* failure = std::get_if<Failure>(&plan)) return admit(stored, rejection(blank, *failure, *p_.clock));
   stored.bus = std::get_if<CommandPlan>(&plan)->bus;
-  if (p_.inbox.only_reserve_left()) {
+  if (p_.inbox->only_reserve_left()) {
     const Failure full{"store_full",
                        "only the reserve for results and events is left; send it again later under a new id"};
-    return admit(stored, rejection(blank, full, p_.clock));
+    return admit(stored, rejection(blank, full, *p_.clock));
   }
   return admit(stored, std::nullopt);
 }
 
 bool Intake::admit(const StoredCommand& stored, std::optional<Draft> verdict) {
   const bool open = !verdict;
-  const Result<Admission> admission = p_.inbox.admit(stored, std::move(verdict));
+  const Result<Admission> admission = p_.inbox->admit(stored, std::move(verdict));
   if (!admission) return admission.error().code == Errc::kFull;  // counted and told by the store
   if (admission->known == Known::kDone && admission->result) p_.repeat(*admission->result);
   if (admission->known == Known::kNew && open) p_.admitted();
@@ -63,10 +45,10 @@ bool Intake::admit(const StoredCommand& stored, std::optional<Draft> verdict) {
 }
 
 bool Intake::unreadable(const std::string& topic, const std::string& payload, const BadCommand& bad) {
-  p_.inbox.dead_letter(topic, bad.message, payload, p_.clock.utc());
+  p_.inbox->dead_letter(topic, bad.message, payload, p_.clock->utc());
   JsonWriter json;
   json.member("why", bad.message).member("bytes", payload.size()).member("first", payload.substr(0, kFirstBytes));
-  p_.events.tell("command_unreadable", topic, json.take());
+  p_.events->tell("command_unreadable", topic, json.take());
   return true;
 }
 

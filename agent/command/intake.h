@@ -14,11 +14,12 @@ namespace metergate {
 /// commit.
 class Intake {
  public:
+  /// Filled by name; what is pointed to outlives the intake.
   struct Parts {
-    const Site& site;
-    Inbox& inbox;
-    Events& events;
-    const Clock& clock;
+    const Site* site = nullptr;
+    Inbox* inbox = nullptr;
+    Events* events = nullptr;
+    const Clock* clock = nullptr;
     std::function<void()> admitted;                 ///< a new open command; must not block
     std::function<void(const Row& result)> repeat;  ///< a known command came again: its result is wanted again
   };

@@ -5,19 +5,15 @@
 namespace metergate {
 
 namespace {
-constexpr Millis kStep{1000};
 constexpr Millis kLook{500};
 }  // namespace
 
 void ClockWatch::look() {
   const Moment moment = moment_of(clock_);
-  const Millis offset =
-      moment.utc.time_since_epoch() - std::chrono::duration_cast<Millis>(moment.mono.time_since_epoch());
   std::int64_t delta = 0;
   {
     const std::lock_guard<std::mutex> hold(mutex_);
-    if (offset_ && std::chrono::abs(offset - *offset_) > kStep) delta = (offset - *offset_).count();
-    offset_ = offset;
+    delta = step_.look(moment).count();
   }
   if (delta == 0) return;
   const Stamp stamp{moment.utc, clock_.synced()};

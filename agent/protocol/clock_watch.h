@@ -1,8 +1,8 @@
 #pragma once
 
 #include <mutex>
-#include <optional>
 
+#include "agent/base/clock_step.h"
 #include "agent/base/log.h"
 #include "agent/protocol/events.h"
 
@@ -22,8 +22,8 @@ class ClockWatch {
   Outbox& outbox_;
   const Clock& clock_;
   Log& log_;
-  std::mutex mutex_;  // guards offset_
-  std::optional<Millis> offset_;
+  std::mutex mutex_;  // guards step_
+  ClockStep step_;
 };
 
 }  // namespace metergate

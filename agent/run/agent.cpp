@@ -177,62 +177,69 @@ void Agent::make_forwarder() {
 }
 
 void Agent::make_bus(const BusConfig& config) {
-  const std::string& name = config.spec.name;
-  BusThread& bus = buses_.emplace_back(name);
+  BusThread& bus = buses_.emplace_back(config.spec.name);
   bus.patience = patience_of(config);
-  bus.bus = make_modbus_bus(config.spec.settings, clock_);
-
-  Outbox& outbox = *store_;
-  Inbox& inbox = *store_;
-  KeyValueStore& memory = *store_;
-  const auto wished = [&bus] { bus.thread.wake.notify(); };
-  const auto granted = [this] {
+  BusPause::Parts pause;
+  pause.bus = config.spec.name;
+  pause.key_values = store_.get();
+  pause.clock = &clock_;
+  pause.log = &log_;
+  pause.wished = [&bus] { bus.thread.wake.notify(); };
+  pause.granted = [this] {
     if (control_) control_->notify();
   };
-  bus.pause = std::make_unique<BusPause>(BusPause::Parts{name, memory, clock_, log_, wished, granted});
+  bus.pause = std::make_unique<BusPause>(std::move(pause));
+  bus.bus = make_modbus_bus(config.spec.settings, clock_);
 
-  const ClockRule rule{kBuilt, store_->opened().newest};
-  const auto writes_allowed = [this] { return forwarder_->writes_allowed(clock_.mono()); };
-  const auto command_ended = [this] { dispatch_thread_.wake.notify(); };
-  const auto before_stamp = [this] { clock_watch_->look(); };
-  const auto seen = [this](const Reading& reading) {
-    if (latest_) latest_->take(reading);
-  };
-  bus.worker = std::make_unique<BusWorker>(
-      BusWorker::Parts{config, *bus.bus, outbox, inbox, *events_, clock_, log_, system_draw(), catalog_.hash, rule,
-                       writes_allowed, *bus.pause, memory, serials_, command_ended, before_stamp, seen});
+  BusParts parts;
+  parts.config = &config;
+  parts.bus = bus.bus.get();
+  parts.pause = bus.pause.get();
+  parts.outbox = store_.get();
+  parts.inbox = store_.get();
+  parts.key_values = store_.get();
+  parts.events = events_.get();
+  parts.serials = &serials_;
+  parts.clock = &clock_;
+  parts.log = &log_;
+  parts.draw = system_draw();
+  parts.catalog = catalog_.hash;
+  parts.clock_rule = ClockRule{kBuilt, store_->opened().newest};
+  parts.writes_allowed = [this] { return forwarder_->writes_allowed(clock_.mono()); };
+  parts.given = [&bus] { bus.thread.wake.notify(); };
+  parts.command_ended = [this] { dispatch_thread_.wake.notify(); };
+  parts.before_stamp = [this] { clock_watch_->look(); };
+  if (latest_) parts.reading = [this](const Reading& reading) { latest_->take(reading); };
+  bus.worker = std::make_unique<BusWorker>(std::move(parts));
 }
 
 void Agent::make_intake() {
-  Inbox& inbox = *store_;
-  const auto admitted = [this] { dispatch_thread_.wake.notify(); };
-  const auto repeat = [this](const Row& result) { forwarder_->republish(result.key); };
-  intake_ = std::make_unique<Intake>(Intake::Parts{site_, inbox, *events_, clock_, admitted, repeat});
+  Intake::Parts parts;
+  parts.site = &site_;
+  parts.inbox = store_.get();
+  parts.events = events_.get();
+  parts.clock = &clock_;
+  parts.admitted = [this] { dispatch_thread_.wake.notify(); };
+  parts.repeat = [this](const Row& row) { forwarder_->republish(row.key); };
+  intake_ = std::make_unique<Intake>(std::move(parts));
 }
 
 void Agent::make_dispatcher() {
-  std::map<std::string, Dispatcher::BusQueue> queues;
-  Dispatcher::BusQueue& replays = queues[kReplayQueue];
-  replays.room = [this] { return replayer_->room(); };
-  replays.give = [this](std::vector<OpenCommand> commands) { replayer_->give(std::move(commands)); };
-  for (BusThread& bus : buses_) {
-    Dispatcher::BusQueue& queue = queues[bus.worker->state().name];
-    queue.room = [&bus] { return bus.worker->room(); };
-    queue.give = [&bus](std::vector<OpenCommand> commands) {
-      bus.worker->give(std::move(commands));
-      bus.thread.wake.notify();
-    };
-    queue.pause = [&bus](Millis time) { return bus.pause->begin(time); };
-    queue.resume = [&bus] { bus.pause->end(); };
-  }
-  Inbox& inbox = *store_;
-  const auto status = [this] { return snapshot_json(snapshot()); };
-  const auto catalog = [this](const std::string& hash) -> Result<std::optional<std::string>> {
+  Dispatcher::Parts parts;
+  parts.site = &site_;
+  parts.inbox = store_.get();
+  parts.clock = &clock_;
+  parts.status = [this] { return snapshot_json(snapshot()); };
+  parts.catalog = [this](const std::string& hash) -> Result<std::optional<std::string>> {
     if (hash.empty() || hash == catalog_.hash) return std::optional<std::string>(catalog_.members);
     return store_->catalog(hash);
   };
-  dispatcher_ =
-      std::make_unique<Dispatcher>(Dispatcher::Parts{site_, inbox, clock_, std::move(queues), status, catalog});
+  parts.sinks[kReplayQueue] = replayer_.get();
+  for (BusThread& bus : buses_) {
+    parts.sinks[bus.worker->state().name] = bus.worker.get();
+    parts.pauses[bus.worker->state().name] = bus.pause.get();
+  }
+  dispatcher_ = std::make_unique<Dispatcher>(std::move(parts));
 }
 
 void Agent::make_control() {
@@ -240,10 +247,7 @@ void Agent::make_control() {
   for (BusThread& bus : buses_) {
     const std::string name = bus.worker->state().name;
     parts.pauses[name] = bus.pause.get();
-    parts.give[name] = [&bus](OpenCommand command) {
-      bus.worker->give({std::move(command)});
-      bus.thread.wake.notify();
-    };
+    parts.give[name] = [&bus](OpenCommand command) { bus.worker->give({std::move(command)}); };
   }
   parts.site = &site_;
   parts.answered = [this] { control_->notify(); };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/base/json.h"
+#include "agent/command/command_result.h"
 #include "agent/protocol/record_frame.h"
 
 namespace metergate {
@@ -84,17 +85,13 @@ Status Replayer::begin() {
   }
   cursor_ = done_.place;
   searched_ = false;
-  if (cursor_.epoch == 0 && expired(*job_)) {
+  if (cursor_.epoch == 0 && p_.rule.expired(job_->command.expires, p_.clock)) {
     CommandResult result = result_for(job_->command, job_->stored.received);
     result.status = "expired";
-    result.error = Failure{"expired", "its turn came after expires_at"};
+    result.error = expired_failure();
     complete(*job_, std::move(result));
   }
   return {};
-}
-
-bool Replayer::expired(const OpenCommand& command) const {
-  return command.command.expires && !p_.rule.known_wrong(p_.clock) && p_.clock.utc() >= *command.command.expires;
 }
 
 Result<Replayer::Outgoing> Replayer::next(std::size_t max_rows, std::size_t max_bytes) {

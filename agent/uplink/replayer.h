@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/command/open_command.h"
+#include "agent/command/clock_rule.h"
+#include "agent/command/command_sink.h"
 #include "store/archive.h"
 #include "store/inbox.h"
 #include "store/key_value_store.h"
@@ -26,7 +27,7 @@ struct ReplayState {
 /// Runs the commands `replay`, one after the other: searches the archive piece by piece, counts a record as done at its
 /// PUBACK, and answers at the end. The store keeps how far the running one is: it continues there after a restart, and
 /// sends once more what had no PUBACK. One thread, but where it says otherwise.
-class Replayer {
+class Replayer : public CommandSink {
  public:
   struct Parts {
     Archive& archive;
@@ -43,8 +44,8 @@ class Replayer {
   explicit Replayer(Parts parts) : p_(std::move(parts)) {}
 
   // Any thread.
-  void give(std::vector<OpenCommand> commands);  ///< in the order of arrival, at most room()
-  std::size_t room() const;
+  void give(std::vector<OpenCommand> commands) override;
+  std::size_t room() const override;
   std::optional<ReplayState> state() const;
 
   /// Of the replay that runs.
@@ -82,7 +83,6 @@ class Replayer {
   };
   Status begin();
   void pass_over();
-  bool expired(const OpenCommand& command) const;
   void settle();
   void note(const ReplayPiece& piece);
   void finish();

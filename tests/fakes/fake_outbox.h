@@ -82,7 +82,7 @@ class FakeOutbox : public Outbox {
   int peeks = 0;
 };
 
-class FakeMemory : public KeyValueStore {
+class FakeKeyValueStore : public KeyValueStore {
  public:
   Result<std::optional<std::string>> get(const std::string& key) override {
     if (error) return *error;

@@ -1,5 +1,5 @@
 #include "agent/base/json.h"
-#include "agent/protocol/command.h"
+#include "agent/protocol/command_text.h"
 #include "tests/fuzz/fuzz.h"
 
 using namespace metergate;

@@ -69,7 +69,7 @@ class Agent {
  private:
   FakeClock clock_;
   Log log_{LogLevel::kError, LogFormat::kText, clock_};
-  FakeMemory memory_;
+  FakeKeyValueStore memory_;
   OneBus site_;
   Site site_;
   BusPause pause_;

@@ -87,7 +87,7 @@ class ForwarderOverMqttTest : public UplinkFixture {
 
   Wake wake;
   LockedOutbox outbox;
-  FakeMemory memory;
+  FakeKeyValueStore memory;
   Host host{*this};
   RecordingStore inbox;
   FakeArchive archive;

@@ -5,9 +5,8 @@
 
 #include "agent/base/text.h"
 #include "tests/fakes/fake_bus.h"
-#include "tests/fakes/fake_outbox.h"
 #include "tests/fakes/one_bus.h"
-#include "tests/fakes/recording_store.h"
+#include "tests/fakes/worker_bench.h"
 
 namespace metergate {
 namespace {
@@ -18,25 +17,11 @@ using ::testing::Contains;
 using ::testing::Each;
 using ::testing::Not;
 
-class BusWorkerTest : public ::testing::Test {
+class BusWorkerTest : public ::testing::Test, public WorkerBench {
  protected:
-  BusWorkerTest() : log_(LogLevel::kError, LogFormat::kText, clock_), events_(store_, clock_), line_(clock_) {}
+  BusWorkerTest() : line_(clock_) {}
 
-  void start() {
-    pause_ = std::make_unique<BusPause>(BusPause::Parts{"rs485-1", values_, clock_, log_, [] {}, [] {}});
-    worker_ = std::make_unique<BusWorker>(
-        BusWorker::Parts{site_.bus, line_, store_, store_, events_, clock_, log_, [] { return 0.0; }, "0000cafe",
-                         ClockRule{floor_, {}}, [this] { return writes_allowed_; }, *pause_, values_, serials_, [] {}});
-  }
-
-  /// Steps until the time is over; the clock jumps to the next thing that the worker waits for.
-  void run(Millis time) {
-    const MonoTime end = clock_.mono() + time;
-    while (clock_.mono() < end) {
-      const MonoTime next = worker_->step(clock_.mono());
-      if (next > clock_.mono()) clock_.sleep_until(std::min(next, end));
-    }
-  }
+  void start() { WorkerBench::start(site_.bus, line_); }
 
   void give(const std::string& json) {
     auto parsed = parse_command(json);
@@ -71,28 +56,17 @@ class BusWorkerTest : public ::testing::Test {
          rfc3339(clock_.utc() + valid) + R"("})");
   }
 
-  static std::string text(const Json& json, const char* name) { return json.find(name)->as_text().value_or("?"); }
   std::string code(std::size_t i) const { return text(*store_.results.at(i).find("error"), "code"); }
   std::size_t readings_of(const std::string& meter) const {
     return static_cast<std::size_t>(std::count_if(store_.readings.begin(), store_.readings.end(),
                                                   [&](const Json& r) { return text(r, "meter") == meter; }));
   }
 
-  FakeClock clock_;
-  Log log_;
-  RecordingStore store_;
-  Events events_;
   FakeBus line_;
   OneBus site_;
-  UtcTime floor_{};
-  bool writes_allowed_ = true;
   std::int64_t given_ = 0;
-  FakeMemory values_;
-  SerialRegistry serials_;
   std::variant<Command, BadCommand> asked_on_the_spot_ = parse_command(
       R"({"id":"l","op":"read","route":{"bus":"rs485-1","unit":7},"registers":{"table":"input","address":5,"count":3}})");
-  std::unique_ptr<BusPause> pause_;
-  std::unique_ptr<BusWorker> worker_;
 };
 
 TEST_F(BusWorkerTest, MakesAReadingOfWhatTheMeterAnswered) {
@@ -185,6 +159,15 @@ TEST_F(BusWorkerTest, GivesAllSilentMetersTogetherAtMostATwentiethOfTheTime) {
   EXPECT_LE(of_silent, 31u);  // 600 s, 1 s a try
   EXPECT_GE(of_silent, 5u);
   EXPECT_GE(readings_of("m9") - good_before, 590u);
+}
+
+TEST_F(BusWorkerTest, TakesAnExceptionForASignOfLife) {
+  site_.poll(site_.meter("m1", 1), seconds(1), {"power"});
+  line_.refuse = {{"1", 4}};
+  start();
+  run(minutes(2));
+  EXPECT_THAT(store_.names_of_events(), Not(Contains("meter_silent")));
+  EXPECT_GE(store_.readings.size(), 118u);
 }
 
 TEST_F(BusWorkerTest, ReadsAMeterAtOnceWhenItIsBack) {
@@ -303,9 +286,21 @@ TEST_F(BusWorkerTest, ExpiresACommandWhoseTurnComesTooLate) {
   EXPECT_TRUE(line_.asked.empty());
 }
 
+TEST_F(BusWorkerTest, ExecutesACommandUntilTheInstantAtWhichItExpires) {
+  site_.meter("m1", 1);
+  start();
+  for (const Millis valid : {Millis{1}, Millis{0}}) {
+    give(R"({"id":"c","op":"read","meter":"m1","points":["power"],"expires_at":")" + rfc3339(clock_.utc() + valid) +
+         "\"}");
+    worker_->step(clock_.mono());
+  }
+  EXPECT_EQ(text(store_.results.at(0), "status"), "done");
+  EXPECT_EQ(text(store_.results.at(1), "status"), "expired");
+}
+
 TEST_F(BusWorkerTest, ExecutesAReadThoughItsTimeIsOverByAClockThatIsKnownToBeWrong) {
   site_.meter("m1", 1);
-  floor_ = clock_.utc() + std::chrono::hours(1);
+  built_ = clock_.utc() + std::chrono::hours(1);
   start();
   give(R"({"id":"c","op":"read","meter":"m1","points":["power"],"expires_at":")" + rfc3339(clock_.utc() - Millis{1}) +
        "\"}");
@@ -324,6 +319,9 @@ TEST_F(BusWorkerTest, FailsACommandToASilentMeterAfterOneTryAndOneIn2Seconds) {
   ASSERT_EQ(store_.results.size(), 3u);
   EXPECT_EQ(code(0), "timeout");
   EXPECT_LE(line_.asked.size(), 4u);  // three tries and at most one probe
+  const auto started = [this](std::size_t i) { return *parse_rfc3339(text(store_.results[i], "started_at")); };
+  EXPECT_EQ(started(1) - started(0), seconds(2));
+  EXPECT_EQ(started(2) - started(1), seconds(2));
 }
 
 TEST_F(BusWorkerTest, FailsACommandAtOnceWhenThePortIsGone) {
@@ -512,6 +510,8 @@ TEST_F(BusWorkerTest, TellsTheSlotsOfAPauseAsMissedOnceAMinuteAndMakesNoReadingO
   EXPECT_NEAR(static_cast<double>(missed), 300, 2);
   EXPECT_LE(told, 7);
   EXPECT_THAT(store_.names_of_events(), Not(Contains("bus_overloaded")));
+  EXPECT_EQ(worker_->state().slots_wanted, worker_->state().slots_kept);
+  EXPECT_FALSE(worker_->state().overloaded);
   EXPECT_THAT(store_.names_of_events(), Not(Contains("bus_down")));
   EXPECT_THAT(store_.names_of_events(), Not(Contains("bus_up")));
 }
@@ -563,17 +563,6 @@ TEST_F(BusWorkerTest, GoesOnWithAPauseAfterARestart) {
   EXPECT_TRUE(line_.asked.empty());
   run(minutes(2));
   EXPECT_FALSE(line_.asked.empty());
-  start();
-  EXPECT_FALSE(pause_->wish(clock_.mono()).paused);
-}
-
-TEST_F(BusWorkerTest, PausesNoLongerThanWasAskedWhenTheClockWasSetBack) {
-  start();
-  pause_->begin(minutes(10));
-  clock_.step_utc(clock_.utc() - std::chrono::hours(100));
-  start();
-  EXPECT_TRUE(pause_->wish(clock_.mono() + minutes(9)).paused);
-  EXPECT_FALSE(pause_->wish(clock_.mono() + minutes(10)).paused);
 }
 
 TEST_F(BusWorkerTest, TellsMissedSlotsOnceAMinuteWhenTheLineIsTooSlow) {
@@ -613,14 +602,6 @@ TEST_F(BusWorkerTest, TellsASecondMasterOnceWhenMoreThanTenOfItsFramesAreHeardIn
   EXPECT_FALSE(worker_->state().second_master);
 }
 
-TEST_F(BusWorkerTest, TakesTheFramesOfALongPauseForNoSecondMasterOfAMinute) {
-  site_.poll(site_.meter("m1", 1), minutes(15), {"power"});
-  line_.on_read = [this](const std::string&) { line_.counted.foreign_frames += 100; };
-  start();
-  run(minutes(60));
-  EXPECT_THAT(store_.names_of_events(), Not(Contains("second_master")));
-}
-
 TEST_F(BusWorkerTest, GivesUpEarlyOnlyARequestThatItAsksAgain) {
   site_.poll(site_.meter("m1", 1, 2), seconds(40), {"power"});
   line_.silent = {"1"};
@@ -637,30 +618,6 @@ TEST_F(BusWorkerTest, NeverGivesUpACommandsRequestEarly) {
   run(seconds(1));
 
   EXPECT_THAT(line_.asked_again, ::testing::ElementsAre(false));
-}
-
-/// On a line of 9600 8N1 a hole of 88 registers is worth reading over from a turnaround of some 165 ms on.
-TEST(MeasuredPlanTest, ReadsOverAHoleOnceTheMeterProvesSlowAndDoesNotMindJitter) {
-  OneBus site;
-  SerialSettings line;
-  line.baud = 9600;
-  line.parity = 'N';
-  site.bus.spec.settings.port = line;
-  site.meter("m1", 1);
-  site.bus.meters[0].cost =
-      plan_cost(site.bus.spec.settings, Millis{0}, 125, assumed_turnaround(site.bus.spec.settings));
-  MeasuredCost cost(site.bus, 0);
-  const auto measured = [&](Millis turnaround) {
-    cost.take(Turnaround{turnaround, turnaround, Millis{1000}});
-    return cost.cost().request_registers;
-  };
-  const double assumed = cost.cost().request_registers;
-
-  EXPECT_EQ(measured(Millis{24}), assumed);
-  EXPECT_EQ(measured(Millis{16}), assumed);
-  EXPECT_GT(measured(Millis{170}), 88);
-  EXPECT_GT(measured(Millis{100}), 88);  // by less than a half
-  EXPECT_LT(measured(Millis{5}), assumed);
 }
 
 TEST_F(BusWorkerTest, PlansAgainWhenTheMeterProvesSlow) {

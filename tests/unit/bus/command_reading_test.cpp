@@ -35,8 +35,8 @@ class CommandReadingTest : public ::testing::Test {
         return block->address <= address && address < block->address + block->count;
       });
       if (!hit) {
-        reading.answered(Words(block->count, 7));
-      } else if (!reading.failed(Error{Errc::kException, "refused", exception_})) {
+        reading.answered(Words(block->count, 7), MonoTime{});
+      } else if (!reading.failed(Error{Errc::kException, "refused", exception_}, MonoTime{})) {
         break;
       }
     }

@@ -3,12 +3,10 @@
 #include <ostream>
 #include <set>
 
-#include "agent/bus/bus_worker.h"
 #include "drivers/modbus/modbus_bus.h"
-#include "tests/fakes/fake_outbox.h"
 #include "tests/fakes/one_bus.h"
-#include "tests/fakes/recording_store.h"
 #include "tests/fakes/shared_line.h"
+#include "tests/fakes/worker_bench.h"
 
 namespace metergate {
 namespace {
@@ -22,23 +20,15 @@ constexpr int kBaud = 2400;
 // 40 registers, 8N1: 8 and 85 characters, the turnaround (t3.5 is longer than 10 ms), t3.5.
 constexpr double kTransactionMs = (93 + 3.5 + 3.5) * 10'000 / kBaud;
 
-/// Keeps no reading: an hour has thousands.
-class ForgetfulStore : public RecordingStore {
- public:
-  void append(std::vector<Draft> drafts) override {
-    for (const Draft& draft : drafts) appended += draft.lane == Lane::kReadings ? 1 : 0;
-  }
-  std::int64_t appended = 0;
-};
-
 /// The agent's bus thread, from schedule to bytes, on a line of virtual time with meters of 40 registers every 10 s.
-class BusySite {
+class BusySite : public WorkerBench {
  public:
   using Meter = std::function<SharedLine::Said(int unit, const Bytes& pdu)>;
 
   /// `load`: of the line, that is planned; by all meters, or by the healthy ones alone.
-  BusySite(double load, bool by_all, int faulty, const Meter& fault)
-      : log_(LogLevel::kError, LogFormat::kText, clock_), events_(store_, clock_), faulty_(faulty) {
+  BusySite(double load, bool by_all, int faulty, const Meter& fault) : faulty_(faulty) {
+    store_.keep_readings = false;  // an hour has thousands
+    on_reading_ = [this](const Reading& reading) { count(reading); };
     SerialSettings serial;
     serial.baud = kBaud;
     serial.parity = 'N';
@@ -54,20 +44,9 @@ class BusySite {
       site_.poll(site_.meter("m" + std::to_string(unit), unit), kEvery, {"wide"});
     }
     bus_ = std::make_unique<ModbusBus>(site_.bus.spec.settings, std::move(line), clock_);
-    pause_ = std::make_unique<BusPause>(BusPause::Parts{"rs485-1", values_, clock_, log_, [] {}, [] {}});
-    worker_ = std::make_unique<BusWorker>(BusWorker::Parts{site_.bus, *bus_, store_, store_, events_, clock_, log_,
-                                                           [] { return 0.0; }, "0000cafe", ClockRule{},
-                                                           [] { return true; }, *pause_, values_, serials_, [] {},
-                                                           [] {}, [this](const Reading& reading) { count(reading); }});
+    start(site_.bus, *bus_);
   }
 
-  void run(Nanos time) {
-    const MonoTime end = clock_.mono() + time;
-    while (clock_.mono() < end) {
-      const MonoTime next = worker_->step(clock_.mono());
-      if (next > clock_.mono()) clock_.sleep_until(std::min(next, end));
-    }
-  }
   void begin_trouble() { trouble_ = true; }
   /// Of the healthy meters' slots from now on, those with a good reading.
   double kept(Nanos time) {
@@ -90,21 +69,13 @@ class BusySite {
     if (reading.slot) ++good_;
   }
 
-  FakeClock clock_;
-  Log log_;
-  ForgetfulStore store_;
-  Events events_;
   OneBus site_{"", "0", "wide = holding 1000 string registers=40\n"};
-  FakeMemory values_;
-  SerialRegistry serials_;
   int faulty_;
   bool trouble_ = false;
   std::int64_t good_ = 0;
   std::set<int> seen_;
   SharedLine* line_ = nullptr;
   std::unique_ptr<ModbusBus> bus_;
-  std::unique_ptr<BusPause> pause_;
-  std::unique_ptr<BusWorker> worker_;
 };
 
 SharedLine::Said nothing(int, const Bytes&) { return {}; }

@@ -280,11 +280,11 @@ TEST_F(MeterMonitorTest, ForgetsWhatAnExchangedMeterRefused) {
   };
   start_all();
   run(minutes(2));
-  ASSERT_EQ(worker_->state().meters[0].refused.size(), 1u);
+  ASSERT_EQ(worker_->state().meters[0].unsupported.size(), 1u);
   line_.registers[kSerial] = 222;
   restart();
   run(minutes(1));
-  EXPECT_THAT(worker_->state().meters[0].refused, IsEmpty());
+  EXPECT_THAT(worker_->state().meters[0].unsupported, IsEmpty());
   EXPECT_EQ(text(last(), "quality"), "good");
 }
 

@@ -93,6 +93,45 @@ TEST_F(ScheduleTest, MissesNothingForAMeterThatCannotBeAsked) {
   EXPECT_TRUE(schedule_->take_missed().empty());
 }
 
+TEST_F(ScheduleTest, CountsSlotsThatAreMissedInAPauseForNoOverload) {
+  make({{0, seconds(10)}});
+  serve_all();
+  for (int i = 0; i < 4; ++i) {
+    clock_.advance(seconds(10));
+    schedule_->advance(
+        clock_.mono(), clock_.utc(), [](std::size_t) { return false; }, Schedule::Why::kPause);
+  }
+  const auto missed = schedule_->take_missed();
+  ASSERT_EQ(missed.size(), 1u);
+  EXPECT_EQ(missed[0].count, 3);
+  EXPECT_EQ(missed[0].why, Schedule::Why::kPause);
+  EXPECT_FALSE(schedule_->behind());
+  EXPECT_EQ(schedule_->wanted(), 0);
+  EXPECT_EQ(schedule_->kept(), 0);
+}
+
+TEST_F(ScheduleTest, IsBehindForAMinuteAfterAMissedSlot) {
+  make({{0, seconds(10)}});
+  serve_all();
+  tick(seconds(10));
+  tick(seconds(10));
+  EXPECT_TRUE(schedule_->behind());
+  serve_all();
+  excused_ = 0;
+  tick(Millis{59'999});
+  EXPECT_TRUE(schedule_->behind());
+  tick(Millis{1});
+  EXPECT_FALSE(schedule_->behind());
+}
+
+TEST_F(ScheduleTest, TakesUpToASecondOfTheWallClockForSlewing) {
+  make({{0, minutes(15)}});
+  clock_.step_utc(clock_.utc() + Millis{1000});
+  EXPECT_FALSE(tick(Millis{0}));
+  clock_.step_utc(clock_.utc() + Millis{1001});
+  EXPECT_TRUE(tick(Millis{0}));
+}
+
 TEST_F(ScheduleTest, LetsTheLongestIntervalGoFirstWhileSlotsAreMissed) {
   make({{0, seconds(1)}, {1, minutes(1)}});
   serve_all();

@@ -40,7 +40,7 @@ class UnsupportedPointsTest : public OneMeterTest {
     while (store_.readings.size() == readings) run(seconds(1));
     return line_.blocks.size() - blocks;
   }
-  std::vector<std::pair<std::string, int>> shown() { return worker_->state().meters[0].refused; }
+  std::vector<std::pair<std::string, int>> shown() { return worker_->state().meters[0].unsupported; }
 
   std::vector<int> refused_;
   int longest_ = 125;

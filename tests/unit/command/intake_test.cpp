@@ -11,6 +11,34 @@
 namespace metergate {
 namespace {
 
+class FakeSink : public CommandSink {
+ public:
+  std::size_t room() const override { return places; }
+  void give(std::vector<OpenCommand> commands) override {
+    places -= commands.size();
+    for (OpenCommand& command : commands) given.push_back(std::move(command));
+  }
+  std::size_t places = 64;
+  std::vector<OpenCommand> given;
+};
+
+class FakePause : public Pausable {
+ public:
+  explicit FakePause(const Clock& clock) : clock_(clock) {}
+  UtcTime begin(Millis length) override {
+    paused = length;
+    return clock_.utc() + length;
+  }
+  bool end() override {
+    paused.reset();
+    return true;
+  }
+  std::optional<Millis> paused;
+
+ private:
+  const Clock& clock_;
+};
+
 class IntakeTest : public ::testing::Test {
  protected:
   IntakeTest() : events_(store_, clock_) {
@@ -19,27 +47,25 @@ class IntakeTest : public ::testing::Test {
     bus_ = std::make_unique<OneBus>(std::move(bus));
     for (MeterConfig& meter : bus_->bus.meters) meter.profile = &bus_->profile();
     site_.buses.push_back(bus_->bus);
-    intake_ = std::make_unique<Intake>(Intake::Parts{site_, store_, events_, clock_, [this] { ++admitted_; },
-                                                     [this](const Row& row) { repeated_.push_back(row.key); }});
-    Dispatcher::Parts parts{site_,
-                            store_,
-                            clock_,
-                            {},
-                            [] { return std::string("\"version\":\"1\""); },
-                            [](const std::string& hash) {
-                              return Result<std::optional<std::string>>(
-                                  hash == "deadbeef" ? std::nullopt : std::optional<std::string>("\"meters\":[]"));
-                            }};
-    parts.buses["rs485-1"] = {[this] { return room_; },
-                              [this](std::vector<OpenCommand> c) {
-                                room_ -= c.size();
-                                for (OpenCommand& open : c) given_.push_back(open);
-                              },
-                              [this](Millis time) {
-                                paused_ = time;
-                                return clock_.utc() + time;
-                              },
-                              [this] { paused_.reset(); }};
+    Intake::Parts intake;
+    intake.site = &site_;
+    intake.inbox = &store_;
+    intake.events = &events_;
+    intake.clock = &clock_;
+    intake.admitted = [this] { ++admitted_; };
+    intake.repeat = [this](const Row& row) { repeated_.push_back(row.key); };
+    intake_ = std::make_unique<Intake>(std::move(intake));
+    Dispatcher::Parts parts;
+    parts.site = &site_;
+    parts.inbox = &store_;
+    parts.clock = &clock_;
+    parts.status = [] { return std::string("\"version\":\"1\""); };
+    parts.catalog = [](const std::string& hash) {
+      return Result<std::optional<std::string>>(hash == "deadbeef" ? std::nullopt
+                                                                   : std::optional<std::string>("\"meters\":[]"));
+    };
+    parts.sinks["rs485-1"] = &sink_;
+    parts.pauses["rs485-1"] = &pause_;
     dispatcher_ = std::make_unique<Dispatcher>(std::move(parts));
   }
 
@@ -59,10 +85,9 @@ class IntakeTest : public ::testing::Test {
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Dispatcher> dispatcher_;
   int admitted_ = 0;
-  std::size_t room_ = 64;
-  std::optional<Millis> paused_;
+  FakeSink sink_;
+  FakePause pause_{clock_};
   std::vector<std::int64_t> repeated_;
-  std::vector<OpenCommand> given_;
 };
 
 const char* const kRead = R"({"id":"c1","op":"read","meter":"m1"})";
@@ -133,16 +158,16 @@ TEST_F(IntakeTest, KeepsWhatIsNoCommandAsADeadLetterAndTellsIt) {
 }
 
 TEST_F(IntakeTest, HandsABusItsCommandsInOrderAndNoMoreThanItTakes) {
-  room_ = 2;
+  sink_.places = 2;
   for (int i = 0; i < 5; ++i) take(R"({"id":"c)" + std::to_string(i) + R"(","op":"read","meter":"m1"})");
   dispatcher_->step(clock_.mono());
-  ASSERT_EQ(given_.size(), 2u);
-  room_ = 9;
+  ASSERT_EQ(sink_.given.size(), 2u);
+  sink_.places = 9;
   dispatcher_->step(clock_.mono());
-  ASSERT_EQ(given_.size(), 5u);
-  for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(given_[i].command.id, "c" + std::to_string(i));
+  ASSERT_EQ(sink_.given.size(), 5u);
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(sink_.given[i].command.id, "c" + std::to_string(i));
   dispatcher_->step(clock_.mono());
-  EXPECT_EQ(given_.size(), 5u);
+  EXPECT_EQ(sink_.given.size(), 5u);
 }
 
 TEST_F(IntakeTest, AnswersWhatNeedsNoBus) {
@@ -170,7 +195,7 @@ TEST_F(IntakeTest, LeavesAWriteThatWasCutOffUnknown) {
   dispatcher_->step(clock_.mono());
   EXPECT_EQ(result(0, "status"), "unknown");
   EXPECT_EQ(code(0), "interrupted");
-  EXPECT_TRUE(given_.empty());
+  EXPECT_TRUE(sink_.given.empty());
 }
 
 TEST_F(IntakeTest, EndsOpenCommandsOfABusThatIsGone) {
@@ -180,18 +205,18 @@ TEST_F(IntakeTest, EndsOpenCommandsOfABusThatIsGone) {
 }
 
 TEST_F(IntakeTest, PausesAndResumesABusAtOnceThoughItHasNoRoomForCommands) {
-  room_ = 0;
+  sink_.places = 0;
   take(R"({"id":"p","op":"pause","bus":"rs485-1","for":"5m"})");
   take(R"({"id":"n","op":"pause","bus":"nowhere"})");
   dispatcher_->step(clock_.mono());
-  EXPECT_EQ(paused_, std::chrono::minutes(5));
+  EXPECT_EQ(pause_.paused, std::chrono::minutes(5));
   EXPECT_EQ(code(0), "no_such_bus");
   EXPECT_EQ(result(1, "status"), "done");
   EXPECT_EQ(result(1, "bus"), "rs485-1");
   EXPECT_EQ(result(1, "until"), rfc3339(clock_.utc() + std::chrono::minutes(5)));
   take(R"({"id":"r","op":"resume","bus":"rs485-1"})");
   dispatcher_->step(clock_.mono());
-  EXPECT_FALSE(paused_);
+  EXPECT_FALSE(pause_.paused);
   EXPECT_EQ(result(2, "status"), "done");
 }
 

@@ -129,7 +129,7 @@ class ForwarderTest : public ::testing::Test {
   CapturedLog log{clock};
   FakeConnector connector;
   FakeOutbox outbox;
-  FakeMemory memory;
+  FakeKeyValueStore memory;
   FakeUplinkHost host;
   RecordingStore inbox;
   FakeArchive archive;

@@ -52,7 +52,7 @@ class SessionTest : public ::testing::Test {
   CapturedLog log{clock};
   FakeConnector connector;
   FakeOutbox outbox;
-  FakeMemory memory;
+  FakeKeyValueStore memory;
   FakeUplinkHost host;
   double draw = 0;
   Session session;

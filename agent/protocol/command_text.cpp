@@ -1,4 +1,4 @@
-#include "agent/protocol/command.h"
+#include "agent/protocol/command_text.h"
 
 #include <algorithm>
 #include <array>
