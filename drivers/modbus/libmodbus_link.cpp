@@ -107,6 +107,7 @@ Status LibmodbusLink::settle(Nanos gap, Bytes* strays) {
 ModbusLink::Sent LibmodbusLink::send_rtu(int unit, const Bytes& pdu) {
   Bytes raw{static_cast<std::uint8_t>(unit)};
   raw.insert(raw.end(), pdu.begin(), pdu.end());
+  receiver_.sent(rtu_frame(unit, pdu));
   modbus_set_slave(context_.get(), unit);
   sending_port = port_.get();
   const int rc = modbus_send_raw_request(context_.get(), raw.data(), static_cast<int>(raw.size()));

@@ -238,7 +238,12 @@ Result<Bytes> ModbusBus::await(const Peer& peer, const Request& request, bool is
       return error;
     }
     const Bytes& pdu = frame->pdu;
-    if (first && is_rtu(settings_) && is_echo(*frame, peer, request)) continue;
+    counters_.late_bytes += static_cast<std::int64_t>(frame->noise);
+    if (frame->past_echo) {
+      echoes_ = true;
+    } else if (first && is_rtu(settings_) && is_echo(*frame, peer, request)) {
+      continue;
+    }
     UnansweredRequests& open = unanswered_[peer.unit];
     const bool ours = frame->unit == peer.unit && !pdu.empty() && !disturbed;
     const Fit how = ours ? fit(request, pdu.data(), pdu.size()) : Fit::kNone;

@@ -32,7 +32,9 @@ class ModbusLink {
 
   struct Frame {
     int unit = 0;
-    Bytes pdu;  ///< at least one byte; none for a Modbus TCP frame that does not answer the last request
+    Bytes pdu;               ///< at least one byte; none for a Modbus TCP frame that does not answer the last request
+    std::size_t noise = 0;   ///< bytes before it that were passed over
+    bool past_echo = false;  ///< they are our own request but for one byte: the transceiver echoes
   };
   /// The next frame, on RTU of any unit; `unit` and `shape` are those of the awaited answer. Errors: kTimeout, kCrc,
   /// kGarbled, kBusDown.

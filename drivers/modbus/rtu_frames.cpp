@@ -73,7 +73,15 @@ Look look_at(const Heard& heard, std::size_t awaited) {
   return {0, more || shorter > heard.size};
 }
 
-ModbusLink::Frame frame_of(const std::uint8_t* at, std::size_t size) { return {at[0], Bytes(at + 1, at + size - 2)}; }
+/// The answer to a write of one value is the request again.
+bool is_echoed(const Shape& shape) { return shape.function == 5 || shape.function == 6; }
+
+ModbusLink::Frame frame_of(const std::uint8_t* at, std::size_t size) {
+  ModbusLink::Frame frame;
+  frame.unit = at[0];
+  frame.pdu.assign(at + 1, at + size - 2);
+  return frame;
+}
 
 }  // namespace
 
@@ -98,17 +106,76 @@ std::vector<ModbusLink::Frame> frames_in(const Bytes& bytes) {
   return frames;
 }
 
+std::vector<std::size_t> RtuReceiver::places(const Shape& shape) const {
+  std::vector<std::size_t> places{0};
+  for (std::size_t i = 1; i <= kMostNoise && !is_echoed(shape); ++i) places.push_back(i);
+  const std::size_t echo = sent_.empty() ? 0 : sent_.size() - 1;
+  const std::size_t size = std::min(echo, heard_.size());
+  const auto equals = [&](std::size_t from) {
+    return std::equal(heard_.begin(), heard_.begin() + static_cast<std::ptrdiff_t>(size),
+                      sent_.begin() + static_cast<std::ptrdiff_t>(from));
+  };
+  if (echo > kMostNoise && (equals(0) || equals(1))) places.push_back(echo);
+  return places;
+}
+
+/// What has come from `place` on is the awaited answer or an exception, or its beginning.
+bool RtuReceiver::may_begin(std::size_t place, int unit, const Shape& shape) const {
+  if (place >= heard_.size()) return true;
+  if (heard_[place] != unit) return false;
+  if (place + 1 >= heard_.size()) return true;
+  return (heard_[place + 1] & ~0x80) == shape.function;
+}
+
+bool RtuReceiver::may_come(int unit, const Shape& shape) const {
+  const std::vector<std::size_t> all = places(shape);
+  return std::any_of(all.begin() + 1, all.end(), [&](std::size_t place) {
+    return may_begin(place, unit, shape) && heard_.size() < place + shape.answer_size + kAround;
+  });
+}
+
+ModbusLink::Frame RtuReceiver::take(std::size_t noise, std::size_t size) {
+  ModbusLink::Frame frame = frame_of(heard_.data() + noise, size);
+  frame.noise = noise;
+  frame.past_echo = noise > kMostNoise;
+  heard_.erase(heard_.begin(), heard_.begin() + static_cast<std::ptrdiff_t>(noise + size));
+  return frame;
+}
+
+std::optional<ModbusLink::Frame> RtuReceiver::find_awaited(int unit, const Shape& shape) {
+  for (const std::size_t place : places(shape)) {
+    for (const std::size_t size : {shape.answer_size + kAround, kExceptionFrame}) {
+      if (place + size > heard_.size()) continue;
+      const Heard heard{heard_.data() + place, heard_.size() - place};
+      if (heard.at[0] != unit || !heard.whole(size)) continue;
+      const Bytes pdu(heard.at + 1, heard.at + size - 2);
+      if (!can_answer(pdu, shape)) continue;
+      const std::size_t longer = look_at(heard, 0).size;
+      if (longer > size) {
+        const bool may_be_request = asked_by(Bytes(heard.at + 1, heard.at + longer - 2)).has_value();
+        if (may_be_request && !sends_zeros_[heard.at[0]]) continue;
+        if (!may_be_request) sends_zeros_.set(heard.at[0]);
+      }
+      return take(place, size);
+    }
+  }
+  return std::nullopt;
+}
+
 Result<ModbusLink::Frame> RtuReceiver::receive(int unit, const Shape& shape, MonoTime deadline) {
   for (bool last = false;;) {
+    if (auto frame = find_awaited(unit, shape)) return std::move(*frame);
     const bool its = heard_.size() < 2 || (heard_[0] == unit && heard_[1] == shape.function);
     const Look look = look_at({heard_.data(), heard_.size()}, its && !last ? shape.answer_size + kAround : 0);
-    if (look.size > 0) {
-      const ModbusLink::Frame frame = frame_of(heard_.data(), look.size);
-      heard_.erase(heard_.begin(), heard_.begin() + static_cast<std::ptrdiff_t>(look.size));
-      return frame;
+    if (look.size > 0) return take(0, look.size);
+    if (!look.more && (last || !may_come(unit, shape))) return Error{Errc::kCrc, "check sum wrong"};
+    if (last) {
+      const bool whole =
+          its && heard_.size() >= shape.answer_size + kAround &&
+          can_answer(Bytes(heard_.begin() + 1, heard_.begin() + 1 + static_cast<std::ptrdiff_t>(shape.answer_size)),
+                     shape);
+      return whole ? Error{Errc::kCrc, "check sum wrong"} : Error{Errc::kGarbled, "the answer broke off"};
     }
-    if (!look.more) return Error{Errc::kCrc, "check sum wrong"};
-    if (last) return Error{Errc::kGarbled, "the answer broke off"};
     std::array<std::uint8_t, kLongest> bytes{};
     const Result<std::size_t> n = read_(bytes.data(), bytes.size(), deadline);
     if (n) {

@@ -57,6 +57,7 @@ class SharedLine : public ModbusLink {
   std::function<std::pair<Spoken, Nanos>()> second_master;
   MonoTime asks_at;
   bool echoes = false;              ///< our own bytes are heard too
+  Bytes noise_before, noise_after;  ///< around each answer
   std::optional<MonoTime> shorted;  ///< until then nothing but noise is heard, by anybody
 
   Status open() override { return open_ = true, Status(); }
@@ -81,6 +82,7 @@ class SharedLine : public ModbusLink {
   }
   Sent send(int unit, const Bytes& pdu) override {
     wait_until(clock_.mono());
+    receiver_.sent(rtu_frame(unit, pdu));
     begin({clock_.mono(), {}, rtu_frame(unit, pdu), true, echoes, false});
     return {{}, true};
   }
@@ -109,6 +111,10 @@ class SharedLine : public ModbusLink {
   }
   void end(OnWire frame) {
     if (frame.broken) frame.bytes[static_cast<std::size_t>(pick(0, static_cast<int>(frame.bytes.size()) - 1))] ^= 0x40;
+    if (frame.audible && !frame.question) {
+      frame.bytes.insert(frame.bytes.begin(), noise_before.begin(), noise_before.end());
+      frame.bytes.insert(frame.bytes.end(), noise_after.begin(), noise_after.end());
+    }
     if (frame.audible) hear(frame.bytes, frame.end);
     if (!frame.question || frame.broken) return;
     const int unit = frame.bytes[0];

@@ -114,6 +114,12 @@ INSTANTIATE_TEST_SUITE_P(
                return rtu_frame(1, {0x84, 2}) + right;
              },
              std::nullopt},
+        Case{"a byte of noise before it", Wire::kPty, [](Bytes right) { return Bytes{0xFF} + right; }, std::nullopt},
+        Case{"zeros after it", Wire::kRtuOverTcp,
+             [](Bytes right) {
+               return right + Bytes{0, 0};
+             },
+             std::nullopt},
         Case{"noise after it", Wire::kPty,
              [](Bytes right) {
                return right + Bytes{0, 0xFF, 1};

@@ -83,6 +83,112 @@ TEST_F(RtuReceiverTest, KnowsTheLengthsOfEveryFunctionsRequestAndAnswer) {
   }
 }
 
+TEST_F(RtuReceiverTest, CallsAShortAnswerWithAWrongBitDamaged) {
+  Bytes frame = kHundred;
+  frame[4] ^= 1;
+  line({frame});
+
+  EXPECT_EQ(receive(1, registers(1)).error().code, Errc::kCrc);
+}
+
+TEST_F(RtuReceiverTest, TakesAnAnswerWithZerosBehindItForTheAnswer) {
+  for (const std::size_t zeros : {1u, 2u}) {
+    for (const auto& [pdu, shape] :
+         {std::pair{Bytes{3, 2, 0, 100}, registers(1)}, std::pair{Bytes{1, 1, 0x5A}, coils(8)},
+          std::pair{Bytes{1, 2, 0x5A, 1}, coils(9)}, std::pair{Bytes{3, 4, 0, 100, 0, 0}, registers(2)}}) {
+      line({rtu_frame(1, pdu) + Bytes(zeros)});
+
+      const Result<ModbusLink::Frame> frame = receive(1, shape);
+
+      ASSERT_TRUE(frame) << frame.error().detail;
+      EXPECT_EQ(frame->pdu, pdu);
+      EXPECT_EQ(receiver_.take_rest(), Bytes(zeros));
+    }
+  }
+}
+
+// The value 0 of one register of unit 4 with a zero behind it; and: unit 4, 116 registers from 512 on.
+const Bytes kAmbiguous = rtu_frame(4, {3, 2, 0, 0}) + Bytes(1);
+
+TEST_F(RtuReceiverTest, TakesWhatASecondMasterMayHaveSentForHisRequest) {
+  line({kAmbiguous});
+
+  const Result<ModbusLink::Frame> frame = receive(4, registers(1));
+
+  ASSERT_TRUE(frame);
+  EXPECT_EQ(frame->pdu.size(), 5u);
+  EXPECT_TRUE(asked_by(frame->pdu));
+}
+
+TEST_F(RtuReceiverTest, TakesTheSameForTheAnswerOfAUnitThatWasSeenToSendZeros) {
+  line({rtu_frame(4, {3, 2, 0, 200}) + Bytes(1)});
+  EXPECT_TRUE(receive(4, registers(1)));
+  receiver_.take_rest();
+  line({kAmbiguous});
+
+  EXPECT_EQ(receive(4, registers(1))->pdu.size(), 4u);
+}
+
+TEST_F(RtuReceiverTest, PassesOverNoiseBeforeTheAnswer) {
+  for (const int registers_asked : {1, 2, 10}) {
+    Bytes pdu{3, static_cast<std::uint8_t>(2 * registers_asked)};
+    pdu.resize(static_cast<std::size_t>(2 + 2 * registers_asked), 7);
+    for (const Bytes& noise : {Bytes{0}, Bytes{0xFF}, Bytes{1}, Bytes{0, 0}, Bytes{1, 3}, Bytes{0xFF, 1}}) {
+      const Bytes heard = noise + rtu_frame(1, pdu);
+      for (std::size_t cut = 1; cut < heard.size(); ++cut) {
+        const auto at = heard.begin() + static_cast<std::ptrdiff_t>(cut);
+        line({{heard.begin(), at}, {at, heard.end()}});
+
+        const Result<ModbusLink::Frame> frame = receive(1, registers(registers_asked));
+
+        ASSERT_TRUE(frame) << ::testing::PrintToString(heard) << " cut at " << cut << ": " << frame.error().detail;
+        EXPECT_EQ(frame->pdu, pdu);
+        EXPECT_EQ(frame->noise, noise.size());
+        EXPECT_FALSE(frame->past_echo);
+      }
+    }
+  }
+}
+
+TEST_F(RtuReceiverTest, PassesOverItsOwnRequestWithoutItsFirstOrLastByte) {
+  const Bytes request = rtu_frame(1, {3, 0, 10, 0, 1});
+  receiver_.sent(request);
+  for (const Bytes& echo : {Bytes(request.begin() + 1, request.end()), Bytes(request.begin(), request.end() - 1)}) {
+    const Bytes heard = echo + kHundred;
+    for (std::size_t cut = 1; cut < heard.size(); ++cut) {
+      const auto at = heard.begin() + static_cast<std::ptrdiff_t>(cut);
+      line({{heard.begin(), at}, {at, heard.end()}});
+
+      const Result<ModbusLink::Frame> frame = receive(1, registers(1));
+
+      ASSERT_TRUE(frame) << "cut at " << cut << ": " << frame.error().detail;
+      EXPECT_EQ(frame->pdu, (Bytes{3, 2, 0, 100}));
+      EXPECT_TRUE(frame->past_echo);
+    }
+  }
+}
+
+TEST_F(RtuReceiverTest, PassesOverNothingThatMayBeASecondMastersRequest) {
+  const Bytes request = rtu_frame(1, {3, 0, 10, 0, 1});
+  receiver_.sent(request);
+  Bytes broken = rtu_frame(1, {3, 0, 20, 0, 1});
+  broken[3] ^= 0x40;
+  for (std::size_t first = 0; first < 6; ++first) {
+    line({Bytes(broken.begin() + static_cast<std::ptrdiff_t>(first), broken.end()) + kHundred});
+
+    EXPECT_FALSE(receive(1, registers(1))) << first;
+    receiver_.take_rest();
+  }
+}
+
+TEST_F(RtuReceiverTest, TakesNoWriteOfOneValueBehindNoiseForItsAnswer) {
+  const Bytes request = rtu_frame(1, {6, 0, 7, 0, 1});
+  receiver_.sent(request);
+  line({Bytes{0} + request});
+
+  EXPECT_FALSE(receive(1, Shape{6, 5}));
+}
+
 TEST_F(RtuReceiverTest, TakesTheLongestAnswerThatAFrameCanBe) {
   Bytes pdu{3, 250};
   pdu.resize(252);
