@@ -11,6 +11,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/fd.h"
 #include "agent/base/log.h"
+#include "agent/base/log_throttle.h"
 #include "agent/base/result.h"
 
 namespace metergate {

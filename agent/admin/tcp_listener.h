@@ -3,6 +3,7 @@
 #include "agent/admin/listener.h"
 #include "agent/base/fd.h"
 #include "agent/base/log.h"
+#include "agent/base/log_throttle.h"
 #include "agent/config/endpoint.h"
 
 namespace metergate {
