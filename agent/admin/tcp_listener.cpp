@@ -49,10 +49,9 @@ MonoTime TcpListener::step(MonoTime now) {
   }
   next_ = now + kPause;
   if (const auto times = throttle_.due("listen", std::to_string(reason), now)) {
-    log_.warn("cannot listen at --http, trying again every 10 s",
-              {{"address", host_port(address_.host, address_.port)},
-               {"why", std::strerror(reason)},
-               {"times", std::to_string(times)}});
+    log_.warn("cannot listen at --http, trying again every 10 s", {{"address", host_port(address_.host, address_.port)},
+                                                                   {"why", std::strerror(reason)},
+                                                                   {"times", std::to_string(times)}});
   }
   return next_;
 }

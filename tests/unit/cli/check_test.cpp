@@ -44,7 +44,7 @@ class CheckTest : public testing::Test {
     }
     const auto& invocation = std::get<Invocation>(parsed);
     return invocation.subcommand == Invocation::Subcommand::kCheck ? run_check(invocation, out_, err_)
-                                                             : run_profiles(invocation, out_, err_);
+                                                                   : run_profiles(invocation, out_, err_);
   }
   int check(std::vector<std::string> more) {
     more.insert(more.begin(),
