@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "agent/admin/tcp_listener.h"
+#include "agent/base/log_throttle.h"
 
 namespace metergate {
 
