@@ -27,7 +27,7 @@ std::string error_answer(std::string_view code, std::string_view message) {
 
 Result<std::unique_ptr<ControlServer>> ControlServer::open(const std::string& path, Handlers handlers,
                                                            const Clock& clock, Log& log) {
-  auto listener = UnixListener::open(path);
+  auto listener = UnixListener::open(path, &log);
   if (!listener) return listener.error();
   SocketServer::Limits limits;
   limits.busy = error_answer("busy", "16 clients are connected already; try again") + '\n';

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kQueue = 16;
 constexpr mode_t kMode = 0660;
+constexpr Millis kLook{30'000};
 
 Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};
@@ -58,22 +59,8 @@ Error bind_error(const std::string& path, int reason) {
   return Error{Errc::kInvalid, what + "; its folder must be writable for this user"};
 }
 
-}  // namespace
-
-UnixListener::UnixListener(std::string path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {
-  struct stat info {};
-  if (::lstat(path_.c_str(), &info) != 0) return;
-  device_ = info.st_dev;
-  inode_ = info.st_ino;
-}
-
-UnixListener::~UnixListener() {
-  struct stat info {};
-  if (!fd_ || ::lstat(path_.c_str(), &info) != 0) return;
-  if (info.st_dev == device_ && info.st_ino == inode_) ::unlink(path_.c_str());
-}
-
-Result<UnixListener> UnixListener::open(const std::string& path) {
+/// Errors: as UnixListener::open.
+Result<Fd> listen_at(const std::string& path) {
   const auto address = address_of(path);
   if (!address) return address.error();
   auto fd = stream_socket(SOCK_NONBLOCK);
@@ -88,7 +75,56 @@ Result<UnixListener> UnixListener::open(const std::string& path) {
   }
   ::chmod(path.c_str(), kMode);
   if (::listen(fd->get(), kQueue) != 0) return bind_error(path, errno);
-  return UnixListener{path, std::move(*fd)};
+  return fd;
+}
+
+}  // namespace
+
+UnixListener::UnixListener(std::string path, Fd fd, Log* log) : path_(std::move(path)), fd_(std::move(fd)), log_(log) {
+  remember_file();
+}
+
+UnixListener::~UnixListener() {
+  if (fd_ && has_file()) ::unlink(path_.c_str());
+}
+
+Result<UnixListener> UnixListener::open(const std::string& path, Log* log) {
+  auto fd = listen_at(path);
+  if (!fd) return fd.error();
+  return UnixListener{path, std::move(*fd), log};
+}
+
+void UnixListener::remember_file() {
+  struct stat info {};
+  if (::lstat(path_.c_str(), &info) != 0) return;
+  device_ = info.st_dev;
+  inode_ = info.st_ino;
+}
+
+/// While the socket is open the kernel keeps its inode, so that no other file gets the same number.
+bool UnixListener::has_file() const {
+  struct stat info {};
+  return ::lstat(path_.c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == inode_;
+}
+
+MonoTime UnixListener::step(MonoTime now) {
+  if (now < next_look_) return next_look_;
+  next_look_ = now + kLook;
+  if (has_file()) return next_look_;
+  auto fd = listen_at(path_);
+  if (fd) {
+    fd_ = std::move(*fd);
+    remember_file();
+  }
+  const std::string state = fd ? "made again" : fd.error().detail;
+  if (log_ == nullptr || throttle_->due(path_, state, now) == 0) return next_look_;
+  if (fd) {
+    log_->warn("the control socket was removed and is made again", {{"path", path_}});
+  } else {
+    log_->warn("the control socket was removed and cannot be made again, trying every 30 s",
+               {{"path", path_}, {"why", fd.error().detail}});
+  }
+  return next_look_;
 }
 
 Result<Fd> connect_unix(const std::string& path, Millis patience) {

@@ -134,6 +134,45 @@ TEST_F(UnixSocketTest, RemovesItsFileAtTheEndButNotItsSuccessors) {
   EXPECT_TRUE(answers());
 }
 
+TEST_F(UnixSocketTest, MakesItsFileAgainWhenItWasRemoved) {
+  auto listener = UnixListener::open(path_);
+  ASSERT_TRUE(listener);
+  MonoTime now{};
+  now = listener->step(now);
+  std::filesystem::remove(path_);
+  EXPECT_FALSE(answers());
+  EXPECT_EQ(listener->step(now - Millis{1}), now);
+  EXPECT_FALSE(answers());
+  EXPECT_LE(listener->step(now) - now, Millis{60'000});
+  EXPECT_TRUE(answers());
+}
+
+TEST_F(UnixSocketTest, MakesItsFileAgainWhenADeadProcessHasPutOneThere) {
+  auto listener = UnixListener::open(path_);
+  ASSERT_TRUE(listener);
+  const MonoTime now = listener->step(MonoTime{});
+  std::filesystem::remove(path_);
+  leave_dead_socket();
+  listener->step(now);
+  EXPECT_TRUE(answers());
+}
+
+TEST_F(UnixSocketTest, LeavesItsPathToALivingProcessUntilThatIsGone) {
+  auto first = UnixListener::open(path_);
+  ASSERT_TRUE(first);
+  MonoTime now = first->step(MonoTime{});
+  std::filesystem::remove(path_);
+  {
+    const auto second = UnixListener::open(path_);
+    ASSERT_TRUE(second);
+    now = first->step(now);
+    EXPECT_TRUE(answers());
+  }
+  EXPECT_FALSE(answers());
+  first->step(now);
+  EXPECT_TRUE(answers());
+}
+
 TEST_F(UnixSocketTest, SaysThatNobodyListens) {
   leave_dead_socket();
   for (const std::string& path : {path_, folder_ + "/missing"}) {
