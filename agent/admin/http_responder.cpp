@@ -101,7 +101,8 @@ std::string base64(const std::string& text) {
 
 }  // namespace
 
-HttpResponder::HttpResponder(HttpHandler handler, const std::string& token) : handler_(std::move(handler)) {
+HttpResponder::HttpResponder(HttpHandler handler, const std::string& token, std::function<void()> wrong_token)
+    : handler_(std::move(handler)), wrong_token_(std::move(wrong_token)) {
   if (token.empty()) return;
   bearer_ = "Bearer " + token;
   basic_ = "Basic " + base64("metergate:" + token);
@@ -124,7 +125,9 @@ std::string HttpResponder::answer(std::string_view head) const {
     return refusal(405, "nothing can be changed here: GET and HEAD only", "Allow: GET, HEAD\r\n");
   const bool is_get = words[0] == "GET";
   if ((!is_get && words[0] != "HEAD") || words[1][0] != '/') return refusal(400, "only GET /PATH and HEAD /PATH");
-  if (!may_see(authorization_of(head))) {
+  const auto authorization = authorization_of(head);
+  if (!may_see(authorization)) {
+    if (!authorization.empty()) wrong_token_();  // without one a browser asks whether one is needed
     return refusal(401, "the token is needed: as a bearer token, or as the password of the user metergate",
                    "WWW-Authenticate: Basic realm=\"metergate\"\r\n");
   }

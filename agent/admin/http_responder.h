@@ -19,8 +19,10 @@ using HttpHandler = std::function<HttpAnswer(const std::string& path)>;
 /// path are not decoded, as no path here has one. Does no input or output and waits for nothing. One thread.
 class HttpResponder {
  public:
-  /// With a `token` only for those who send it: as a bearer, or as the password of the user `metergate`.
-  HttpResponder(HttpHandler handler, const std::string& token);
+  /// With a `token` only for those who send it: as a bearer, or as the password of the user `metergate`. `wrong_token`
+  /// is called for each request with another one.
+  HttpResponder(
+      HttpHandler handler, const std::string& token, std::function<void()> wrong_token = [] {});
 
   /// `head`: the request line and the headers, each with its line break. What is no request gets 400.
   std::string answer(std::string_view head) const;
@@ -29,6 +31,7 @@ class HttpResponder {
   bool may_see(std::string_view authorization) const;
 
   const HttpHandler handler_;
+  const std::function<void()> wrong_token_;
   std::string bearer_, basic_;  // the values of Authorization that are let in; empty: everyone is
 };
 

@@ -9,16 +9,22 @@ namespace metergate {
 
 namespace {
 constexpr std::size_t kMaxHead = 4 << 10;
-}
+constexpr Millis kTellTokens{60'000};
+}  // namespace
 
-Result<std::unique_ptr<SocketServer>> make_http_server(const Endpoint& address, HttpResponder responder,
-                                                       const Clock& clock, Log& log) {
+Result<std::unique_ptr<SocketServer>> make_http_server(const Endpoint& address, HttpHandler handler,
+                                                       const std::string& token, const Clock& clock, Log& log) {
+  const auto throttle = std::make_shared<LogThrottle>(kTellTokens);  // shared: a std::function has to be copyable
+  const auto wrong_token = [throttle, &clock, &log] {
+    if (const auto times = throttle->due("http", "token", clock.mono()))
+      log.warn("http: a request with a wrong token", {{"times", std::to_string(times)}});
+  };
   SocketServer::Limits limits;
   limits.request = Millis{5'000};
   limits.answer = Millis{30'000};
   limits.between_connections = Millis{10};
-  const auto protocol = [responder = std::move(responder)](std::string& in,
-                                                           bool) -> std::optional<SocketServer::Answer> {
+  const auto protocol = [responder = HttpResponder(std::move(handler), token, wrong_token)](
+                            std::string& in, bool) -> std::optional<SocketServer::Answer> {
     const std::size_t end = in.find("\r\n\r\n");
     const bool whole = end <= kMaxHead - 4;
     if (!whole && in.size() < kMaxHead) return std::nullopt;

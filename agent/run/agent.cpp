@@ -103,7 +103,7 @@ Status Agent::open_http() {
   parts.clock = &clock_;
   http_->handlers = std::make_unique<HttpHandlers>(std::move(parts));
   const HttpHandler handler = [this](const std::string& path) { return http_->handlers->answer(path); };
-  auto server = make_http_server(*options_.http, HttpResponder(handler, token), clock_, log_);
+  auto server = make_http_server(*options_.http, handler, token, clock_, log_);
   if (!server) return server.error();
   http_->server = std::move(*server);
   return {};

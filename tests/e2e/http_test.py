@@ -92,6 +92,8 @@ class Http(GatewayTest):
             self.assertEqual(self.get(path, Authorization="Bearer wrong")[0], 401)
             self.assertEqual(self.get(path, Authorization="Bearer s3cret")[0], 200)
             self.assertEqual(self.get(path, Authorization=f"Basic {basic}")[0], 200)
+        wrong = [line for line in self.agent.log().splitlines() if "wrong token" in line]
+        self.assertEqual(len(wrong), 1, "once a minute")
         self.assertNotIn("s3cret", self.agent.log())
 
         refused = subprocess.run([AGENT, "check", "--gateway-id", "gw", "--upstream", "stdout:", "--http", "0.0.0.0:1"],

@@ -18,8 +18,9 @@ class HttpResponderTest : public testing::Test {
       shown_ = path;
       return path == "/metrics" ? HttpAnswer{200, "text/x", "seen"} : HttpAnswer{404, "text/y", "nothing"};
     };
-    return HttpResponder(handler, token).answer(head);
+    return HttpResponder(handler, token, [this] { ++wrong_tokens_; }).answer(head);
   }
+  int wrong_tokens_ = 0;
   std::string shown_ = "nothing was shown";
 };
 
@@ -65,6 +66,16 @@ TEST_F(HttpResponderTest, SendsTheWholeOnceWhateverRangesAndCodingsAreAskedFor) 
   EXPECT_THAT(answer_to("GET /metrics HTTP/1.1\r\nRange: bytes=" + ranges +
                         "\r\nAccept-Encoding: br, gzip\r\nExpect: 100-continue\r\n"),
               AllOf(StartsWith("HTTP/1.1 200 "), Not(HasSubstr("Content-Encoding")), EndsWith("\r\n\r\nseen")));
+}
+
+TEST_F(HttpResponderTest, TellsAWrongTokenButNotAMissingOne) {
+  answer_to("GET / HTTP/1.1\r\n", "secret");
+  answer_to("GET / HTTP/1.1\r\nAuthorization: Bearer secret\r\n", "secret");
+  answer_to("GET / HTTP/1.1\r\nAuthorization: Bearer wrong\r\n");
+  EXPECT_EQ(wrong_tokens_, 0);
+  answer_to("GET / HTTP/1.1\r\nAuthorization: Bearer wrong\r\n", "secret");
+  answer_to("GET / HTTP/1.1\r\nAuthorization: Basic d3Jvbmc=\r\n", "secret");
+  EXPECT_EQ(wrong_tokens_, 2);
 }
 
 TEST_F(HttpResponderTest, WantsTheTokenWhereThereIsOne) {
