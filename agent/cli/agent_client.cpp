@@ -1,12 +1,21 @@
 #include "agent/cli/agent_client.h"
 
+#include <limits>
+#include <utility>
+
 #include "agent/admin/control_client.h"
 
 namespace metergate {
 
 namespace {
+
 constexpr Millis kPatience{310'000};  // longer than the agent takes for its slowest answer
+
+Error missing(const std::string& kind, const char* name) {
+  return {Errc::kGarbled, "the agent's answer has no " + kind + " '" + name + "'; is it of another version?"};
 }
+
+}  // namespace
 
 SendRequest agent_at(const std::string& control) {
   return [control](const std::string& request) {
@@ -20,10 +29,41 @@ Result<Json> request_json(const SendRequest& send, const std::string& request) {
   if (!text) return text.error();
   auto answer = parse_json(*text);
   if (!answer) return Error{Errc::kGarbled, "the agent's answer is no JSON: " + answer.error().detail};
-  const Json* error = answer->find("error");
-  if (!error) return answer;
-  const Json* message = error->find("message");
-  return Error{Errc::kInvalid, message ? message->text : "the agent refuses and gives no reason"};
+  if (auto error = error_of(*answer)) return std::move(*error);
+  return answer;
+}
+
+Result<std::string> text_member(const Json& answer, const char* name) {
+  const Json* member = answer.find(name);
+  if (member && member->is(Json::Kind::kText)) return member->text;
+  return missing("text", name);
+}
+
+Result<bool> boolean_member(const Json& answer, const char* name) {
+  const Json* member = answer.find(name);
+  if (member && member->is(Json::Kind::kBoolean)) return member->boolean;
+  return missing("true or false", name);
+}
+
+Result<std::int64_t> number_member(const Json& answer, const char* name) {
+  const Json* member = answer.find(name);
+  const auto number = member ? member->as_integer(0, std::numeric_limits<std::int64_t>::max()) : std::nullopt;
+  if (number) return *number;
+  return missing("number", name);
+}
+
+Result<const Json*> object_member(const Json& answer, const char* name) {
+  const Json* member = answer.find(name);
+  if (member && member->is(Json::Kind::kObject)) return member;
+  return missing("object", name);
+}
+
+std::optional<Error> error_of(const Json& answer) {
+  const Json* error = answer.find("error");
+  if (!error) return std::nullopt;
+  const auto message = text_member(*error, "message");
+  if (!message) return message.error();
+  return Error{Errc::kInvalid, *message};
 }
 
 }  // namespace metergate

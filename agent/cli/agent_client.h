@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "agent/base/json.h"
@@ -16,5 +18,14 @@ SendRequest agent_at(const std::string& control);
 /// The answer as JSON. Errors: those of SendRequest, each with what to do, and kInvalid for an answer that says
 /// `error`.
 Result<Json> request_json(const SendRequest& send, const std::string& request);
+
+/// Members of an answer, which is another program's text. Errors: kGarbled where one is missing or of another kind.
+Result<std::string> text_member(const Json& answer, const char* name);
+Result<bool> boolean_member(const Json& answer, const char* name);
+Result<std::int64_t> number_member(const Json& answer, const char* name);  ///< whole, from 0
+/// The object lives as long as `answer`.
+Result<const Json*> object_member(const Json& answer, const char* name);
+/// What the answer says under `error`; nothing when it does not.
+std::optional<Error> error_of(const Json& answer);
 
 }  // namespace metergate

@@ -5,6 +5,23 @@
 
 namespace metergate {
 
+namespace {
+
+/// The sentence for people. Errors: kGarbled (the answer does not say what was done).
+Result<std::string> outcome(const std::string& bus, bool pausing, const Json& answer) {
+  if (!pausing) {
+    const auto was_paused = boolean_member(answer, "was_paused");
+    if (!was_paused) return was_paused.error();
+    return "bus " + bus + (*was_paused ? " is resumed\n" : " was not paused\n");
+  }
+  const auto until = text_member(answer, "until");
+  if (!until) return until.error();
+  return "bus " + bus + " is paused until " + *until + " and its port is free; 'metergate resume " + bus +
+         "' gives it back sooner\n";
+}
+
+}  // namespace
+
 int run_pause(const Invocation& invocation, std::ostream& out, std::ostream& err, const SendRequest& send) {
   const bool pausing = invocation.subcommand == Invocation::Subcommand::kPause;
   const std::string& bus = invocation.text;
@@ -12,17 +29,12 @@ int run_pause(const Invocation& invocation, std::ostream& out, std::ostream& err
   request.begin_object().member("ask", std::string(pausing ? "pause" : "resume")).member("bus", bus);
   if (pausing) request.member("for", format_duration(invocation.pause));
   const auto answer = request_json(send, request.end_object().take());
-  if (!answer) {
-    err << "metergate: " << answer.error().detail << "\n";
-    return answer.error().code == Errc::kInvalid ? kWrongFlags : kUnreachable;
+  const auto said = answer ? outcome(bus, pausing, *answer) : Result<std::string>(answer.error());
+  if (!said) {
+    err << "metergate: " << said.error().detail << "\n";
+    return said.error().code == Errc::kInvalid ? kWrongFlags : kUnreachable;
   }
-  if (pausing) {
-    out << "bus " << bus << " is paused until " << answer->find("until")->text
-        << " and its port is free; 'metergate resume " << bus << "' gives it back sooner\n";
-  } else {
-    out << "bus " << bus << (answer->find("was_paused")->boolean ? " is resumed\n" : " was not paused\n");
-  }
-  out << std::flush;
+  out << *said << std::flush;
   return 0;
 }
 

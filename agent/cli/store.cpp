@@ -16,6 +16,31 @@ namespace {
 
 constexpr Millis kRateSample{1'000};
 
+/// What the first line of a page says about the next one; 0: this is the last. Errors: kStorage (no page can be had),
+/// kGarbled.
+Result<std::int64_t> next_page(const std::vector<std::string>& lines, std::int64_t after) {
+  const auto head = parse_json(lines.front());
+  if (!head) return Error{Errc::kGarbled, "the agent's answer is no JSON: " + head.error().detail};
+  if (const auto error = error_of(*head)) return Error{Errc::kStorage, error->detail};
+  const auto count = number_member(*head, "lines"), next = number_member(*head, "next");
+  if (!count) return count.error();
+  if (!next) return next.error();
+  if (static_cast<std::size_t>(*count) + 1 != lines.size())
+    return Error{Errc::kGarbled, "the agent's answer does not hold the lines that it promises"};
+  if (*next != 0 && *next <= after) return Error{Errc::kGarbled, "the agent gives the same page again"};
+  return *next;
+}
+
+/// A status with all that is shown of it. Errors: those of request_json, kGarbled.
+Result<Json> request_status(const SendRequest& send) {
+  auto status = request_json(send, R"({"ask":"status"})");
+  if (!status) return status;
+  for (const char* part : {"store", "uplink"}) {
+    if (const auto member = object_member(*status, part); !member) return member.error();
+  }
+  return status;
+}
+
 /// Where the answers come from: the agent that has the store, or the file itself.
 class StoreSource {
  public:
@@ -30,15 +55,13 @@ class StoreSource {
       const auto answer = file_ ? Result<std::string>(store_page(*file_, request)) : send_(store_request_json(request));
       if (!answer) return answer.error();
       const auto lines = split(*answer, '\n');
-      const auto head = parse_json(lines.front());
-      if (!head) return Error{Errc::kGarbled, "the agent's answer is no JSON: " + head.error().detail};
-      if (const Json* error = head->find("error")) return Error{Errc::kStorage, error->find("message")->text};
+      const auto next = next_page(lines, request.after);
+      if (!next) return next.error();
       for (std::size_t i = 1; i < lines.size(); ++i) {
         if (!take(lines[i])) return {};
       }
-      const Json* next = head->find("next");
-      request.after = next ? next->as_integer(0, INT64_MAX).value_or(0) : 0;
-      if (request.after == 0) return {};
+      if (*next == 0) return {};
+      request.after = *next;
     }
   }
 
@@ -77,10 +100,10 @@ int print_waiting(const StoreSource& source, bool json, std::ostream& out, std::
     if (!json) out << "no agent runs: nothing is sent\n";
     return 0;
   }
-  const auto first = request_json(source.agent(), R"({"ask":"status"})");
+  const auto first = request_status(source.agent());
   const MonoTime begin = clock.mono();
   clock.sleep_until(begin + kRateSample);
-  const auto second = first ? request_json(source.agent(), R"({"ask":"status"})") : first;
+  const auto second = first ? request_status(source.agent()) : first;
   if (!second) {
     err << "metergate: " << second.error().detail << "\n";
     return kUnreachable;

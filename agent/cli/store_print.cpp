@@ -102,6 +102,7 @@ class Csv final : public LinePrinter {
 };
 
 std::string drain_of(const LaneView& lane) {
+  if (lane.drops > 0) return "drops " + with_commas(lane.drops) + " a min";
   if (!lane.drains || lane.waiting == 0) return "-";
   if (*lane.drains > 0) return with_commas(*lane.drains) + " a min";
   return *lane.drains == 0 ? "no" : "grows by " + with_commas(-*lane.drains) + " a min";
@@ -140,7 +141,10 @@ LaneViews lanes_of(const Json& first, const Json& second, Millis between) {
     view.since = cell(now, "oldest");
     view.dropped = number_of(now, "dropped");
     const std::int64_t ms = std::max<std::int64_t>(1, between.count());
-    view.drains = (number_of(before, "waiting") - view.waiting) * 60'000 / ms;
+    const std::int64_t dropped = view.dropped - number_of(before, "dropped");
+    view.drains = (number_of(before, "waiting") - view.waiting - dropped) * 60'000 / ms;
+    view.drops = dropped * 60'000 / ms;
+    if (lane == Lane::kReadings) view.lost = number_of(second.find("store"), "readings_lost");
     view.refused = cell(part(second, "uplink", lane_name(lane)), "refused") == "yes";
   }
   return views;
@@ -154,8 +158,10 @@ void print_lanes(const LaneViews& lanes, bool json, std::ostream& out) {
       JsonWriter line;
       line.begin_object().member("lane", std::string(lane_name(lane))).member("waiting", view.waiting);
       if (view.waiting > 0) line.member("since", view.since);
-      if (view.drains) line.member("drains_a_minute", *view.drains);
-      line.member("dropped", view.dropped).member("refused", view.refused);
+      if (view.drains) line.member("drains_a_minute", *view.drains).member("drops_a_minute", view.drops);
+      line.member("dropped", view.dropped);
+      if (lane == Lane::kReadings) line.member("lost", view.lost);
+      line.member("refused", view.refused);
       out << line.end_object().take() << '\n';
     }
     table.add({lane_name(lane), with_commas(view.waiting), or_dash(view.since), drain_of(view), empty_in(view),
@@ -172,6 +178,8 @@ void print_uplink(const Json& status, std::ostream& out) {
       << format_bytes(static_cast<double>(number_of(store, "bytes_max"))) << " are used, "
       << with_commas(number_of(store, "open_commands")) << " commands are open, "
       << with_commas(number_of(store, "dead_letters")) << " unreadable messages are kept\n";
+  if (const std::int64_t lost = number_of(store, "readings_lost"); lost > 0)
+    out << with_commas(lost) << " readings were lost, since the store could not take them\n";
 }
 
 std::unique_ptr<LinePrinter> make_line_printer(const Invocation& invocation, std::ostream& out) {

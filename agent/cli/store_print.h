@@ -16,8 +16,10 @@ namespace metergate {
 struct LaneView {
   std::int64_t waiting = 0;
   std::string since;                   ///< `at` of the oldest that waits
-  std::optional<std::int64_t> drains;  ///< by how many a minute it gets less; with an agent only
+  std::optional<std::int64_t> drains;  ///< how many a minute more are delivered than come; with an agent only
+  std::int64_t drops = 0;              ///< how many a minute are dropped
   std::int64_t dropped = 0;            ///< since the agent's start
+  std::int64_t lost = 0;               ///< since the agent's start, before they had a number; readings only
   bool refused = false;                ///< the broker ends the connection at its next record
 };
 using LaneViews = std::array<LaneView, kLanes>;

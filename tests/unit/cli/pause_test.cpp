@@ -66,5 +66,16 @@ TEST_F(PauseTest, TellsTheAgentsRefusalAndThatNoneRuns) {
   EXPECT_EQ(pause({"pause", "x"}), 69);
 }
 
+TEST_F(PauseTest, RefusesAnAnswerThatDoesNotSayWhatWasDone) {
+  for (const char* answer : {"{}", "[]", "7", R"({"until":5,"was_paused":"yes"})", R"({"error":7})", "no JSON"}) {
+    answer_ = std::string(answer);
+    EXPECT_EQ(pause({"pause", "a"}), 69) << answer;
+    EXPECT_EQ(pause({"resume", "a"}), 69) << answer;
+  }
+  EXPECT_THAT(err_.str(), HasSubstr("metergate: the agent's answer has no text 'until'"));
+  EXPECT_THAT(err_.str(), HasSubstr("metergate: the agent's answer has no true or false 'was_paused'"));
+  EXPECT_EQ(out_.str(), "");
+}
+
 }  // namespace
 }  // namespace metergate

@@ -95,8 +95,25 @@ TEST_F(StoreTest, ShowsWhatWaitsSinceWhenAndHowFastItDrains) {
       "the broker is connected; 1.2 MB of 268 MB are used, 2 commands are open, 5 unreadable messages are kept\n");
   answers_ = {status(6000), status(6020)};
   EXPECT_EQ(store({"waiting", "--json"}), 0);
-  EXPECT_THAT(out_.str(), HasSubstr(R"({"lane":"readings","waiting":6020,"since":"2026-11-22T09:00:00.000Z",)"
-                                    R"("drains_a_minute":-1200,"dropped":3,"refused":false})"));
+  EXPECT_THAT(out_.str(),
+              HasSubstr(R"({"lane":"readings","waiting":6020,"since":"2026-11-22T09:00:00.000Z",)"
+                        R"("drains_a_minute":-1200,"drops_a_minute":0,"dropped":3,"lost":0,"refused":false})"));
+}
+
+TEST_F(StoreTest, TellsDropsAndLostReadingsFromADrain) {
+  const auto status = [](int waiting, int dropped, int lost) {
+    return R"({"store":{"readings":{"waiting":)" + std::to_string(waiting) + R"(,"oldest":"t","dropped":)" +
+           std::to_string(dropped) + R"(},"readings_lost":)" + std::to_string(lost) +
+           R"(},"uplink":{"connected":false,"lanes":{}}})";
+  };
+  answers_ = {status(6000, 3, 0), status(5990, 17, 2)};  // 4 more came, 14 were dropped
+  EXPECT_EQ(store({}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("readings    5,990  t      drops 840 a min  -              17  -\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("\n2 readings were lost, since the store could not take them\n"));
+  answers_ = {status(6000, 3, 0), status(5990, 17, 2)};
+  EXPECT_EQ(store({"waiting", "--json"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr(R"("waiting":5990,"since":"t","drains_a_minute":-240,"drops_a_minute":840,)"
+                                    R"("dropped":17,"lost":2,"refused":false})"));
 }
 
 TEST_F(StoreTest, ShowsCommandsWithTheirStates) {
@@ -125,6 +142,32 @@ TEST_F(StoreTest, SaysWhyTheStoreCannotBeRead) {
   offline_ = true;
   EXPECT_EQ(store({"drops", "--store", "/nowhere/m.db"}), 73);
   EXPECT_THAT(err_.str(), HasSubstr("there is no such file"));
+}
+
+TEST_F(StoreTest, EndsWhenAnAnswerRepeatsItself) {
+  answers_ = {"{\"lines\":1,\"next\":41}\n{\"a\":1}"};
+  EXPECT_EQ(store({"export"}), 74);
+  EXPECT_EQ(requests_.size(), 2u);
+  EXPECT_THAT(err_.str(), HasSubstr("gives the same page again"));
+}
+
+TEST_F(StoreTest, RefusesAnAnswerThatIsNoPage) {
+  for (const char* answer : {"{}", "[]", "no JSON", R"({"lines":2,"next":0})", R"({"lines":0})",
+                             R"({"lines":0,"next":"x"})", R"({"lines":0,"next":-1})", R"({"error":7})"}) {
+    answers_ = {answer};
+    err_.str("");
+    EXPECT_EQ(store({"dead"}), 74) << answer;
+    EXPECT_THAT(err_.str(), StartsWith("metergate: ")) << answer;
+  }
+}
+
+TEST_F(StoreTest, RefusesAStatusWithoutStoreOrUplink) {
+  for (const char* answer : {"{}", "7", R"({"store":{}})", R"({"store":7,"uplink":{}})"}) {
+    answers_ = {answer};
+    err_.str("");
+    EXPECT_EQ(store({}), 69) << answer;
+    EXPECT_THAT(err_.str(), HasSubstr("metergate: the agent's answer has no object")) << answer;
+  }
 }
 
 TEST_F(StoreTest, RefusesWhatItDoesNotKnow) {
