@@ -1,5 +1,6 @@
 #include "agent/cli/bus_reader.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "agent/config/bus_description.h"
@@ -7,6 +8,8 @@
 namespace metergate {
 
 namespace {
+
+constexpr Millis kLook{100};
 
 class PortReader final : public BusReader {
  public:
@@ -25,7 +28,7 @@ class PortReader final : public BusReader {
   const Clock& clock_;
 };
 
-Error error_of(const std::string& code, const std::string& message) {
+Error failure_error(const std::string& code, const std::string& message) {
   constexpr std::string_view prefix = "exception_";
   if (code.compare(0, prefix.size(), prefix) == 0) {
     return {Errc::kException, message, std::atoi(code.c_str() + prefix.size())};
@@ -55,12 +58,13 @@ class AgentReader final : public BusReader {
     const Micros time{took ? took->as_integer(0, INT64_MAX).value_or(0) : 0};
     if (const Json* failure = answer->find("failure")) {
       const Json *code = failure->find("code"), *message = failure->find("message");
-      return {error_of(code ? code->text : "", message ? message->text : ""), time};
+      return {failure_error(code ? code->text : "", message ? message->text : ""), time};
     }
     const Json* registers = answer->find("registers");
     Words words;
     for (std::size_t i = 0; registers && i < registers->items.size(); ++i) {
-      words.push_back(static_cast<std::uint16_t>(registers->items[i].as_integer(0, UINT16_MAX).value_or(0)));
+      const auto word = registers->items[i].as_integer(0, UINT16_MAX);
+      if (word) words.push_back(static_cast<std::uint16_t>(*word));
     }
     if (words.size() != block.count)
       return {Error{Errc::kBusDown, "the agent's answer does not hold the registers that were requested"}};
@@ -79,6 +83,12 @@ std::string text_of(const Json& json, const char* name) {
 
 }  // namespace
 
+void sleep_until(const BusTools& tools, MonoTime t) {
+  while (!tools.stopped() && tools.clock.mono() < t) {
+    tools.clock.sleep_until(std::min<MonoTime>(t, tools.clock.mono() + kLook));
+  }
+}
+
 Result<std::unique_ptr<BusReader>> reader_of(const BusSpec& bus, const BusTools& tools, std::ostream& err) {
   const auto to_port = [&]() -> std::unique_ptr<BusReader> {
     return std::make_unique<PortReader>(tools.make_bus(bus.settings), tools.clock);
@@ -93,9 +103,12 @@ Result<std::unique_ptr<BusReader>> reader_of(const BusSpec& bus, const BusTools&
   const Json* buses = answer->find("buses");
   for (std::size_t i = 0; buses && i < buses->items.size(); ++i) {
     const Json& theirs = buses->items[i];
-    if (text_of(theirs, "key") != port_key(bus.settings) || theirs.find("paused_until")) continue;
+    const std::string key = text_of(theirs, "key");
+    if (real_port(key) != real_port(port_key(bus.settings)) || theirs.find("paused_until")) continue;
     const std::string name = text_of(theirs, "name"), port = text_of(theirs, "port");
-    if (port == describe_port(bus.settings)) {
+    BusSettings same = bus.settings;  // by the name that the agent has for it
+    if (auto* serial = std::get_if<SerialSettings>(&same.port)) serial->device = key;
+    if (port == describe_port(same)) {
       return std::unique_ptr<BusReader>(std::make_unique<AgentReader>(tools.send, name));
     }
     std::string why = "the running agent has the port as " + port;

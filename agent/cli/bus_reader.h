@@ -14,7 +14,10 @@ struct BusTools {
   const Clock& clock;
   std::function<std::unique_ptr<Bus>(const BusSettings& settings)> make_bus;
   SendRequest send;
+  std::function<bool()> stopped = [] { return false; };  ///< the person wants no more; looked at between transactions
 };
+/// Until `t`, or until `stopped` says so.
+void sleep_until(const BusTools& tools, MonoTime t);
 
 /// A bus as `read` gets at it: its port, or the running agent that has the port.
 class BusReader {

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "agent/base/text.h"
 #include "agent/cli/bus_load.h"
 #include "agent/cli/data_volume.h"
+#include "agent/cli/manual_notation.h"
 #include "agent/cli/subcommands.h"
 #include "agent/cli/text_table.h"
 #include "agent/config/bus_description.h"
@@ -79,6 +81,23 @@ int check_bus(const BusConfig& bus, std::ostream& out, std::ostream& err) {
                   : std::string("even a poll a day does not fit"))
       << "\n";
   return full ? kWrongFile : 0;
+}
+
+void warn_of_manual_numbers(const Site& site, std::ostream& err) {
+  std::set<const Profile*> seen;
+  for (const BusConfig& bus : site.buses) {
+    for (const MeterConfig& meter : bus.meters) {
+      if (!seen.insert(meter.profile).second) continue;
+      for (const Point& point : meter.profile->points) {
+        const int address = point.addresses.empty() ? 0 : point.addresses.front();
+        const std::string manual = manual_notation(point.table, address);
+        if (manual.empty()) continue;
+        err << "warning: profile '" << meter.profile->name << "': " << point.name << " = " << table_name(point.table)
+            << " " << address << ": " << manual << "; right is what 'metergate read --table' shows\n";
+        break;  // the others of the profile are written in the same way
+      }
+    }
+  }
 }
 
 int check_store(const StoreSettings& settings, std::ostream& out, std::ostream& err) {
@@ -159,6 +178,7 @@ int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err
   }
   const auto& site = std::get<Site>(made);
   for (const std::string& warning : site.warnings) err << "warning: " << warning << "\n";
+  warn_of_manual_numbers(site, err);
 
   int status = check_uplink(options, out, err);
   const auto worse = [&status](int next) { status = status == 0 ? next : status; };

@@ -85,6 +85,7 @@ bool ProbedUnit::fetch(const Profile& profile, const Block& block) {
   unanswered = silent ? unanswered + 1 : 0;
   if (words) {
     image_.put(block, *words);
+    gave_registers_ = true;
     return true;
   }
   if (words.error().code == Errc::kBusDown) lost_ = words.error();
@@ -103,7 +104,7 @@ std::optional<Value> ProbedUnit::value(const Profile& profile, const Point& poin
   return decoded->value;
 }
 
-std::vector<Candidate> recognise(ProbedUnit& unit, const std::vector<const Profile*>& profiles) {
+std::vector<Candidate> match_profiles(ProbedUnit& unit, const std::vector<const Profile*>& profiles) {
   std::vector<Candidate> candidates;
   for (const Profile* profile : profiles) {
     if (unit.lost()) break;

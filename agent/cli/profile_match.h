@@ -20,6 +20,8 @@ class ProbedUnit {
 
   /// Nothing where its registers cannot be had, or have no meaning.
   std::optional<Value> value(const Profile& profile, const Point& point);
+  /// It has answered some registers, not exceptions alone.
+  bool gave_registers() const { return gave_registers_; }
   /// The port is gone.
   const std::optional<Error>& lost() const { return lost_; }
 
@@ -32,6 +34,7 @@ class ProbedUnit {
   RegisterImage image_;
   std::set<std::pair<Table, std::pair<std::uint16_t, std::uint16_t>>> refused_;
   std::map<Table, int> unanswered_;  ///< requests to a table since its last answer
+  bool gave_registers_ = false;
   std::optional<Error> lost_;
 };
 
@@ -45,7 +48,7 @@ struct Candidate {
 
 /// The profiles that fit, the likeliest first. A profile with `identify` fits only where that is right; others where
 /// the voltage of L1 is a mains voltage, and the frequency, if they have it, a mains frequency.
-std::vector<Candidate> recognise(ProbedUnit& unit, const std::vector<const Profile*>& profiles);
+std::vector<Candidate> match_profiles(ProbedUnit& unit, const std::vector<const Profile*>& profiles);
 
 /// Whether two candidates are equally likely.
 bool alike(const Candidate& a, const Candidate& b);

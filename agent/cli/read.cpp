@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "agent/base/text.h"
+#include "agent/cli/interrupt.h"
 #include "agent/cli/read_all.h"
 #include "agent/cli/read_meter.h"
 #include "agent/cli/read_print.h"
@@ -51,7 +52,8 @@ int read_once(const Invocation& invocation, const ReadTarget& target, BusReader&
   if (invocation.table) {
     const Block block{*invocation.table, invocation.address, invocation.count};
     Symptoms symptoms;
-    symptoms.serial = std::holds_alternative<SerialSettings>(spec.settings.port);
+    symptoms.link = link_of(spec.settings);
+    symptoms.raw = true;
     const BusReader::Answer answer = request(line, meter.target, block, meter.retries + 1, symptoms);
     print_registers({spec, meter, block, stamp_of(clock), answer.took}, answer.words, invocation.json, out);
     if (answer.words) return 0;
@@ -98,17 +100,19 @@ int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err,
   int status = read_once(invocation, target, **line, tools.clock, out, err);
   while (invocation.watch && out) {
     next = std::max(next + *invocation.watch, tools.clock.mono());
-    tools.clock.sleep_until(next);
+    sleep_until(tools, next);
+    if (tools.stopped()) break;
     status = read_once(invocation, target, **line, tools.clock, out, err);
   }
   return status;
 }
 
 int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err) {
+  watch_interrupts();
   const SystemClock clock;
   return run_read(invocation, out, err,
                   {clock, [&clock](const BusSettings& settings) { return make_modbus_bus(settings, clock); },
-                   agent_at(invocation.options.control)});
+                   agent_at(invocation.options.control), interrupted});
 }
 
 }  // namespace metergate

@@ -42,7 +42,7 @@ void read_round(BusReader& line, const BusConfig& bus, const MeterConfig& site, 
                 Sheet& sheet) {
   for (const Block& block : plan_blocks(*site.profile, points, site.cost)) {
     const BusReader::Answer answer = line.read(site.target, block);
-    sheet.symptoms.count(answer.words);
+    sheet.symptoms.count(answer.words, block);
     if (answer.words) {
       const Micros turnaround = std::max(Micros{0}, answer.took - wire_time(bus.spec.settings, block));
       if (sheet.turnarounds.size() < kSamples) sheet.turnarounds.emplace_back();
@@ -66,6 +66,7 @@ bool read_bus(const ReadTarget& target, int rounds, std::vector<Sheet>& sheets, 
   }
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t meter = 0; meter < sheets.size(); ++meter) {
+      if (tools.stopped()) return true;
       if (!(*line)->is_open()) {
         if (const Status opened = (*line)->open(); !opened) {
           err << "metergate: " << explain_port(target.config.spec, opened.error()) << "\n";
@@ -134,7 +135,7 @@ void add_row(const BusConfig& bus, const MeterConfig& meter, Sheet& sheet, TextT
 void look_around(const ReadTarget& target, std::vector<Sheet>& sheets) {
   for (std::size_t i = 0; i < sheets.size(); ++i) {
     Symptoms& symptoms = sheets[i].symptoms;
-    symptoms.serial = std::holds_alternative<SerialSettings>(target.config.spec.settings.port);
+    symptoms.link = link_of(target.config.spec.settings);
     for (std::size_t other = 0; other < sheets.size(); ++other) {
       if (other != i) symptoms.others_answer = symptoms.others_answer.value_or(false) || !sheets[other].failed();
     }
@@ -151,7 +152,7 @@ int read_all(const Site& site, int rounds, bool json, std::ostream& out, std::os
   std::string hints;
   bool good = true;
   for (const BusConfig& bus : site.buses) {
-    if (bus.meters.empty()) continue;
+    if (bus.meters.empty() || tools.stopped()) continue;
     const ReadTarget target(bus);
     std::vector<Sheet> sheets;
     const bool reached = read_bus(target, rounds, sheets, err, tools);
@@ -165,6 +166,7 @@ int read_all(const Site& site, int rounds, bool json, std::ostream& out, std::os
     }
   }
   if (!json) table.print(out);
+  if (tools.stopped()) err << "stopped: what was read until then is shown\n";
   if (!json) err << hints;
   return good ? 0 : kUnreachable;
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "agent/cli/manual_notation.h"
 #include "drivers/profile/plan.h"
 
 namespace metergate {
@@ -45,9 +46,28 @@ Sense sense_of(const MeterConfig& meter, const std::vector<const Point*>& points
   return sense;
 }
 
+/// What a meter that refuses registers may be asked instead.
+void hint_at_addresses(const Symptoms& s, std::vector<std::string>& hints) {
+  constexpr int illegal_function = 1, illegal_address = 2;  // Modbus Application Protocol V1.1b3, 7
+  const std::string manual = manual_notation(s.refused.table, s.refused.address);
+  if (!manual.empty()) hints.push_back(manual);
+  const bool holding = s.refused.table == Table::kHolding, input = s.refused.table == Table::kInput;
+  if ((s.exception == illegal_function || s.exception == illegal_address) && (holding || input)) {
+    hints.push_back(holding ? "the registers are input registers (function 4): table input instead of holding"
+                            : "the registers are holding registers (function 3): table holding instead of input");
+  }
+  if (!s.raw) hints.emplace_back("a profile for another model or firmware; the raw registers can be read with --table");
+}
+
 }  // namespace
 
-void Symptoms::count(const Result<Words>& words) {
+LinkKind link_of(const BusSettings& settings) {
+  const auto* tcp = std::get_if<TcpSettings>(&settings.port);
+  if (tcp == nullptr) return LinkKind::kSerial;
+  return tcp->rtu ? LinkKind::kSerialServer : LinkKind::kTcp;
+}
+
+void Symptoms::count(const Result<Words>& words, const Block& block) {
   ++requests;
   if (words) {
     ++answers;
@@ -66,6 +86,7 @@ void Symptoms::count(const Result<Words>& words) {
     case Errc::kException:
       ++exceptions;
       exception = words.error().exception;
+      refused = block;
       break;
     case Errc::kBusDown:
       ++bus_down;
@@ -81,8 +102,11 @@ std::vector<std::string> hints_for(const Symptoms& s) {
   const std::int64_t damaged = s.crc + s.garbled;
   const bool nothing = s.answers + s.exceptions == 0;
   if (s.bus_down > 0) hint("the port or connection was lost while reading: look at plug, adapter and power");
-  if (!s.serial && nothing && s.timeouts > 0) {
+  if (s.link != LinkKind::kSerial && nothing && s.timeouts > 0) {
     hint("another unit behind that address, or the line behind it is silent; or a longer timeout is needed");
+    if (s.link == LinkKind::kSerialServer) hint("another baud rate or mode in the serial server than in the meter");
+  } else if (s.link == LinkKind::kTcp && damaged > 0) {
+    hint("no Modbus TCP at that port: a serial server that passes RTU frames needs rtu-over-tcp=, not tcp=");
   } else if (nothing && damaged > 0) {
     if (s.others_answer.value_or(false)) hint("two meters with this unit answer at once: take one of them off the bus");
     if (!s.others_answer.value_or(false)) hint("another baud rate or mode in the meter (parity, stop bits)");
@@ -93,19 +117,21 @@ std::vector<std::string> hints_for(const Symptoms& s) {
         "swapped at it, or no power");
   } else if (nothing && s.timeouts > 0) {
     hint("another unit, baud rate or mode in the meter; A and B swapped; no power; or a longer timeout is needed");
-  } else if (damaged > 0 && s.serial) {
+  } else if (damaged > 0) {
     if (s.others_answer.value_or(false)) hint("two meters with this unit, which sometimes answer at once");
     hint("termination or bias is missing (120 ohms at both ends of the line and nowhere else), a long stub, or noise");
     hint("a second master talks on the line");
   } else if (s.timeouts > 0 && !nothing) {
-    hint("some answers are missing: a longer timeout, a loose contact, a second master on the line, or termination");
+    hint(s.link == LinkKind::kTcp ? "some answers are missing: a longer timeout, a busy device, or an unsteady network"
+                                  : "some answers are missing: a longer timeout, a loose contact, a second master on "
+                                    "the line, or termination");
   }
   if (s.exceptions > 0 && s.exception >= 10) {
     hint("the gateway at that address does not reach this unit: look at its line, and at the unit");
   } else if (s.exceptions > 0 && (s.exception == 5 || s.exception == 6)) {
     hint("the meter is busy: a longer pause (gap=)");
   } else if (s.exceptions > 0) {
-    hint("a profile for another model or firmware; the raw registers can be read with --table");
+    hint_at_addresses(s, hints);
   }
   if (!s.order.empty())
     hints.push_back("the registers of the values come in another order: a profile with " + s.order +

@@ -9,16 +9,25 @@
 
 namespace metergate {
 
+enum class LinkKind {
+  kSerial,        ///< a serial line of this machine
+  kSerialServer,  ///< a serial line behind a socket, which somebody else set
+  kTcp            ///< Modbus TCP
+};
+LinkKind link_of(const BusSettings& settings);
+
 /// What was seen of one meter.
 struct Symptoms {
   std::int64_t requests = 0, answers = 0, timeouts = 0, crc = 0, garbled = 0, exceptions = 0, bus_down = 0;
-  int exception = 0;                  ///< the last one
-  bool serial = true;                 ///< the bus is a serial line
+  int exception = 0;  ///< the last one
+  Block refused;      ///< what it answered
+  LinkKind link = LinkKind::kSerial;
+  bool raw = false;                   ///< registers were requested by their address, not by a profile
   std::optional<bool> others_answer;  ///< other meters of the bus; nothing: none was asked
   std::string order;                  ///< not empty: the values make sense with this word order only
 
   std::int64_t errors() const { return requests - answers; }
-  void count(const Result<Words>& words);
+  void count(const Result<Words>& words, const Block& block);
 };
 
 /// What usually is the cause, the likeliest first, each with what to do. Empty when nothing is wrong.

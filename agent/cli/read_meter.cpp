@@ -18,7 +18,7 @@ BusReader::Answer request(BusReader& line, const Target& target, const Block& bl
   Micros took{0};
   for (int i = 1;; ++i) {
     BusReader::Answer answer = line.read(target, block);
-    symptoms.count(answer.words);
+    symptoms.count(answer.words, block);
     took = answer.took += took;
     if (answer.words || i >= tries || !passing(answer.words.error())) return answer;
   }
@@ -27,7 +27,7 @@ BusReader::Answer request(BusReader& line, const Target& target, const Block& bl
 MeterReading read_meter(BusReader& line, const ReadTarget& target, std::size_t meter, const Clock& clock) {
   const MeterConfig& config = target.config.meters[meter];
   MeterReading result;
-  result.symptoms.serial = std::holds_alternative<SerialSettings>(target.config.spec.settings.port);
+  result.symptoms.link = link_of(target.config.spec.settings);
   UnsupportedPoints unsupported(*config.profile);
   PollJob job(target.config, meter, {{meter, std::nullopt}}, unsupported, config.cost, clock.mono());
   while (const auto block = job.next()) {

@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <filesystem>
+#include <map>
 #include <set>
-#include <system_error>
 
 #include "agent/base/text.h"
+#include "agent/cli/interrupt.h"
 #include "agent/cli/profile_match.h"
 #include "agent/cli/read_meter.h"
 #include "agent/cli/scan_plan.h"
@@ -16,6 +16,9 @@ namespace metergate {
 namespace {
 
 constexpr Nanos kTellEvery = std::chrono::seconds(5);
+constexpr std::size_t kBelievable = 8;  // meters behind a gateway; more of one kind are looked at
+constexpr int kControlUnits = 3;
+constexpr int kIllegalValue = 3;      // the last exception that speaks of registers
 constexpr int kGatewayCannot = 10;    // exceptions of a TCP gateway that has no such unit on its line
 constexpr int kGatewayNoAnswer = 11;  // Modbus Application Protocol V1.1b3, 7
 
@@ -56,17 +59,18 @@ std::string agents_bus(const BusSpec& bus, const SendRequest& send) {
   const auto status = request_json(send, R"({"ask":"status"})");
   const Json* buses = status ? status->find("buses") : nullptr;
   if (buses == nullptr) return "";
-  const auto real = [](const std::string& port) {
-    std::error_code none;
-    const auto path = std::filesystem::canonical(port, none);
-    return none ? port : path.string();
-  };
   for (const Json& each : buses->items) {
     const Json* port = each.find("port");
     const Json* name = each.find("name");
-    if (port && name && real(port->text) == real(port_key(bus.settings))) return name->text;
+    if (port && name && real_port(port->text) == real_port(port_key(bus.settings))) return name->text;
   }
   return "";
+}
+
+std::string describe_units(const std::vector<int>& units) {
+  if (units.size() == 1) return "unit " + std::to_string(units.front());
+  const auto [first, last] = std::minmax_element(units.begin(), units.end());
+  return std::to_string(units.size()) + " units from " + std::to_string(*first) + " to " + std::to_string(*last);
 }
 
 class Scan {
@@ -80,67 +84,153 @@ class Scan {
 
   /// What ended it before its end: the port.
   Status run(const std::vector<ScanPass>& passes) {
+    for (const ScanPass& pass : passes) all_units_.insert(pass.units.begin(), pass.units.end());
     Progress progress(passes, tools_.clock, err_);
     for (const ScanPass& pass : passes) {
+      if (ended()) break;
       err_ << describe_line(pass.settings) << ", " << describe_units(pass) << std::endl;
       line_.settings = pass.settings;
       const auto bus = tools_.make_bus(pass.settings);
       if (Status opened = bus->open(); !opened) return opened;
       for (const int unit : pass.units) {
+        if (ended()) break;
         if (units_.count(unit) == 0) {
-          if (Status asked = ask_unit(*bus, pass, unit); !asked) return asked;
+          if (Status asked = ask_unit(*bus, unit); !asked) return asked;
         }
         progress.asked(pass, unit, found());
       }
       late_ = late_ || bus->counters().late_bytes > 0;
     }
+    tell_refusing_units();
     return {};
   }
 
   /// What else is to be said at the end.
   void conclude() const {
     for (const std::string& line : noise_) err_ << line << "\n";
-    if (found() == 0) {
-      err_ << "no unit answers on " << port_key(line_.settings)
-           << "\n  usual causes: another baud or mode (--bauds, --modes); A and B swapped; no power; a meter slower "
-              "than "
-           << format_duration(line_.settings.timeout) << " (timeout= in --bus)\n";
+    if (tools_.stopped()) err_ << "stopped before its end; " << found() << " found until then\n";
+    if (found() > 0 || tools_.stopped()) return;
+    const std::string slow = "a meter slower than " + format_duration(line_.settings.timeout) + " (timeout= in --bus)";
+    err_ << "no unit answers on " << port_key(line_.settings) << "\n  usual causes: ";
+    if (on_tcp(line_.settings)) {
+      err_ << "a gateway whose line is silent; another port than that of Modbus TCP; " << slow << "\n";
+    } else if (std::holds_alternative<TcpSettings>(line_.settings.port)) {
+      err_ << "another baud or mode in the serial server than in the meter; A and B swapped; no power; " << slow
+           << "\n";
+    } else {
+      err_ << "another baud or mode (--bauds, --modes); A and B swapped; no power; " << slow << "\n";
     }
-    if (found() == 0 && late_) err_ << "  bytes came too late to be an answer: a longer timeout may show the meter\n";
-    if (found() > 8 && on_tcp(line_.settings)) {
-      err_ << "  " << found()
-           << " units answer: a meter that ignores the unit answers to each; then one --meter will do\n";
-    }
+    if (late_) err_ << "  bytes came too late to be an answer: a longer timeout may show the meter\n";
   }
 
  private:
-  Status ask_unit(Bus& bus, const ScanPass& pass, int unit) {
+  enum class Reply { kNothing, kRegisters, kException };
+  struct Probe {
+    Reply reply = Reply::kNothing;
+    int exception = 0;
+    Nanos took{0};
+  };
+
+  bool ended() const { return ignores_unit_ || tools_.stopped(); }
+
+  std::string where(int unit) const { return "unit " + std::to_string(unit) + " at " + describe_line(line_.settings); }
+
+  /// Errors: kBusDown.
+  Result<Probe> probe(Bus& bus, int unit) {
+    if (const auto known = probed_.find(unit); known != probed_.end()) return known->second;
     Target target;
     target.address = std::to_string(unit);
     const MonoTime began = tools_.clock.mono();
     Result<Words> words = bus.read(target, kScanRequest);
     if (!words && damaged(words.error())) words = bus.read(target, kScanRequest);
-    const Nanos took = tools_.clock.mono() - began;
-    if (!words && words.error().code == Errc::kBusDown) return words.error();
-    if (!words && words.error().code == Errc::kTimeout) return {};
-    const std::string where = "unit " + target.address + " at " + describe_line(pass.settings);
-    if (!words && damaged(words.error())) {
+    Probe probe;
+    probe.took = tools_.clock.mono() - began;
+    if (words) {
+      probe.reply = Reply::kRegisters;
+    } else if (words.error().code == Errc::kBusDown) {
+      return words.error();
+    } else if (words.error().code == Errc::kException) {
+      probe.reply = Reply::kException;
+      probe.exception = words.error().exception;
+    } else if (damaged(words.error())) {
       noise_.push_back(
-          where + ": something answers, but damaged: " + words.error().detail +
-          "\n  usual causes: a mode that differs in parity or stop bits; two meters with one unit; no termination");
+          where(unit) + ": something answers, but damaged: " + words.error().detail + '\n' +
+          (on_tcp(line_.settings)
+               ? "  usual cause: no Modbus TCP at that port (rtu-over-tcp= for a serial server)"
+               : "  usual causes: a mode that differs in parity or stop bits; two meters with one unit; no "
+                 "termination"));
+    }
+    return probe;
+  }
+
+  Status ask_unit(Bus& bus, int unit) {
+    const auto probed = probe(bus, unit);
+    if (!probed) return probed.error();
+    const bool tcp = on_tcp(line_.settings);
+    const int exception = probed->exception;
+    if (probed->reply == Reply::kNothing) return {};
+    if (tcp && (exception == kGatewayCannot || exception == kGatewayNoAnswer)) return {};
+    ProbedUnit asked(bus, std::to_string(unit), std::nullopt);
+    std::vector<Candidate> candidates;
+    // Through a gateway an exception that does not speak of registers may be its own word for an absent meter.
+    if (!tcp || exception <= kIllegalValue) candidates = match_profiles(asked, profiles_);
+    if (asked.lost()) return *asked.lost();
+    if (tcp && probed->reply == Reply::kException && !asked.gave_registers()) {
+      refusing_[exception].push_back(unit);
       return {};
     }
-    const int exception = words ? 0 : words.error().exception;
-    if (on_tcp(pass.settings) && (exception == kGatewayCannot || exception == kGatewayNoAnswer)) return {};
     units_.insert(unit);
-    ProbedUnit asked(bus, target.address, std::nullopt);
-    tell(asked, pass.settings, unit, where + " (" + format_duration(std::chrono::ceil<Millis>(took)) + ")");
-    if (asked.lost()) return *asked.lost();
+    if (tcp && !looked_beyond_) {
+      if (Status looked = look_beyond(bus, unit); !looked) return looked;
+    }
+    tell(asked, candidates, unit, where(unit) + " (" + format_duration(std::chrono::ceil<Millis>(probed->took)) + ")");
+    if (ignores_unit_)
+      out_
+          << "  every unit that was asked answers like this one: the device does not look at the unit, and one --meter "
+             "is enough"
+          << std::endl;
+    return asked.lost() ? Status(*asked.lost()) : Status();
+  }
+
+  /// A device that ignores the unit answers for those at the end of the range as well, where hardly ever all are real.
+  Status look_beyond(Bus& bus, int found) {
+    looked_beyond_ = true;
+    if (all_units_.size() <= kBelievable) return {};
+    int meters = 0;
+    auto unit = all_units_.rbegin();
+    for (int i = 0; i < kControlUnits; ++i, ++unit) {
+      if (*unit == found) return {};
+      const auto probed = probe(bus, *unit);
+      if (!probed) return probed.error();
+      probed_[*unit] = *probed;
+      if (probed->reply == Reply::kNothing) continue;
+      ProbedUnit asked(bus, std::to_string(*unit), std::nullopt);
+      const bool answers = probed->reply == Reply::kRegisters || !match_profiles(asked, profiles_).empty();
+      if (asked.lost()) return *asked.lost();
+      meters += answers ? 1 : 0;
+    }
+    ignores_unit_ = meters == kControlUnits;
     return {};
   }
 
-  void tell(ProbedUnit& unit, const BusSettings& settings, int number, const std::string& where) {
-    const auto candidates = recognise(unit, profiles_);
+  /// Units behind a TCP gateway that gave nothing but one exception. Many of them are no meters.
+  void tell_refusing_units() {
+    for (const auto& [exception, units] : refusing_) {
+      if (units.size() > kBelievable) {
+        err_ << describe_units(units) << " give nothing but exception " << exception
+             << ": most likely the gateway's word for a meter that is not there; they are not counted\n";
+        continue;
+      }
+      for (const int unit : units) {
+        units_.insert(unit);
+        out_ << where(unit) << ": answers, but only with exception " << exception
+             << "; its registers can be tried with metergate read --table\n";
+        print_flags(unit, "raw", "");
+      }
+    }
+  }
+
+  void tell(ProbedUnit& unit, const std::vector<Candidate>& candidates, int number, const std::string& where) {
     std::string profile = "raw", serial;
     out_ << where << ": ";
     if (candidates.empty()) {
@@ -154,9 +244,12 @@ class Scan {
       out_ << "\n";
       print_others(candidates);
     }
-    out_ << "  --bus " << bus_flag(settings) << "\n  --meter id=unit-" << number << ",bus=" << line_.name
-         << ",unit=" << number << ",profile=" << profile << (profile == "raw" ? "" : ",every=10s") << serial
-         << std::endl;
+    print_flags(number, profile, serial);
+  }
+
+  void print_flags(int unit, const std::string& profile, const std::string& serial) {
+    out_ << "  --bus " << bus_flag(line_.settings) << "\n  --meter id=unit-" << unit << ",bus=" << line_.name
+         << ",unit=" << unit << ",profile=" << profile << (profile == "raw" ? "" : ",every=10s") << serial << std::endl;
   }
 
   void print_others(const std::vector<Candidate>& candidates) {
@@ -191,7 +284,11 @@ class Scan {
   std::ostream& out_;
   std::ostream& err_;
   const BusTools& tools_;
-  std::set<int> units_;  ///< that were found
+  std::set<int> all_units_;                   ///< to be asked
+  std::set<int> units_;                       ///< that were found
+  std::map<int, Probe> probed_;               ///< in advance
+  std::map<int, std::vector<int>> refusing_;  ///< by exception
+  bool looked_beyond_ = false, ignores_unit_ = false;
   std::vector<std::string> noise_;
   bool late_ = false;
 };
@@ -225,9 +322,10 @@ int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err,
 }
 
 int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err) {
+  watch_interrupts();
   const SystemClock clock;
   const BusTools tools{clock, [&clock](const BusSettings& settings) { return make_modbus_bus(settings, clock); },
-                       agent_at(invocation.options.control)};
+                       agent_at(invocation.options.control), interrupted};
   return run_scan(invocation, out, err, tools);
 }
 

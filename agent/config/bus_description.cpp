@@ -2,6 +2,9 @@
 
 #include "agent/base/text.h"
 
+#include <filesystem>
+#include <system_error>
+
 #include "agent/base/text.h"
 
 namespace metergate {
@@ -10,6 +13,13 @@ std::string port_key(const BusSettings& settings) {
   if (const auto* serial = std::get_if<SerialSettings>(&settings.port)) return serial->device;
   const auto& tcp = std::get<TcpSettings>(settings.port);
   return host_port(tcp.host, tcp.port);
+}
+
+std::string real_port(const std::string& key) {
+  if (key.empty() || key.front() != '/') return key;
+  std::error_code failed;
+  const auto path = std::filesystem::canonical(key, failed);
+  return failed ? key : path.string();
 }
 
 std::string describe_port(const BusSettings& settings) {

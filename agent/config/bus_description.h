@@ -10,6 +10,8 @@ namespace metergate {
 std::string describe_port(const BusSettings& settings);
 /// What tells one port from another: the device, or host and port.
 std::string port_key(const BusSettings& settings);
+/// A key by which two names of one device are equal: its links are followed, as far as they are there.
+std::string real_port(const std::string& key);
 
 const char* table_name(Table table);
 /// `holding 0 to 33`.

@@ -60,19 +60,23 @@ class SiteBuilder {
  private:
   /// Two buses on one line would be two masters on it. Only Modbus TCP knows several connections.
   Refusal add(const BusSpec& spec) {
-    const std::string port = port_key(spec.settings);
-    for (const BusConfig& other : site_.buses) {
-      if (port_key(other.spec.settings) != port) continue;
+    const std::string port = port_key(spec.settings), real = real_port(port);
+    for (std::size_t i = 0; i < site_.buses.size(); ++i) {
+      if (ports_[i] != real) continue;
+      const BusConfig& other = site_.buses[i];
+      const std::string others = port_key(other.spec.settings);
       const auto* tcp = std::get_if<TcpSettings>(&spec.settings.port);
       const auto* other_tcp = std::get_if<TcpSettings>(&other.spec.settings.port);
       if (!tcp || !other_tcp || tcp->rtu || other_tcp->rtu) {
         return wrong(spec.place, "bus " + quoted(spec.name) + " and bus " + quoted(other.spec.name) + " (" +
                                      other.spec.place + ") both use " + port +
+                                     (others == port ? "" : " (" + others + " is the same device)") +
                                      "; a line has one bus, with all its meters on it");
       }
       site_.warnings.push_back("buses '" + other.spec.name + "' and '" + spec.name + "' both connect to " + port);
     }
     names_.push_back(spec.name);
+    ports_.push_back(real);
     site_.buses.push_back({spec, {}, {}});
     return std::nullopt;
   }
@@ -195,6 +199,7 @@ class SiteBuilder {
   const Options& options_;
   Site& site_;
   std::vector<std::string> names_;  // of the buses, by index
+  std::vector<std::string> ports_;  // likewise, real_port
   std::vector<std::string> ids_;
   std::map<std::string, std::pair<std::size_t, std::size_t>> meter_at_;  // bus and meter index
 };

@@ -132,6 +132,26 @@ TEST_F(CheckTest, TellsFaultsAndWarningsOfTheSite) {
   EXPECT_EQ(err_.str(), "warning: meter 'm': ct= changes nothing: profile 'p' gives primary values\n");
 }
 
+TEST_F(CheckTest, WarnsOnceOfAProfileWithTheNumbersOfAManual) {
+  std::ofstream(folder_ + "/profiles/q.ini") << "[profile]\nformat = 1\nname = Q\nmaker = T\nmodel = Q\n[points]\n"
+                                                "frequency = holding 40021 u16 unit=Hz\n"
+                                                "active_power = holding 40023 u16 unit=W\n";
+  EXPECT_EQ(check({"--meter", "id=m,bus=a,unit=1,profile=q", "--meter", "id=n,bus=a,unit=2,profile=q"}), 0);
+  EXPECT_EQ(err_.str(),
+            "warning: profile 'q': frequency = holding 40021: addresses count from 0: the register that a manual calls "
+            "40021 is holding 20; right is what 'metergate read --table' shows\n");
+}
+
+TEST_F(CheckTest, RefusesOneDeviceUnderTwoNames) {
+  std::ofstream(folder_ + "/tty") << "";
+  std::filesystem::create_symlink(folder_ + "/tty", folder_ + "/by-path");
+  EXPECT_EQ(check({"--bus", "name=x,device=" + folder_ + "/tty,baud=9600,mode=8E1", "--bus",
+                   "name=y,device=" + folder_ + "/by-path,baud=9600,mode=8E1"}),
+            64);
+  EXPECT_THAT(err_.str(), HasSubstr("both use " + folder_ + "/by-path (" + folder_ +
+                                    "/tty is the same device); a line has one bus"));
+}
+
 TEST_F(CheckTest, ListsProfiles) {
   EXPECT_EQ(run({"profiles", "--profile-dir", folder_ + "/profiles"}), 0);
   EXPECT_THAT(out_.str(), StartsWith("NAME"));

@@ -72,9 +72,36 @@ TEST(Hints, NameTheProfileTheGatewayOrTheBusyMeterByItsException) {
 
 TEST(Hints, SayNothingOfWiresWhereThereAreNone) {
   Symptoms s = seen(0, 2, 0);
-  s.serial = false;
+  s.link = LinkKind::kTcp;
   EXPECT_THAT(all_hints(s), HasSubstr("behind that address"));
-  EXPECT_THAT(all_hints(s), Not(HasSubstr("swapped")));
+  for (const Symptoms& each : {s, seen(0, 0, 2), seen(17, 1, 2)}) {
+    Symptoms tcp = each;
+    tcp.link = LinkKind::kTcp;
+    for (const char* wire : {"baud", "mode in", "swapped", "termination"})
+      EXPECT_THAT(all_hints(tcp), Not(HasSubstr(wire))) << tcp.timeouts << tcp.crc;
+  }
+}
+
+TEST(Hints, NameTheSerialServerWhereOneSetsTheLine) {
+  Symptoms s = seen(0, 2, 0);
+  s.link = LinkKind::kSerialServer;
+  EXPECT_THAT(all_hints(s), HasSubstr("another baud rate or mode in the serial server"));
+}
+
+TEST(Hints, NameTheNotationOfManualsAndTheOtherFunctionWhenRegistersAreRefused) {
+  Symptoms s = seen(0, 0, 0);
+  s.requests = s.exceptions = 1;
+  s.exception = 2;
+  s.raw = true;
+  s.refused = {Table::kHolding, 40100, 2};
+  EXPECT_THAT(all_hints(s), HasSubstr("the register that a manual calls 40100 is holding 99\n"));
+  EXPECT_THAT(all_hints(s), HasSubstr("table input instead of holding"));
+  EXPECT_THAT(all_hints(s), Not(HasSubstr("profile")));
+  s.refused = {Table::kInput, 30001, 2};
+  EXPECT_THAT(all_hints(s), HasSubstr("is input 0\n"));
+  EXPECT_THAT(all_hints(s), HasSubstr("table holding instead of input"));
+  s.refused = {Table::kHolding, 100, 2};
+  EXPECT_THAT(all_hints(s), Not(HasSubstr("manual")));
 }
 
 class OrderTest : public testing::Test {

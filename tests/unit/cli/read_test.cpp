@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -55,7 +56,8 @@ class ReadTest : public testing::Test {
                          [this](const std::string& request) {
                            requests_.push_back(request);
                            return agent_ ? agent_(request) : Error{Errc::kOffline, "no agent runs"};
-                         }};
+                         },
+                         [this] { return clock_.mono() >= stop_at_; }};
     return run_read(std::get<Invocation>(parsed), out, err_, tools);
   }
   int read(const std::vector<std::string>& words) { return read(words, out_); }
@@ -72,6 +74,7 @@ class ReadTest : public testing::Test {
   std::function<void(FakeBus&)> set_up = [](FakeBus&) {};
   std::function<Result<std::string>(const std::string& request)> agent_;  // none runs
   std::vector<std::string> requests_;
+  MonoTime stop_at_ = MonoTime::max();
   std::ostringstream out_, err_;
 };
 
@@ -258,6 +261,21 @@ TEST_F(ReadTest, CountsAsJsonToo) {
                  R"("turnaround_ms":{"min":28.8,"median":28.8,"max":28.8},"failed":false,"hints":[]})"));
 }
 
+TEST_F(ReadTest, StopsWatchingWhenItIsInterrupted) {
+  stop_at_ = clock_.mono() + std::chrono::seconds(25);
+  EXPECT_EQ(read(configured({"m1", "--watch", "10s", "--json"})), 0);
+  const std::string text = out_.str();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
+  EXPECT_LT(clock_.mono() - stop_at_, std::chrono::seconds(1));
+}
+
+TEST_F(ReadTest, ShowsWhatWasReadOfAllWhenItIsInterrupted) {
+  stop_at_ = clock_.mono() + std::chrono::seconds(5);
+  EXPECT_EQ(read(configured({"--all", "--count", "100000"})), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("\nm2 "));
+  EXPECT_THAT(err_.str(), HasSubstr("stopped: what was read until then is shown"));
+}
+
 TEST_F(ReadTest, GoesOnWithTheOtherBusesWhenOneIsGone) {
   int made = 0;
   set_up = [&](FakeBus& bus) { bus.unplugged = made++ == 0; };
@@ -299,6 +317,20 @@ TEST_F(ReadTest, TakesTheAgentsFailuresForItsOwn) {
   EXPECT_THAT(err_.str(), HasSubstr("usual cause: a profile for another model"));
 }
 
+TEST_F(ReadTest, TakesNoValueFromAnAnswerThatHoldsOtherThanRegisters) {
+  for (const char* answer : {"{}", R"({"registers":["x"]})", R"({"registers":[7,8]})", R"({"registers":[65536]})",
+                             R"({"failure":7})", R"({"error":{"code":"busy","message":"16 requests wait"}})"}) {
+    agent_ = [answer](const std::string& request) -> std::string {
+      if (request.find("buses") != std::string::npos)
+        return R"({"buses":[{"name":"line","key":"/dev/ttyS1","port":"/dev/ttyS1 9600 8E1"}]})";
+      return answer;
+    };
+    EXPECT_EQ(read(configured({"m1"})), 69) << answer;
+    EXPECT_EQ(out_.str(), "") << answer;
+  }
+  EXPECT_THAT(err_.str(), HasSubstr("16 requests wait"));
+}
+
 TEST_F(ReadTest, UsesThePortItselfWhenTheAgentHasLentItOrHasAnother) {
   agent_ = [](const std::string&) -> std::string {
     return R"({"buses":[{"name":"o","key":"/dev/ttyS2","port":"p"},)"
@@ -306,6 +338,18 @@ TEST_F(ReadTest, UsesThePortItselfWhenTheAgentHasLentItOrHasAnother) {
   };
   EXPECT_EQ(read(configured({"m1"})), 0);
   EXPECT_EQ(requests_.size(), 1u);
+}
+
+TEST_F(ReadTest, KnowsThePortOfTheAgentByAnotherName) {
+  agent_ = [](const std::string& request) -> std::string {
+    if (request.find("buses") != std::string::npos)
+      return R"({"buses":[{"name":"line","key":"/dev/null","port":"/dev/null 9600 8E1"}]})";
+    return R"({"registers":[7],"took_us":21000})";
+  };
+  set_up = [](FakeBus&) { ADD_FAILURE() << "the port is the agent's"; };
+  EXPECT_EQ(read({"--bus", "name=a,device=/dev/../dev/null,baud=9600,mode=8E1", "--meter",
+                  "id=m1,bus=a,unit=1,profile=p", "m1"}),
+            0);
 }
 
 TEST_F(ReadTest, NamesThePauseWhenTheAgentHasThePortWithAnotherBaud) {

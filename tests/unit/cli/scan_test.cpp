@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <climits>
 #include <sstream>
 
 #include "agent/cli/scan_plan.h"
@@ -79,13 +80,15 @@ class ScanTest : public testing::Test {
     }
     const BusTools tools{
         clock_, [this](const BusSettings& settings) { return std::make_unique<SiteBus>(site_, settings, clock_); },
-        [this](const std::string&) { return Result<std::string>(agent_); }};
+        [this](const std::string&) { return Result<std::string>(agent_); },
+        [this] { return site_.asked > stop_after_; }};
     return run_scan(std::get<Invocation>(parsed), out_, err_, tools);
   }
 
   FakeClock clock_;
   Site site_;
   std::string agent_ = R"({"buses":[]})";
+  int stop_after_ = INT_MAX;  // requests
   std::ostringstream out_, err_;
 };
 
@@ -104,10 +107,69 @@ TEST_F(ScanTest, FindsAMeterOfUnknownUnitBaudAndModelAndSuggestsItsFlags) {
 
 TEST_F(ScanTest, TakesAnExceptionForAMeter) {
   site_.meters["9"] = {};
-  EXPECT_EQ(scan({"--bus", "name=x,tcp=h:502", "--units", "1-10"}), 0);
+  EXPECT_EQ(scan({"--bus", "name=x,rtu-over-tcp=h:502", "--units", "1-10"}), 0);
   EXPECT_EQ(out_.str(),
-            "unit 9 at h:502 (20ms): answers, but no profile fits; its registers can be read with metergate read "
-            "--table\n  --bus name=x,tcp=h:502\n  --meter id=unit-9,bus=x,unit=9,profile=raw\n");
+            "unit 9 at h:502 (RTU over TCP) (20ms): answers, but no profile fits; its registers can be read with "
+            "metergate read --table\n  --bus name=x,rtu-over-tcp=h:502\n"
+            "  --meter id=unit-9,bus=x,unit=9,profile=raw\n");
+}
+
+TEST_F(ScanTest, SaysThatAFewUnitsBehindAGatewayGiveExceptionsOnly) {
+  site_.meters["9"] = {};
+  site_.answers = {{"4", {Errc::kException, "", 4}}};
+  EXPECT_EQ(scan({"--bus", "name=x,tcp=h:502", "--units", "1-10"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("unit 9 at h:502: answers, but only with exception 2; its registers can be tried "
+                                    "with metergate read --table\n  --bus name=x,tcp=h:502\n"
+                                    "  --meter id=unit-9,bus=x,unit=9,profile=raw\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("unit 4 at h:502: answers, but only with exception 4"));
+}
+
+TEST_F(ScanTest, TakesNoMetersFromAGatewayThatAnswersExceptionsForAbsentOnes) {
+  for (const int exception : {2, 4}) {
+    site_.asked = 0;
+    for (int unit = 1; unit <= 247; ++unit) site_.answers[std::to_string(unit)] = {Errc::kException, "", exception};
+    site_.answers.erase("7");
+    site_.meters["7"] = register_dump("abb_b23");
+    out_.str("");
+    EXPECT_EQ(scan({"--bus", "name=x,tcp=h:502"}), 0);
+    EXPECT_THAT(out_.str(), HasSubstr("unit=7,profile=abb_b23"));
+    EXPECT_EQ(out_.str().find("--meter"), out_.str().rfind("--meter")) << "one meter";
+    EXPECT_THAT(err_.str(),
+                HasSubstr("246 units from 1 to 247 give nothing but exception " + std::to_string(exception)));
+    EXPECT_LT(site_.asked, exception == 4 ? 400 : INT_MAX) << "an absent meter is asked once";
+  }
+}
+
+TEST_F(ScanTest, TellsADeviceThatAnswersForEveryUnitAsOne) {
+  for (int unit = 0; unit <= 255; ++unit) site_.meters[std::to_string(unit)] = register_dump("abb_b23");
+  EXPECT_EQ(scan({"--bus", "name=x,tcp=h:502"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("unit=1,profile=abb_b23"));
+  EXPECT_EQ(out_.str().find("--meter id"), out_.str().rfind("--meter id")) << "one meter";
+  EXPECT_THAT(out_.str(), HasSubstr("the device does not look at the unit, and one --meter is enough"));
+  EXPECT_LT(site_.asked, 300);
+}
+
+TEST_F(ScanTest, ListsAllMetersOfAFullGateway) {
+  for (int unit = 1; unit <= 40; ++unit) site_.meters[std::to_string(unit)] = register_dump("abb_b23");
+  EXPECT_EQ(scan({"--bus", "name=x,tcp=h:502"}), 0);
+  for (int unit = 1; unit <= 40; ++unit)
+    EXPECT_THAT(out_.str(), HasSubstr("unit=" + std::to_string(unit) + ",profile=abb_b23"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("does not look")));
+}
+
+TEST_F(ScanTest, NamesNoBaudModeOrWiresForATcpEndpoint) {
+  EXPECT_EQ(scan({"--bus", "name=x,tcp=h:502", "--units", "1-3"}), kUnreachable);
+  for (const char* wire : {"baud", "mode", "swapped"}) EXPECT_THAT(err_.str(), Not(HasSubstr(wire)));
+  EXPECT_THAT(err_.str(), HasSubstr("no unit answers on h:502\n  usual causes: a gateway whose line is silent"));
+}
+
+TEST_F(ScanTest, StopsWithWhatIsKnownWhenItIsInterrupted) {
+  site_.meters["3"] = register_dump("abb_b23");
+  stop_after_ = 20;
+  EXPECT_EQ(scan({"--bus", kLine, "--bauds", "9600", "--modes", "8N1"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("unit=3,profile=abb_b23"));
+  EXPECT_THAT(err_.str(), HasSubstr("stopped before its end; 1 found until then"));
+  EXPECT_LT(site_.asked, 80);
 }
 
 TEST_F(ScanTest, TakesTheExceptionsOfATcpGatewayForSilence) {
