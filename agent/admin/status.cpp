@@ -1,5 +1,7 @@
 #include "agent/admin/status.h"
 
+#include <algorithm>
+
 #include "agent/base/json.h"
 #include "agent/base/text.h"
 
@@ -7,7 +9,23 @@ namespace metergate {
 
 namespace {
 
-void write_bus(JsonWriter& json, const BusState& bus) {
+constexpr std::size_t kRefusedPoints = 2'000;  // of all meters: the answer of the local socket has a bound
+
+/// `left`: how many may be named still.
+void write_refused(JsonWriter& json, const MeterState& meter, std::size_t& left) {
+  if (meter.unsupported.empty()) return;
+  const std::size_t named = std::min(left, meter.unsupported.size());
+  left -= named;
+  json.key("refused").begin_object();
+  for (std::size_t i = 0; i < named; ++i) {
+    const auto& [point, exception] = meter.unsupported[i];
+    json.member(point, "exception_" + std::to_string(exception));
+  }
+  json.end_object();
+  if (named < meter.unsupported.size()) json.member("refused_more", meter.unsupported.size() - named);
+}
+
+void write_bus(JsonWriter& json, const BusState& bus, std::size_t& refused_left) {
   json.begin_object().member("name", bus.name).member("port", bus.port).member("up", bus.up);
   if (!bus.up) json.member("why_down", bus.why_down);
   json.member("overloaded", bus.overloaded).member("second_master", bus.second_master);
@@ -31,12 +49,7 @@ void write_bus(JsonWriter& json, const BusState& bus) {
       json.member("deadline_ms", times->deadline.count());
     }
     if (!meter.serial.empty()) json.member("serial", meter.serial);
-    if (!meter.unsupported.empty()) {
-      json.key("refused").begin_object();
-      for (const auto& [point, exception] : meter.unsupported)
-        json.member(point, "exception_" + std::to_string(exception));
-      json.end_object();
-    }
+    write_refused(json, meter, refused_left);
     json.end_object();
   }
   json.end_array().end_object();
@@ -102,7 +115,8 @@ std::string snapshot_json(const Snapshot& s) {
   json.member("gateway", s.gateway).member("version", s.version).member("epoch", s.epoch).member("at", rfc3339(s.at));
   json.member("since", rfc3339(s.since)).member("clock", std::string(s.clock_synced ? "synced" : "unsynced"));
   json.key("buses").begin_array();
-  for (const BusState& bus : s.buses) write_bus(json, bus);
+  std::size_t refused_left = kRefusedPoints;
+  for (const BusState& bus : s.buses) write_bus(json, bus, refused_left);
   json.end_array();
   write_store(json, s.store);
   write_uplink(json, s.uplink, s.now);

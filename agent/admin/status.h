@@ -22,7 +22,8 @@ struct Snapshot {
   MonoTime now{};
 };
 
-/// JSON members without braces.
+/// JSON members without braces; less than 1 MiB for 1,000 meters on 256 buses: of the points that meters refuse the
+/// first 2,000 are named, the others counted as `refused_more` of their meter.
 std::string snapshot_json(const Snapshot& snapshot);
 
 }  // namespace metergate

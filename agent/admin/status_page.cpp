@@ -10,7 +10,13 @@ namespace metergate {
 namespace {
 
 constexpr std::string_view kMark = "<!--main-->";
-constexpr std::size_t kMetersWithValues = 100;  // a page of more would be too much for a phone
+// A page of more would be too much for a phone.
+constexpr std::size_t kMetersWithValues = 100;
+constexpr std::size_t kValues = 4'000;
+constexpr std::size_t kFinePlots = 32;  // of more buses only every kCoarse-th sample is drawn
+constexpr std::size_t kCoarse = 6;
+constexpr std::size_t kMetersInOneTable = 50;
+constexpr std::size_t kOpenMeters = 20;
 
 std::string escaped(std::string_view text) {
   std::string out;
@@ -73,12 +79,12 @@ class HtmlTable {
   std::string& out_;
 };
 
-/// The last hour, now at the right edge.
+/// The last hour, now at the right edge, each `stride`-th sample.
 template <class Samples>
-std::string plot(const Samples& samples, std::int64_t top, const std::string& what) {
+std::string plot(const Samples& samples, std::int64_t top, const std::string& what, std::size_t stride = 1) {
   std::string points;
   const std::size_t before = StatusHistory::kSamples - samples.size();
-  for (std::size_t i = 0; i < samples.size(); ++i) {
+  for (std::size_t i = (samples.size() + stride - 1) % stride; i < samples.size(); i += stride) {
     const std::int64_t height = static_cast<std::int64_t>(samples[i]) * 100 / std::max<std::int64_t>(top, 1);
     points += std::to_string(before + i) + ',' + std::to_string(100 - height) + ' ';
   }
@@ -112,30 +118,54 @@ void write_buses(std::string& out, const Snapshot& s, const StatusHistory& histo
     const BusCounters& c = bus.counters;
     const auto used = history.utilisation(i);
     table.row().text(bus.name).html(state_of(bus)).number(used.empty() ? "" : percent(used.back()));
-    table.html(plot(used, 1000, "utilisation over the last hour")).number(c.answers).number(c.timeouts);
+    const std::size_t stride = s.buses.size() > kFinePlots ? kCoarse : 1;
+    table.html(plot(used, 1000, "utilisation over the last hour", stride)).number(c.answers).number(c.timeouts);
     table.number(c.crc + c.garbled + c.exceptions + c.bus_down).number(bus.commands_done);
   }
 }
 
-void write_meters(std::string& out, const Snapshot& s, const Site& site) {
-  out += "<h2>Meters</h2>\n";
-  HtmlTable table(out, {"Meter", "Label", "Bus", "State", "Last good", "Good", "Partial", "Bad", "Missed"});
-  for (std::size_t b = 0; b < s.buses.size(); ++b) {
-    for (std::size_t m = 0; m < s.buses[b].meters.size(); ++m) {
-      const MeterState& meter = s.buses[b].meters[m];
-      const bool never = meter.last_good == UtcTime{};
-      table.row().text(meter.id).text(site.buses[b].meters[m].spec.label).text(s.buses[b].name);
-      table.html(meter.silent ? bad("silent") : never ? "no reading yet" : good("answers"));
-      table.number(never ? "never" : age(meter.last_good, s.at)).number(meter.good).number(meter.partial);
-      table.number(meter.bad).number(meter.slots_missed);
-    }
+void write_meters_of(HtmlTable& table, const BusState& bus, const BusConfig& config, UtcTime now) {
+  for (std::size_t m = 0; m < bus.meters.size(); ++m) {
+    const MeterState& meter = bus.meters[m];
+    const bool never = meter.last_good == UtcTime{};
+    table.row().text(meter.id).text(config.meters[m].spec.label).text(bus.name);
+    table.html(meter.silent ? bad("silent") : never ? "no reading yet" : good("answers"));
+    table.number(never ? "never" : age(meter.last_good, now)).number(meter.good).number(meter.partial);
+    table.number(meter.bad).number(meter.slots_missed);
   }
 }
 
-void write_values(std::string& out, const Snapshot& s, const LatestValues& latest, const MeterConfig& meter) {
-  const PointValues values = latest.of(meter.spec.id);
-  if (values.empty()) return;
-  out += "<details open id=\"" + escaped(meter.spec.id) + "\"><summary>" + escaped(meter.spec.id) + "</summary>\n";
+/// One table, or where that would be long one a bus, closed where all its meters answer.
+void write_meters(std::string& out, const Snapshot& s, const Site& site) {
+  const auto heads = {"Meter", "Label", "Bus", "State", "Last good", "Good", "Partial", "Bad", "Missed"};
+  out += "<h2>Meters</h2>\n";
+  std::size_t all = 0;
+  for (const BusState& bus : s.buses) all += bus.meters.size();
+  if (all <= kMetersInOneTable) {
+    HtmlTable table(out, heads);
+    for (std::size_t b = 0; b < s.buses.size(); ++b) write_meters_of(table, s.buses[b], site.buses[b], s.at);
+    return;
+  }
+  for (std::size_t b = 0; b < s.buses.size(); ++b) {
+    const BusState& bus = s.buses[b];
+    const auto silent =
+        std::count_if(bus.meters.begin(), bus.meters.end(), [](const MeterState& meter) { return meter.silent; });
+    const std::string name = escaped(bus.name);
+    out += std::string("<details") + (silent > 0 ? " open" : "") + " id=\"bus:" + name + "\"><summary>" + name + ": " +
+           std::to_string(bus.meters.size()) + " meters" +
+           (silent > 0 ? ", " + bad(std::to_string(silent) + " silent") : "") + "</summary>\n";
+    {
+      HtmlTable table(out, heads);
+      write_meters_of(table, bus, site.buses[b], s.at);
+    }
+    out += "</details>\n";
+  }
+}
+
+void write_values_of(std::string& out, const Snapshot& s, const PointValues& values, const MeterConfig& meter,
+                     bool open) {
+  out += std::string("<details") + (open ? " open" : "") + " id=\"" + escaped(meter.spec.id) + "\"><summary>" +
+         escaped(meter.spec.id) + "</summary>\n";
   {
     HtmlTable table(out, {"Point", "Value", "Unit", "Age"});
     for (const Point& point : meter.profile->points) {
@@ -147,6 +177,22 @@ void write_values(std::string& out, const Snapshot& s, const LatestValues& lates
     }
   }
   out += "</details>\n";
+}
+
+void write_values(std::string& out, const Snapshot& s, const LatestValues& latest, const Site& site) {
+  out += "<h2>Latest values</h2>\n";
+  std::size_t meters = 0, shown = 0, rows = 0;
+  for (const BusConfig& bus : site.buses) meters += bus.meters.size();
+  for (const BusConfig& bus : site.buses) {
+    for (const MeterConfig& meter : bus.meters) {
+      if (shown == kMetersWithValues || rows >= kValues) continue;
+      ++shown;
+      const PointValues values = latest.of(meter.spec.id);
+      rows += values.size();
+      if (!values.empty()) write_values_of(out, s, values, meter, meters <= kOpenMeters);
+    }
+  }
+  if (meters > shown) out += "<p>The values of the first " + std::to_string(shown) + " meters are shown.</p>\n";
 }
 
 void write_backlog(std::string& out, const Snapshot& s, const StatusHistory& history) {
@@ -187,14 +233,7 @@ std::string status_page(const Snapshot& s, const StatusHistory& history, const L
   write_head(out, s, problems);
   write_buses(out, s, history);
   write_meters(out, s, site);
-  out += "<h2>Latest values</h2>\n";
-  std::size_t meters = 0;
-  for (const BusConfig& bus : site.buses) {
-    for (const MeterConfig& meter : bus.meters) {
-      if (++meters <= kMetersWithValues) write_values(out, s, latest, meter);
-    }
-  }
-  if (meters > kMetersWithValues) out += "<p>The values of the first 100 meters are shown.</p>\n";
+  write_values(out, s, latest, site);
   write_backlog(out, s, history);
   return out += frame.substr(mark + kMark.size());
 }

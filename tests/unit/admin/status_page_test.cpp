@@ -38,7 +38,7 @@ class StatusPage : public testing::Test {
   /// A sample after ten seconds, so many milliseconds of which the bus was busy.
   void sample(std::int64_t busy_ms) {
     now_.now += StatusHistory::kEvery;
-    now_.buses[0].counters.busy_us += busy_ms * 1000;
+    for (BusState& bus : now_.buses) bus.counters.busy_us += busy_ms * 1000;
     history_.add(now_);
   }
   std::string page() const { return status_page(now_, history_, latest_, site_, problems_of(now_, {})); }
@@ -94,6 +94,70 @@ TEST_F(StatusPage, SaysWhenTheStoreCannotBeUsed) {
   EXPECT_THAT(problems_of(now_, {"bus plant"}),
               testing::ElementsAre("the thread 'bus plant' hangs", "the store cannot be used: its disk is full"));
   EXPECT_THAT(page(), HasSubstr("<span class=bad>the store cannot be used: its disk is full</span>"));
+}
+
+/// 1,000 meters on 250 buses, with long names and many points.
+class LargeStatusPage : public StatusPage {
+ protected:
+  LargeStatusPage() {
+    profile_.points.resize(200);
+    for (std::size_t i = 0; i < profile_.points.size(); ++i)
+      profile_.points[i].name = std::string(60, 'p') + std::to_string(i);
+    site_.buses.clear();
+    now_.buses.clear();
+    for (int b = 0; b < 250; ++b) {
+      BusConfig config;
+      BusState state;
+      config.spec.name = state.name = "bus-" + std::to_string(b);
+      state.port = "[2001:db8:1234:5678:9abc:def0:1234:5678]:502";
+      state.why_down = std::string(100, 'w');
+      for (int m = 0; m < 4; ++m) {
+        MeterConfig meter;
+        meter.spec.id = "meter-" + std::string(40, 'x') + std::to_string(b * 4 + m);
+        meter.profile = &profile_;
+        config.meters.push_back(meter);
+        MeterState of_meter;
+        of_meter.id = meter.spec.id;
+        of_meter.silent = b == 7 && m == 1;
+        of_meter.last_good = now_.at;
+        of_meter.turnaround = Turnaround{Micros{21'500}, Micros{180'000}, Millis{360}};
+        of_meter.serial = "123456789012";
+        for (const Point& point : profile_.points) of_meter.unsupported.emplace_back(point.name, 2);
+        state.meters.push_back(of_meter);
+      }
+      site_.buses.push_back(config);
+      now_.buses.push_back(state);
+    }
+    for (std::size_t i = 0; i < StatusHistory::kSamples; ++i) sample(1'000);
+    for (const BusConfig& bus : site_.buses) {
+      for (const MeterConfig& meter : bus.meters) {
+        Reading reading;
+        reading.meter = meter.spec.id;
+        for (const Point& point : profile_.points)
+          reading.values.emplace_back(point.name, Value{Value::Form::kNumber, "1234567.89", Decimal{1}});
+        latest_.take(reading);
+      }
+    }
+  }
+};
+
+TEST_F(LargeStatusPage, IsBoundedAndHasEveryMeterBelowItsBus) {
+  const std::string text = page();
+  EXPECT_LT(text.size(), 1'200'000u);
+  for (const BusState& bus : now_.buses) {
+    for (const MeterState& meter : bus.meters) EXPECT_THAT(text, HasSubstr("<td>" + meter.id + "<td>")) << meter.id;
+  }
+  EXPECT_THAT(text, HasSubstr("<details id=\"bus:bus-6\"><summary>bus-6: 4 meters</summary>"));
+  EXPECT_THAT(text, HasSubstr("<details open id=\"bus:bus-7\"><summary>bus-7: 4 meters, <span class=bad>1 silent</span>"
+                              "</summary>"));
+  EXPECT_THAT(text, HasSubstr("<p>The values of the first 20 meters are shown.</p>"));
+}
+
+TEST_F(LargeStatusPage, FitsAsStatusIntoOneAnswerOfTheLocalSocket) {
+  const std::string text = snapshot_json(now_);
+  EXPECT_LT(text.size(), (1u << 20) - 2);
+  EXPECT_THAT(text, HasSubstr("\"refused_more\":200"));
+  for (const BusState& bus : now_.buses) EXPECT_THAT(text, HasSubstr(bus.meters[3].id));
 }
 
 TEST_F(StatusPage, RemembersAnHourAndNoMore) {
