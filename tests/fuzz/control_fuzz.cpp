@@ -43,9 +43,9 @@ class SmallStore : public StoreView {
 /// An agent of one bus behind its socket. What waits for the bus is answered at once.
 class Agent {
  public:
-  Agent() : pause_({"rs485-1", memory_, clock_, log_, [] {}, [] {}}) {
-    site_.meter("m", 7);
-    site_.buses.push_back(site_.bus);
+  Agent() : pause_(pause_parts()) {
+    line_.meter("m", 7);
+    site_.buses.push_back(line_.bus);
     parts_.site = &site_;
     parts_.pauses["rs485-1"] = &pause_;
     parts_.give["rs485-1"] = [](const OpenCommand& open) {
@@ -67,10 +67,19 @@ class Agent {
   }
 
  private:
+  BusPause::Parts pause_parts() {
+    BusPause::Parts parts;
+    parts.bus = "rs485-1";
+    parts.key_values = &key_values_;
+    parts.clock = &clock_;
+    parts.log = &log_;
+    return parts;
+  }
+
   FakeClock clock_;
   Log log_{LogLevel::kError, LogFormat::kText, clock_};
-  FakeKeyValueStore memory_;
-  OneBus site_;
+  FakeKeyValueStore key_values_;
+  OneBus line_;
   Site site_;
   BusPause pause_;
   SmallStore store_;
