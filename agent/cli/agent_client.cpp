@@ -63,7 +63,8 @@ std::optional<Error> error_of(const Json& answer) {
   if (!error) return std::nullopt;
   const auto message = text_member(*error, "message");
   if (!message) return message.error();
-  return Error{Errc::kInvalid, *message};
+  const auto code = text_member(*error, "code");
+  return Error{code && *code == "busy" ? Errc::kTimeout : Errc::kInvalid, *message};
 }
 
 }  // namespace metergate

@@ -53,7 +53,11 @@ class AgentReader final : public BusReader {
     request.key("unit").raw_number(target.address).member("table", std::string(table_name(block.table)));
     request.member("address", block.address).member("count", block.count).end_object();
     const auto answer = request_json(send_, request.take());
-    if (!answer) return {Error{Errc::kBusDown, answer.error().detail}};
+    if (!answer) {
+      // What the agent refuses is no symptom of the line.
+      const bool refused = answer.error().code == Errc::kInvalid || answer.error().code == Errc::kTimeout;
+      return {Error{refused ? Errc::kInvalid : Errc::kBusDown, answer.error().detail}};
+    }
     const Json* took = answer->find("took_us");
     const Micros time{took ? took->as_integer(0, INT64_MAX).value_or(0) : 0};
     if (const Json* failure = answer->find("failure")) {
@@ -114,7 +118,7 @@ Result<std::unique_ptr<BusReader>> reader_of(const BusSpec& bus, const BusTools&
     std::string why = "the running agent has the port as " + port;
     why.append(", here it is ").append(describe_port(bus.settings));
     why.append("; 'metergate pause ").append(name).append("' frees it");
-    return Error{Errc::kLocked, std::move(why)};
+    return Error{Errc::kInvalid, std::move(why)};
   }
   return to_port();
 }

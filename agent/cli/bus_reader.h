@@ -36,7 +36,7 @@ class BusReader {
 };
 
 /// Through the agent where it has this port and has not lent it, else to the port itself. A warning
-/// goes to `err` where this user may not connect to the agent. Errors: kLocked (the agent has the port with other
+/// goes to `err` where this user may not connect to the agent. Errors: kInvalid (the agent has the port with other
 /// settings), kTimeout, kGarbled.
 Result<std::unique_ptr<BusReader>> reader_of(const BusSpec& bus, const BusTools& tools, std::ostream& err);
 

@@ -55,7 +55,9 @@ MeterReading read_meter(BusReader& line, const ReadTarget& target, std::size_t m
 std::string explain_port(const BusSpec& bus, const Error& error) {
   std::string text = "bus " + bus.name + " (" + describe_port(bus.settings) + "): " + error.detail;
   if (error.code == Errc::kLocked)
-    return text + "\n  usual cause: the agent runs and has the port; stop it for the while";
+    return text + "\n  usual causes: an agent with another --control, or a tool that has the port open; 'fuser -v " +
+           port_key(bus.settings) + "' shows it";
+  if (error.code == Errc::kTimeout || error.code == Errc::kInvalid) return text;  // it says itself what would be right
   if (std::holds_alternative<SerialSettings>(bus.settings.port)) {
     return text +
            "\n  usual causes: another device name (see /dev/serial/by-path), a user who is not in the group dialout";

@@ -17,11 +17,12 @@ namespace {
 constexpr Millis kRateSample{1'000};
 
 /// What the first line of a page says about the next one; 0: this is the last. Errors: kStorage (no page can be had),
-/// kGarbled.
+/// kTimeout (busy), kGarbled.
 Result<std::int64_t> next_page(const std::vector<std::string>& lines, std::int64_t after) {
   const auto head = parse_json(lines.front());
   if (!head) return Error{Errc::kGarbled, "the agent's answer is no JSON: " + head.error().detail};
-  if (const auto error = error_of(*head)) return Error{Errc::kStorage, error->detail};
+  if (const auto error = error_of(*head))
+    return Error{error->code == Errc::kTimeout ? Errc::kTimeout : Errc::kStorage, error->detail};
   const auto count = number_member(*head, "lines"), next = number_member(*head, "next");
   if (!count) return count.error();
   if (!next) return next.error();

@@ -2,6 +2,7 @@
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import time
 import unittest
@@ -97,6 +98,18 @@ class Cabinet(GatewayTest):
             self.assertEqual(self.metergate("store", "drops", *store, "--json"), "")
             self.agent.kill(15)
         self.assertEqual(export(), exported)
+
+    def test_watching_and_reading_all_end_with_what_is_known_when_they_are_interrupted(self):
+        self.begin()
+        for more, shown in (["m1", "--watch", "1s", "--json"], '"quality":"good"'), (["--all", "--count", "100000"], "\nm1 "):
+            reading = subprocess.Popen([AGENT, "read", *map(str, self.agent_flags), *more, "--control", str(self.agent.control)],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            before = len(self.sim.frames())
+            wait_for("some frames", 10, lambda: len(self.sim.frames()) > before + 30)
+            reading.send_signal(signal.SIGINT)
+            out, err = reading.communicate(timeout=20)
+            self.assertEqual(reading.returncode, 0, err)
+            self.assertIn(shown, "\n" + out)
 
     def test_reads_beside_the_agent_without_a_trace_upstream_and_the_port_itself_while_it_is_lent(self):
         self.begin()

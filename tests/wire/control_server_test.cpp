@@ -239,6 +239,19 @@ TEST_F(ControlServerTest, SaysBusyToTheSeventeenthClientAndServesTheOthers) {
   EXPECT_EQ(received(next), "{\"state\":\"fine\"}\n");
 }
 
+TEST_F(ControlServerTest, ServesAtItsPathAgainWithinAMinuteAfterItsFileWasRemoved) {
+  auto server = serve();
+  settle(*server);
+  std::filesystem::remove(path_);
+  EXPECT_FALSE(connect_unix(path_, 10ms));
+  clock_.advance(60s);
+  settle(*server);
+  const Fd client = connect();
+  send(client, "{\"ask\":\"status\"}\n");
+  settle(*server);
+  EXPECT_EQ(received(client), "{\"state\":\"fine\"}\n");
+}
+
 TEST_F(ControlServerTest, OutlivesAClientThatGoesInTheMiddleOfItsAnswer) {
   auto server = serve();
   {

@@ -16,6 +16,7 @@ namespace {
 using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 const char* const kProfile = R"([profile]
@@ -329,6 +330,19 @@ TEST_F(ReadTest, TakesNoValueFromAnAnswerThatHoldsOtherThanRegisters) {
     EXPECT_EQ(out_.str(), "") << answer;
   }
   EXPECT_THAT(err_.str(), HasSubstr("16 requests wait"));
+}
+
+TEST_F(ReadTest, SaysThatTheAgentIsBusyAndNamesNoCauseOnTheLine) {
+  for (const char* where : {"buses", "read"}) {
+    agent_ = [where](const std::string& request) -> std::string {
+      if (request.find(where) != std::string::npos) return R"({"error":{"code":"busy","message":"ask again later"}})";
+      return R"({"buses":[{"name":"line","key":"/dev/ttyS1","port":"/dev/ttyS1 9600 8E1"}]})";
+    };
+    err_.str("");
+    EXPECT_EQ(read(configured({"m1"})), 69) << where;
+    EXPECT_THAT(err_.str(), HasSubstr("ask again later")) << where;
+    EXPECT_THAT(err_.str(), Not(HasSubstr("usual cause"))) << where;
+  }
 }
 
 TEST_F(ReadTest, UsesThePortItselfWhenTheAgentHasLentItOrHasAnother) {
