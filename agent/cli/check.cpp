@@ -133,8 +133,12 @@ int check_uplink(const Options& options, std::ostream& out, std::ostream& err) {
     err << "metergate: " << connector.error().detail << "\n";
     return kWrongFile;
   }
-  out << "upstream: " << (uplink.tls ? "mqtts://" : "mqtt://") << host_port(uplink.host, uplink.port) << " as "
-      << uplink.client_id << ", topics " << uplink.topic_prefix << "/" << options.gateway << "/...\n\n";
+  std::string nodes;
+  for (const Endpoint& node : uplink.brokers) {
+    nodes += (nodes.empty() ? "" : ", ") + std::string(uplink.tls ? "mqtts://" : "mqtt://") + node.text();
+  }
+  out << "upstream: " << nodes << " as " << uplink.client_id << ", topics " << uplink.topic_prefix << "/"
+      << options.gateway << "/...\n\n";
   return 0;
 }
 

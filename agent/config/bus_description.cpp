@@ -1,7 +1,5 @@
 #include "agent/config/bus_description.h"
 
-#include "agent/base/text.h"
-
 #include <filesystem>
 #include <system_error>
 

@@ -14,6 +14,7 @@ using Refusal = std::optional<UsageError>;
 using Subcommand = Invocation::Subcommand;
 
 constexpr std::size_t kMostBuses = 256;
+constexpr std::size_t kMostBrokers = 16;
 
 UsageError wrong(const std::string& message) { return UsageError{message, kWrongFlags}; }
 
@@ -55,6 +56,34 @@ Refusal check_names(const Options& options) {
   return std::nullopt;
 }
 
+/// All of one scheme, each node once, or `stdout:` alone.
+Refusal set_brokers(Options& options) {
+  UplinkOptions& uplink = options.uplink;
+  const UpstreamSpec& first = options.upstreams.front();
+  uplink.to_stdout = first.upstream.to_stdout;
+  uplink.tls = first.upstream.tls;
+  Unique brokers("upstream");
+  for (const UpstreamSpec& spec : options.upstreams) {
+    const Upstream& upstream = spec.upstream;
+    const std::string both = first.place + " and " + spec.place;
+    if (&spec != &first && (upstream.to_stdout || uplink.to_stdout)) {
+      return wrong_at(spec.place, both + ": stdout: stands alone; leave the other --upstream out");
+    }
+    if (upstream.tls != uplink.tls) {
+      return wrong_at(spec.place, both + ": the nodes of one broker are all mqtt:// or all mqtts://");
+    }
+    if (upstream.to_stdout) continue;
+    if (auto refusal = brokers.add(upstream.broker.text(), spec.place, "")) return refusal;
+    uplink.brokers.push_back(upstream.broker);
+  }
+  if (uplink.brokers.size() > kMostBrokers) {
+    return wrong_at(options.upstreams[kMostBrokers].place, std::to_string(uplink.brokers.size()) +
+                                                               " upstreams; at most " + std::to_string(kMostBrokers) +
+                                                               " are possible");
+  }
+  return std::nullopt;
+}
+
 Refusal check_uplink(OptionSources& sources) {
   Options& options = sources.invocation().options;
   UplinkOptions& uplink = options.uplink;
@@ -63,6 +92,7 @@ Refusal check_uplink(OptionSources& sources) {
         "--upstream is missing; such as --upstream mqtts://broker.example.com, or --upstream stdout: to try things "
         "out");
   }
+  if (auto refusal = set_brokers(options)) return refusal;
   if (options.gateway.empty() && !uplink.to_stdout) {
     return wrong("--gateway-id is missing: 1 to 64 letters, digits, '_' or '-'; such as --gateway-id site-12");
   }

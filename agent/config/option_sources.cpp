@@ -11,7 +11,8 @@ namespace metergate {
 namespace {
 
 std::string place_of(const OptionInfo& option, const std::string& value) {
-  return "--" + option.name + (option.repeatable ? " '" + value + "'" : "");
+  const bool may_hold_a_password = option.name == "upstream" && value.find('@') != std::string::npos;
+  return "--" + option.name + (option.repeatable && !may_hold_a_password ? " '" + value + "'" : "");
 }
 
 std::vector<std::string> agent_names() {

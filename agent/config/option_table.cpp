@@ -119,11 +119,7 @@ Refusal apply_bus(Invocation& invocation, const Setting& setting) {
 Refusal apply_upstream(Invocation& invocation, const Setting& setting) {
   const auto upstream = parse_upstream(setting.value);
   if (!upstream) return refused(setting, upstream.error().detail);
-  UplinkOptions& uplink = invocation.options.uplink;
-  uplink.to_stdout = upstream->to_stdout;
-  uplink.tls = upstream->tls;
-  uplink.host = upstream->broker.host;
-  uplink.port = upstream->broker.port;
+  invocation.options.upstreams.push_back({*upstream, setting.place});
   return std::nullopt;
 }
 
@@ -195,8 +191,8 @@ std::vector<OptionInfo> agent_options() {
        kForAll, true},
       {meters, "profile-dir", "DIR", "", "more profiles, DIR/NAME.ini", apply_profile_dir, kForAll, true},
 
-      {uplink, "upstream", "URL", "", "mqtt://HOST[:1883], mqtts://HOST[:8883] or stdout: (one record a line)",
-       apply_upstream},
+      {uplink, "upstream", "URL", "", "mqtt://HOST[:1883], mqtts://HOST[:8883] for each node of one broker; or stdout:",
+       apply_upstream, kForAll, true},
       {uplink, "topic-prefix", "P", "metergate", "topics start with P/GATEWAYID",
        parsed(parse_topic_prefix, to(&UplinkOptions::topic_prefix))},
       {uplink, "client-id", "ID", "metergate-GATEWAYID", "the MQTT client id",

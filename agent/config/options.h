@@ -53,11 +53,16 @@ struct PollSpec {
   Place place;
 };
 
+/// One --upstream.
+struct UpstreamSpec {
+  Upstream upstream;
+  Place place;
+};
+
 struct UplinkOptions {
   bool to_stdout = false;
   bool tls = false;
-  std::string host;
-  int port = 1883;
+  std::vector<Endpoint> brokers;  ///< the nodes of one broker, each once; empty with stdout
   std::string topic_prefix = "metergate";
   std::string client_id;
   std::string username;
@@ -78,6 +83,7 @@ struct Options {
   std::vector<MeterSpec> meters;
   std::vector<PollSpec> polls;
   std::vector<std::string> profile_dirs;
+  std::vector<UpstreamSpec> upstreams;  ///< as written; `uplink` holds what they say together
   UplinkOptions uplink;
   StoreSettings store;
   std::string control = "/run/metergate/control";

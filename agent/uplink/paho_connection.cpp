@@ -124,12 +124,13 @@ void PahoConnection::fail(const std::string& why) {
 
 void PahoConnection::start() {
   const UplinkOptions& options = common_.settings.options;
-  const auto addresses = common_.settings.resolve(options.host, kLookupPatience);
+  const Endpoint& broker = options.brokers.front();
+  const auto addresses = common_.settings.resolve(broker.host, kLookupPatience);
   if (!addresses) return fail(addresses.error().detail);
-  if (addresses->empty()) return fail("'" + options.host + "' has no address");
+  if (addresses->empty()) return fail("'" + broker.host + "' has no address");
   const std::string& address = (*addresses)[common_.tries++ % addresses->size()];
-  at_ = host_port(address, options.port);
-  socket_.emplace(address, options.port);
+  at_ = host_port(address, broker.port);
+  socket_.emplace(address, broker.port);
   if (common_.peer) common_.peer->expect();
   guarded("connecting", [&] {
     // Client id and options only: a further string would choose Paho's file persistence, which is not ours to rely on.
@@ -261,7 +262,7 @@ class PahoConnector final : public Connector {
   PahoConnector(ConnectorSettings settings, std::string password, const Clock& clock, Log& log)
       : common_(std::move(settings), clock, log) {
     common_.password = std::move(password);
-    if (common_.settings.options.tls) common_.peer.emplace(common_.settings.options.host);
+    if (common_.settings.options.tls) common_.peer.emplace(common_.settings.options.brokers.front().host);
   }
   std::unique_ptr<Connection> make(ConnectionListener& listener) override {
     return std::make_unique<PahoConnection>(common_, listener);

@@ -94,7 +94,7 @@ struct Try {
 class UplinkFixture : public ::testing::Test {
  protected:
   UplinkFixture() {
-    settings.options.host = "127.0.0.1";
+    settings.options.brokers = {{"127.0.0.1", 1883}};
     settings.options.client_id = "metergate-g1";
     settings.will_topic = "metergate/g1/status";
     settings.will_payload = [] { return std::string("gone"); };

@@ -54,7 +54,7 @@ class ForwarderOverMqttTest : public UplinkFixture {
   };
 
   void run(const Mosquitto& broker) {
-    settings.options.port = broker.port();
+    settings.options.brokers.front().port = broker.port();
     settings.options.backoff_min = settings.options.backoff_max = 100ms;
     ASSERT_TRUE(make_connector());
     forwarder = std::make_unique<Forwarder>(Forwarder::Parts{*connector,

@@ -51,7 +51,7 @@ class UplinkResetTest : public UplinkFixture {
 TEST_F(UplinkResetTest, EveryMessageArrivesWholeThroughAHundredResetsInMidPublish) {
   Mosquitto broker;
   RstProxy proxy(broker.port());
-  settings.options.port = proxy.port();
+  settings.options.brokers.front().port = proxy.port();
   settings.options.max_inflight = kWindow;
   const auto consumer = broker.subscriber("#");
   for (int i = 0; i < kResets; ++i) {

@@ -25,7 +25,7 @@ const std::string kReadings = "metergate/g1/readings";
 
 class UplinkTest : public UplinkFixture {
  protected:
-  void use(const Mosquitto& broker) { settings.options.port = broker.port(); }
+  void use(const Mosquitto& broker) { settings.options.brokers.front().port = broker.port(); }
 };
 
 TEST_F(UplinkTest, PublishesEachMessageOnceAndTellsItsPuback) {
@@ -194,7 +194,7 @@ TEST_F(UplinkTest, SetsTcpNodelayAndAUserTimeoutOnItsSocket) {
 TEST_F(UplinkTest, TakesTheNextAddressOfTheNameAtEachTry) {
   Mosquitto broker;
   use(broker);
-  settings.options.host = "broker.test";
+  settings.options.brokers.front().host = "broker.test";
   addresses = {"127.0.0.2", "127.0.0.3", "127.0.0.1"};  // the broker listens on the last one only
   EXPECT_TRUE(begin()->lost());
   EXPECT_TRUE(begin()->lost());
@@ -206,7 +206,7 @@ TEST_F(UplinkTest, TakesTheNextAddressOfTheNameAtEachTry) {
 TEST_F(UplinkTest, ReachesABrokerByIpv6) {
   const int port = free_port();
   Mosquitto broker({"allow_anonymous true", "listener " + std::to_string(port) + " ::1"});
-  settings.options.port = port;
+  settings.options.brokers.front().port = port;
   addresses = {"::1"};
   auto one = begin();
   ASSERT_TRUE(one->up()) << one->told.why;
@@ -270,7 +270,7 @@ TEST_F(UplinkTest, RefusesAPasswordFileThatIsMissingOrEmpty) {
 TEST_F(UplinkTest, LeavesItsWillRetainedWhenTheLineBreaksAndNoneAtAGoodbye) {
   Mosquitto broker;
   RstProxy proxy(broker.port());
-  settings.options.port = proxy.port();
+  settings.options.brokers.front().port = proxy.port();
   const auto consumer = broker.subscriber("metergate/g1/status");
   auto one = begin();
   ASSERT_TRUE(one->up());
@@ -314,7 +314,7 @@ class GrudgingBroker {
 };
 
 TEST_F(UplinkTest, GoesOnWithoutASubscriptionThatTheBrokerRefusesAndLogsItOnce) {
-  GrudgingBroker broker(settings.options.port);
+  GrudgingBroker broker(settings.options.brokers.front().port);
   for (int i = 0; i < 2; ++i) {
     const auto one = begin();
     ASSERT_TRUE(one->up());
@@ -326,7 +326,7 @@ TEST_F(UplinkTest, GoesOnWithoutASubscriptionThatTheBrokerRefusesAndLogsItOnce) 
 }
 
 TEST_F(UplinkTest, IsLostAtOnceWhereNobodyListens) {
-  settings.options.port = free_port();
+  settings.options.brokers.front().port = free_port();
   const auto one = begin();
   EXPECT_TRUE(one->lost());
 
@@ -337,7 +337,7 @@ TEST_F(UplinkTest, IsLostAtOnceWhereNobodyListens) {
 TEST_F(UplinkTest, CanBeGivenUpWhileTheBrokerDoesNotAnswer) {
   int port = 0;
   const Fd silent = listen_on_loopback(port);
-  settings.options.port = port;
+  settings.options.brokers.front().port = port;
   auto one = begin();
   EXPECT_FALSE(one->told.wait([&] { return one->told.connected || one->told.lost > 0; }, 300ms));
   const MonoTime begin_of_end = clock.mono();

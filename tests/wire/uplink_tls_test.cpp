@@ -51,15 +51,15 @@ class UplinkTlsTest : public UplinkFixture {
 
   UplinkTlsTest() {
     settings.options.tls = true;
-    settings.options.host = "broker.test";
-    settings.options.port = free_port();
+    settings.options.brokers.front().host = "broker.test";
+    settings.options.brokers.front().port = free_port();
     settings.options.ca_file = file("ca.pem");
   }
   std::unique_ptr<Mosquitto> broker(const std::string& certificate, bool wants_client = false,
                                     const std::string& address = "127.0.0.1") {
     return std::make_unique<Mosquitto>(std::vector<std::string>{
         "allow_anonymous true",
-        "listener " + std::to_string(settings.options.port) + " " + address,
+        "listener " + std::to_string(settings.options.brokers.front().port) + " " + address,
         "cafile " + file("ca.pem"),
         "certfile " + file(certificate + ".pem"),
         "keyfile " + file(certificate + ".key"),
@@ -68,7 +68,7 @@ class UplinkTlsTest : public UplinkFixture {
   }
   /// What a client says first, as bytes.
   std::string hello() {
-    const Fd listener = listen_on_loopback(settings.options.port);
+    const Fd listener = listen_on_loopback(settings.options.brokers.front().port);
     const auto one = begin();
     pollfd p{listener.get(), POLLIN, 0};
     if (::poll(&p, 1, 5000) <= 0) return {};
@@ -100,7 +100,7 @@ TEST_F(UplinkTlsTest, ConnectsToTheAddressOfTheOneWhoseNameIsInTheCertificate) {
 
 TEST_F(UplinkTlsTest, ConnectsToAnAddressThatIsInTheCertificate) {
   const auto server = broker("server");
-  settings.options.host = "127.0.0.1";
+  settings.options.brokers.front().host = "127.0.0.1";
 
   EXPECT_TRUE(begin()->up());
 }
@@ -112,7 +112,7 @@ TEST_F(UplinkTlsTest, RefusesACertificateForAnotherName) {
 
 TEST_F(UplinkTlsTest, RefusesACertificateWithoutTheAddressThatWasAskedFor) {
   const auto server = broker("nameless");
-  settings.options.host = "127.0.0.1";
+  settings.options.brokers.front().host = "127.0.0.1";
   expect_refusal("IP address mismatch");
 }
 
@@ -172,7 +172,7 @@ TEST_F(UplinkTlsTest, NamesTheHostAndNotTheAddress) {
 }
 
 TEST_F(UplinkTlsTest, NamesNoAddress) {
-  settings.options.host = "127.0.0.1";
+  settings.options.brokers.front().host = "127.0.0.1";
   EXPECT_THAT(hello(), ::testing::Not(HasSubstr("127.0.0.1")));
 }
 

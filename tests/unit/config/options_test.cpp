@@ -68,8 +68,8 @@ TEST_F(OptionsTest, HasTheDefaultsOfTheHelp) {
   const Options options = run();
   EXPECT_EQ(options.gateway, "g");
   EXPECT_EQ(options.store.gateway, "g");
-  EXPECT_EQ(options.uplink.host, "h");
-  EXPECT_EQ(options.uplink.port, 1883);
+  ASSERT_EQ(options.uplink.brokers.size(), 1u);
+  EXPECT_EQ(options.uplink.brokers[0].text(), "h:1883");
   EXPECT_EQ(options.uplink.topic_prefix, "metergate");
   EXPECT_EQ(options.uplink.client_id, "metergate-g");
   EXPECT_EQ(options.uplink.keep_alive, Millis{20'000});
@@ -90,55 +90,59 @@ TEST_F(OptionsTest, HasTheDefaultsOfTheHelp) {
 }
 
 TEST_F(OptionsTest, ReadsEveryOption) {
-  const Options o = run({"--upstream",
-                         "mqtts://h2:9",
-                         "--topic-prefix",
-                         "plant/x",
-                         "--client-id",
-                         "c",
-                         "--username",
-                         "u",
-                         "--password-file",
-                         "pw",
-                         "--ca-file",
-                         "ca",
-                         "--cert-file",
-                         "cert",
-                         "--key-file",
-                         "key",
-                         "--keep-alive",
-                         "30s",
-                         "--backoff-min=2s",
-                         "--backoff-max=2m",
-                         "--max-inflight",
-                         "4",
-                         "--batch",
-                         "7",
-                         "--delivery",
-                         "receipt",
-                         "--receipt-timeout",
-                         "5m",
-                         "--store",
-                         "/s",
-                         "--store-max-size",
-                         "8MiB",
-                         "--keep-sent",
-                         "0s",
-                         "--commit-every",
-                         "10s",
-                         "--control",
-                         "/c",
-                         "--trust-clock",
-                         "--log-level",
-                         "debug",
-                         "--log-format",
-                         "json",
-                         "--profile-dir",
-                         "/p1",
-                         "--profile-dir",
-                         "/p2"});
-  EXPECT_EQ(o.uplink.host, "h2");
-  EXPECT_EQ(o.uplink.port, 9);
+  const Options o = good({"run",
+                          "--gateway-id",
+                          "g",
+                          "--upstream",
+                          "mqtts://h2:9",
+                          "--topic-prefix",
+                          "plant/x",
+                          "--client-id",
+                          "c",
+                          "--username",
+                          "u",
+                          "--password-file",
+                          "pw",
+                          "--ca-file",
+                          "ca",
+                          "--cert-file",
+                          "cert",
+                          "--key-file",
+                          "key",
+                          "--keep-alive",
+                          "30s",
+                          "--backoff-min=2s",
+                          "--backoff-max=2m",
+                          "--max-inflight",
+                          "4",
+                          "--batch",
+                          "7",
+                          "--delivery",
+                          "receipt",
+                          "--receipt-timeout",
+                          "5m",
+                          "--store",
+                          "/s",
+                          "--store-max-size",
+                          "8MiB",
+                          "--keep-sent",
+                          "0s",
+                          "--commit-every",
+                          "10s",
+                          "--control",
+                          "/c",
+                          "--trust-clock",
+                          "--log-level",
+                          "debug",
+                          "--log-format",
+                          "json",
+                          "--profile-dir",
+                          "/p1",
+                          "--profile-dir",
+                          "/p2"})
+                        .options;
+  ASSERT_EQ(o.uplink.brokers.size(), 1u);
+  EXPECT_EQ(o.uplink.brokers[0].text(), "h2:9");
   EXPECT_TRUE(o.uplink.tls);
   EXPECT_EQ(o.uplink.topic_prefix, "plant/x");
   EXPECT_EQ(o.uplink.client_id, "c");
@@ -277,14 +281,12 @@ TEST_F(OptionsTest, RefusesFlagsWithWhatWouldBeRight) {
             "--topic-prefix: 'a//b' has an empty level; a '/' stands between two levels only"},
            {{"--topic-prefix", "$SYS"}, "--topic-prefix: '$SYS' starts with '$', which is the broker's own"},
            {{"--upstream", "tcp://h"},
-            "--upstream: 'tcp://h' is not mqtt://HOST, mqtts://HOST or stdout: (did you mean 'mqtt://'?)"},
+            "--upstream 'tcp://h': 'tcp://h' is not mqtt://HOST, mqtts://HOST or stdout: (did you mean 'mqtt://'?)"},
            {{"--ca-file", "f"}, "--ca-file needs mqtts://; over mqtt:// nothing is encrypted"},
            {{"--cert-file", "f"}, "--cert-file and --key-file go together; one is missing"},
            {{"--password-file", "f"},
             "--password-file needs --username: MQTT 3.1.1 has no password without a user name"},
            {{"--delivery", "brokr"}, "--delivery: 'brokr' is not one of broker, receipt (did you mean 'broker'?)"},
-           {{"--upstream", "stdout:", "--delivery", "receipt"},
-            "--delivery receipt needs a broker: with stdout: a record is delivered when it is written"},
            {{"--http", "127.0.0.1"}, "--http: '127.0.0.1' has no port; such as 127.0.0.1:9464"},
            {{"--http", "gateway.example:80"},
             "--http: 'gateway.example' is not an address of this machine, such as 127.0.0.1, [::1] or 0.0.0.0"},
@@ -377,11 +379,38 @@ TEST_F(OptionsTest, WantsAGatewayIdAndAnUpstream) {
             "--gateway-id is missing: 1 to 64 letters, digits, '_' or '-'; such as --gateway-id site-12");
   EXPECT_EQ(bad({"check", "--upstream", "mqtt://h"}).status, 64);
   EXPECT_TRUE(good({"run", "--upstream", "stdout:"}).options.uplink.to_stdout);
+  EXPECT_EQ(bad({"run", "--upstream", "stdout:", "--delivery", "receipt"}).message,
+            "--delivery receipt needs a broker: with stdout: a record is delivered when it is written");
 }
 
-TEST_F(OptionsTest, LetsAPersonTryAFileOfFlagsOnStdout) {
-  const std::string flags = file("flags", "upstream = mqtts://h\nca-file = /ca\ngateway-id = g\n");
-  EXPECT_TRUE(good({"run", "@" + flags, "--upstream", "stdout:"}).options.uplink.to_stdout);
+TEST_F(OptionsTest, TakesTheNodesOfOneBrokerFromAllSources) {
+  const std::string flags = file("flags", "gateway-id = g\nupstream = mqtts://n1\nupstream = mqtts://n2:9883\n");
+  environment_ = {{"METERGATE_UPSTREAM", "mqtts://e1\nmqtts://[2001:db8::1]"}};
+  const UplinkOptions uplink = good({"run", "@" + flags, "--upstream", "mqtts://n3"}).options.uplink;
+  std::vector<std::string> nodes;
+  for (const Endpoint& broker : uplink.brokers) nodes.push_back(broker.text());
+  EXPECT_THAT(nodes, ElementsAre("e1:8883", "[2001:db8::1]:8883", "n1:8883", "n2:9883", "n3:8883"));
+  EXPECT_TRUE(uplink.tls);
+  EXPECT_FALSE(uplink.to_stdout);
+}
+
+TEST_F(OptionsTest, RefusesUpstreamsThatAreNotTheNodesOfOneBroker) {
+  const std::string flags = file("flags", "gateway-id = g\nupstream = mqtts://h\n");
+  EXPECT_EQ(bad({"run", "@" + flags, "--upstream", "stdout:"}).message,
+            flags + ":2 and --upstream 'stdout:': stdout: stands alone; leave the other --upstream out");
+  EXPECT_EQ(bad({"run", "--upstream", "stdout:", "--upstream", "stdout:"}).message,
+            "--upstream 'stdout:' and --upstream 'stdout:': stdout: stands alone; leave the other --upstream out");
+  EXPECT_EQ(bad({"run", "--upstream", "stdout:", "@" + flags}).status, 78);
+  EXPECT_EQ(
+      fault({"--upstream", "mqtts://h2"}),
+      "--upstream 'mqtt://h' and --upstream 'mqtts://h2': the nodes of one broker are all mqtt:// or all mqtts://");
+  EXPECT_EQ(fault({"--upstream", "mqtt://h:1883"}),
+            "upstream 'h:1883' is there twice: --upstream 'mqtt://h' and --upstream 'mqtt://h:1883'");
+  Words many;
+  for (int i = 1; i < 16; ++i) many.insert(many.end(), {"--upstream", "mqtt://n" + std::to_string(i)});
+  EXPECT_EQ(run(many).uplink.brokers.size(), 16u);
+  many.insert(many.end(), {"--upstream", "mqtt://n16"});
+  EXPECT_EQ(fault(many), "17 upstreams; at most 16 are possible");
 }
 
 TEST_F(OptionsTest, TakesAtMost256Buses) {
