@@ -26,7 +26,8 @@ std::map<std::string, std::string> own_environment() {
 
 int main(int argc, char** argv) {
   using namespace metergate;
-  const auto parsed = parse_command_line({argv + 1, argv + argc}, own_environment());
+  const CommandLine command_line{{argv + 1, argv + argc}, own_environment()};
+  const auto parsed = parse_command_line(command_line.arguments, command_line.environment);
   if (const auto* wrong = std::get_if<UsageError>(&parsed)) {
     std::fprintf(stderr, "metergate: %s\n", wrong->message.c_str());
     return wrong->status;
@@ -35,7 +36,7 @@ int main(int argc, char** argv) {
   for (const std::string& warning : invocation.warnings) std::fprintf(stderr, "metergate: %s\n", warning.c_str());
   switch (invocation.subcommand) {
     case Invocation::Subcommand::kRun:
-      return run_agent(invocation.options);
+      return run_agent(invocation.options, command_line);
     case Invocation::Subcommand::kCheck:
       return run_check(invocation, std::cout, std::cerr);
     case Invocation::Subcommand::kRead:

@@ -33,9 +33,10 @@ Millis patience_of(const BusConfig& config) {
 
 }  // namespace
 
-Agent::Agent(const Options& options, Site site)
+Agent::Agent(const Options& options, Site site, const CommandLine& command_line)
     : options_(options),
       site_(std::move(site)),
+      command_line_(command_line),
       clock_(options.trust_clock),
       log_(options.log_level, options.log_format, clock_),
       epoch_(random_epoch()),

@@ -3,7 +3,9 @@
 #include <atomic>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/admin/control_server.h"
 #include "agent/admin/http_handlers.h"
@@ -15,6 +17,7 @@
 #include "agent/command/intake.h"
 #include "agent/protocol/catalog.h"
 #include "agent/protocol/clock_watch.h"
+#include "agent/run/config_check.h"
 #include "agent/run/service_thread.h"
 #include "agent/run/watchdog.h"
 #include "agent/uplink/forwarder.h"
@@ -56,12 +59,17 @@ struct HttpThread {
 /// The composition root of `run`: owns every part and every thread. The process has one.
 class Agent final : private UplinkHost {
  public:
-  Agent(const Options& options, Site site);
+  /// `command_line`: what the options were read from; SIGHUP has it read again.
+  Agent(const Options& options, Site site, const CommandLine& command_line);
 
-  /// Opens store, broker and control socket, starts the threads, waits for SIGTERM, SIGINT or a failure that only a
-  /// restart cures, and stops everything. Returns the exit status. When a thread hangs at the end it does not return:
-  /// it ends the process, after everything that the store was given is durable.
-  int run();
+  struct End {
+    int status = 0;
+    bool again = false;  ///< a new configuration waits: start_again()
+  };
+  /// Opens store, broker and control socket, starts the threads, waits for SIGTERM, SIGINT, a SIGHUP with a usable
+  /// configuration or a failure that only a restart cures, and stops everything. When a thread hangs at the end it does
+  /// not return: it ends the process or starts it again, after everything that the store was given is durable.
+  End run();
 
  private:
   // Making the parts, in agent.cpp.
@@ -92,13 +100,18 @@ class Agent final : private UplinkHost {
   // Start, run and stop, in agent_lifecycle.cpp.
   Status start_threads();
   Status start(AgentThread& thread, Task task);
-  int wait_for_the_end(Watchdog& watchdog);
-  bool stop_threads(Watchdog& watchdog);
+  End wait_for_the_end(Watchdog& watchdog);
+  bool stop_threads();
+  void begin_config_check(Watchdog& watchdog);
+  void refuse_config(const std::string& why, Watchdog& watchdog);
+  bool config_is_right(Watchdog& watchdog);
+  Status check_store_owner() const;
   void fail_stop(const std::string& why);
   int refuse(const Error& error) const;
 
   const Options& options_;
   const Site site_;
+  const CommandLine& command_line_;
   SystemClock clock_;
   Log log_;
   const std::string epoch_;
@@ -120,6 +133,7 @@ class Agent final : private UplinkHost {
   std::unique_ptr<LatestValues> latest_;  // with --http only
   std::list<BusThread> buses_;
 
+  std::optional<ConfigCheck> config_check_;  // after a SIGHUP, on the main thread
   std::atomic<bool> stop_sending_{false}, sending_stopped_{false}, failed_{false};
   // Last: threads end before what they use.
   AgentThread store_thread_{"store"}, forward_thread_{"forward"}, dispatch_thread_{"dispatch"},
@@ -127,7 +141,8 @@ class Agent final : private UplinkHost {
   std::unique_ptr<HttpThread> http_;  // with --http only
 };
 
-/// `metergate run`. Call it before any thread exists: it blocks SIGTERM and SIGINT for the whole process.
-int run_agent(const Options& options);
+/// `metergate run`. Call it before any thread exists: it blocks the signals that it waits for in the whole process. May
+/// not return: a SIGHUP can start the program again.
+int run_agent(const Options& options, const CommandLine& command_line);
 
 }  // namespace metergate

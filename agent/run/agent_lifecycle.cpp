@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "agent/base/exit_status.h"
+#include "agent/base/json.h"
 #include "agent/run/agent.h"
 
 namespace metergate {
@@ -21,13 +22,22 @@ constexpr Millis kStopStore{500};
 constexpr Millis kStorePatience{60'000};    // a commit on worn flash
 constexpr Millis kForwardPatience{30'000};  // waits for the store
 constexpr Millis kLookAtThreads{1'000};
+constexpr Millis kLookAtCheck{50};  // while a new configuration is checked
 
-sigset_t stop_signals() {
+sigset_t signal_set(std::initializer_list<int> signals) {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
+  for (const int signal : signals) sigaddset(&set, signal);
   return set;
+}
+
+/// What the main thread waits for: SIGTERM and SIGINT stop, SIGHUP reads the configuration again.
+sigset_t awaited_signals() { return signal_set({SIGTERM, SIGINT, SIGHUP}); }
+
+bool stop_is_pending() {
+  const sigset_t stop = signal_set({SIGTERM, SIGINT});
+  const timespec now{};
+  return sigtimedwait(&stop, nullptr, &now) > 0;
 }
 
 }  // namespace
@@ -43,11 +53,11 @@ void Agent::fail_stop(const std::string& why) {
   ::kill(::getpid(), SIGTERM);  // blocked everywhere, taken by main
 }
 
-int Agent::run() {
+Agent::End Agent::run() {
   // First what may be wrong in files, then the store: nothing is changed before all files are known to be right.
-  if (const Status uplink = open_uplink(); !uplink) return refuse(uplink.error());
-  if (const Status http = open_http(); !http) return refuse(http.error());
-  if (const Status store = open_store(); !store) return refuse(store.error());
+  if (const Status uplink = open_uplink(); !uplink) return {refuse(uplink.error())};
+  if (const Status http = open_http(); !http) return {refuse(http.error())};
+  if (const Status store = open_store(); !store) return {refuse(store.error())};
   make_parts();
   make_control();
 
@@ -58,19 +68,24 @@ int Agent::run() {
   hooks.committed = [this] { forwarder_->committed(); };
   hooks.work = [this] { store_thread_.wake.notify(); };
   hooks.ended = [this] { fail_stop("the store cannot go on in this run"); };
-  if (const Status begun = store_->begin(epoch_, started, hooks); !begun) return refuse(begun.error());
+  if (const Status begun = store_->begin(epoch_, started, hooks); !begun) return {refuse(begun.error())};
   if (const Status threads = start_threads(); !threads) {
     const int status = refuse(threads.error());
-    if (!stop_threads(watchdog)) ::_exit(status);
-    return status;
+    watchdog.stopping();
+    if (!stop_threads()) ::_exit(status);
+    return {status};
   }
   log_.info("started", {{"gateway", options_.gateway}, {"epoch", epoch_}, {"version", METERGATE_VERSION}});
   watchdog.ready();
-  const int status = wait_for_the_end(watchdog);
-  const bool all_ended = stop_threads(watchdog);
+  End end = wait_for_the_end(watchdog);
+  if (!end.again) watchdog.stopping();
+  const bool all_ended = stop_threads();
   log_.info("stopped", {{"epoch", epoch_}});
-  if (!all_ended) ::_exit(status);  // a thread hangs in a call and still uses what a destructor would destroy
-  return status;
+  if (failed_) end.status = EX_SOFTWARE;
+  end.again = end.again && !failed_ && !stop_is_pending();
+  if (!all_ended && end.again) log_.error("cannot start again", {{"why", start_again(command_line_.arguments)}});
+  if (!all_ended) ::_exit(end.status);  // a thread hangs in a call and still uses what a destructor would destroy
+  return end;
 }
 
 Status Agent::start(AgentThread& thread, Task task) {
@@ -136,23 +151,70 @@ Status Agent::start_threads() {
   return start(control_thread_, std::move(control));
 }
 
-int Agent::wait_for_the_end(Watchdog& watchdog) {
-  const sigset_t signals = stop_signals();
+void Agent::begin_config_check(Watchdog& watchdog) {
+  const MonoTime now = clock_.mono();
+  log_.info("SIGHUP: checking flags and files");
+  watchdog.reloading(now);
+  config_check_.reset();
+  auto check = ConfigCheck::start(command_line_.arguments, now);
+  if (check) {
+    config_check_ = std::move(*check);
+  } else {
+    refuse_config(check.error().detail, watchdog);
+  }
+}
+
+void Agent::refuse_config(const std::string& why, Watchdog& watchdog) {
+  log_.error("the new configuration is refused, nothing changes", {{"why", why}});
+  JsonWriter json;
+  json.member("why", why);
+  events_->tell("config_refused", "", json.take());
+  dispatch_thread_.wake.notify();
+  watchdog.ready();
+}
+
+/// True once, when the check that SIGHUP began has found a usable configuration.
+bool Agent::config_is_right(Watchdog& watchdog) {
+  if (!config_check_) return false;
+  const auto checked = config_check_->step(clock_.mono());
+  if (!checked) return false;
+  config_check_.reset();
+  const Status usable = *checked ? check_store_owner() : *checked;
+  if (!usable) refuse_config(usable.error().detail, watchdog);
+  return static_cast<bool>(usable);
+}
+
+/// What `check` does not see in a store that is in use: that it is another gateway's.
+Status Agent::check_store_owner() const {
+  const auto parsed = parse_command_line(command_line_.arguments, command_line_.environment);
+  if (const auto* wrong = std::get_if<UsageError>(&parsed)) return Error{Errc::kInvalid, wrong->message};
+  const Options& next = std::get_if<Invocation>(&parsed)->options;
+  if (next.store.path != options_.store.path || next.gateway == options_.gateway) return {};
+  return Error{Errc::kInvalid, "--gateway-id '" + next.gateway + "': the store " + next.store.path + " belongs to '" +
+                                   options_.gateway + "'; keep that id, or give another --store"};
+}
+
+Agent::End Agent::wait_for_the_end(Watchdog& watchdog) {
+  const sigset_t signals = awaited_signals();
   for (;;) {
+    if (config_is_right(watchdog)) {
+      log_.info("the new configuration is right, starting again with it");
+      return {EX_OK, true};
+    }
     const MonoTime now = clock_.mono();
-    const MonoTime next = std::min(watchdog.step(now), now + kLookAtThreads);
+    const MonoTime next = std::min(watchdog.step(now), now + (config_check_ ? kLookAtCheck : kLookAtThreads));
     const auto wait = std::max(Nanos{0}, Nanos{next - now});
     timespec pause{};
     pause.tv_sec = static_cast<time_t>(wait.count() / 1'000'000'000);
     pause.tv_nsec = static_cast<long>(wait.count() % 1'000'000'000);
     const int signal = sigtimedwait(&signals, nullptr, &pause);
-    if (signal > 0) return failed_ ? EX_SOFTWARE : EX_OK;
+    if (signal == SIGHUP) begin_config_check(watchdog);
+    if (signal == SIGTERM || signal == SIGINT) return {failed_ ? EX_SOFTWARE : EX_OK};
   }
 }
 
 /// True when every thread has ended.
-bool Agent::stop_threads(Watchdog& watchdog) {
-  watchdog.stopping();
+bool Agent::stop_threads() {
   const auto left = [this](MonoTime until) {
     return std::max(Millis{0}, std::chrono::duration_cast<Millis>(until - clock_.mono()));
   };
@@ -176,10 +238,10 @@ bool Agent::stop_threads(Watchdog& watchdog) {
   return store_thread_.join(kStopStore) && all;
 }
 
-int run_agent(const Options& options) {
-  const sigset_t signals = stop_signals();
+int run_agent(const Options& options, const CommandLine& command_line) {
+  const sigset_t signals = awaited_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
+  for (const int signal : {SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM}) ::signal(signal, SIG_IGN);
   // A core dump would hold the broker's password and the private key.
   if (!options.uplink.password_file.empty() || !options.uplink.key_file.empty() || !options.http_token_file.empty())
     prctl(PR_SET_DUMPABLE, 0);
@@ -188,8 +250,12 @@ int run_agent(const Options& options) {
     std::fprintf(stderr, "metergate: %s\n", wrong->message.c_str());
     return wrong->status;
   }
-  Agent agent(options, std::move(*std::get_if<Site>(&site)));
-  return agent.run();
+  auto agent = std::make_unique<Agent>(options, std::move(*std::get_if<Site>(&site)), command_line);
+  const Agent::End end = agent->run();
+  agent.reset();
+  if (!end.again) return end.status;
+  std::fprintf(stderr, "metergate: cannot start again: %s\n", start_again(command_line.arguments).c_str());
+  return EX_SOFTWARE;
 }
 
 }  // namespace metergate

@@ -18,6 +18,11 @@ void Watchdog::ready() { notify_("READY=1"); }
 
 void Watchdog::stopping() { notify_("STOPPING=1"); }
 
+void Watchdog::reloading(MonoTime now) {
+  const auto since = std::chrono::duration_cast<Micros>(now.time_since_epoch());
+  notify_("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(since.count()));
+}
+
 void Watchdog::status(const std::string& line) {
   std::string clean = line;
   // A line break would begin another assignment.

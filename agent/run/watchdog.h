@@ -19,6 +19,9 @@ class Watchdog {
 
   void ready();  ///< call it when flags and store are usable; the broker may be away
   void stopping();
+  /// A new configuration is being checked or put in force, until ready() is called, by this process or by the program
+  /// that follows under its pid.
+  void reloading(MonoTime now);
   void status(const std::string& line);  ///< sent when it has changed; control characters become blanks
   /// The start or the stop takes longer: the manager waits for `more` from now. Of use only while it waits.
   void extend(Millis more);

@@ -92,6 +92,97 @@ class Service(GatewayTest):
         self.assertEqual(sum("WATCHDOG=1" in text for _, text in drain()), fed)
         self.assertTrue(agent.running())
 
+    def flag_file(self, *flags, **more):
+        """The flags as a file: rewritten, they are what SIGHUP finds."""
+        words = [str(f) for f in flags]
+        lines, at = [], 0
+        while at < len(words):
+            switch = at + 1 == len(words) or words[at + 1].startswith("--")
+            lines.append(f"{words[at][2:]} = {'yes' if switch else words[at + 1]}")
+            at += 1 if switch else 2
+        path = self.lab.folder / "flags"
+        path.write_text("\n".join(lines + [f"{name} = {value}" for name, value in more.items()]) + "\n")
+        return f"@{path}"
+
+    @unittest.skipIf(AGENT.read_bytes()[:2] == b"#!", "an emulator cannot start its program again")
+    def test_takes_its_new_flags_at_sighup_under_the_same_pid_without_a_loss(self):
+        path, drain = self.manager()
+        broker = self.lab.broker()
+        self.serial_sim()
+        backend = self.lab.backend(broker.port)
+        flags = self.flag_file(*self.flags(broker, units=(1, 2)))
+        agent = self.lab.agent(flags, env={"NOTIFY_SOCKET": str(path)})
+        wait_for("readings", 20, lambda: len(backend.all("readings")) > 10)
+        pid = agent.child.pid
+        self.flag_file(*self.flags(broker, units=(2, 3)))
+        agent.child.send_signal(signal.SIGHUP)
+        wait_for("the new meter's readings", 20, lambda: any(r["meter"] == "m3" for r in backend.all("readings")))
+        self.assertTrue(agent.running())
+        self.assertEqual(agent.child.pid, pid)
+        first, second = sorted(backend.events("started"), key=lambda e: e["at"])
+        epoch = first["id"].split("/")[1]
+        self.assertEqual(second["detail"]["previous"]["epoch"], epoch)
+        last = second["detail"]["previous"]["last"]["readings"]
+        wait_for("the last reading of before", 10,
+                 lambda: max(r["seq"] for r in backend.all("readings") if epoch in r["id"]) == last)
+        self.assertEqual(backend.gaps(), {})
+        words = [text.split("\n")[0] for _, text in drain()]
+        self.assertEqual([w for w in words if "WATCHDOG" not in w], ["READY=1", "RELOADING=1", "READY=1"])
+        self.assertEqual(agent.kill(signal.SIGTERM), 0)
+
+    def test_changes_nothing_at_sighup_when_the_new_flags_are_wrong(self):
+        path, drain = self.manager()
+        broker = self.lab.broker()
+        self.serial_sim()
+        backend = self.lab.backend(broker.port)
+        flags = self.flag_file(*self.flags(broker))
+        agent = self.lab.agent(flags, env={"NOTIFY_SOCKET": str(path)})
+        wait_for("readings", 20, lambda: len(backend.all("readings")) > 10)
+        wrong = {"pol": "meter=m1,every=1m", "gateway-id": "other", "password-file": "/nowhere/password"}
+        for count, (name, value) in enumerate(wrong.items(), 1):
+            self.flag_file(*self.flags(broker, "--username", "u"), **{name: value})
+            agent.child.send_signal(signal.SIGHUP)
+            wait_for(f"the refusal of {name}", 20, lambda: agent.log().count("the new configuration is refused") == count)
+            line = [l for l in agent.log().splitlines() if "is refused" in l][-1]
+            self.assertIn(name, line)
+        refused = wait_for("the event", 10, lambda: backend.events("config_refused"))
+        self.assertIn("unknown option 'pol' (did you mean 'poll'?)", refused[0]["detail"]["why"])
+        seen = len(backend.all("readings"))
+        wait_for("more readings", 10, lambda: len(backend.all("readings")) > seen + 10)
+        self.assertEqual(len(backend.events("started")), 1)
+        self.assertTrue(agent.running())
+        words = [text.split("\n")[0] for _, text in drain()]
+        self.assertEqual([w for w in words if "WATCHDOG" not in w], ["READY=1"] + ["RELOADING=1", "READY=1"] * 3)
+
+    @unittest.skipIf(AGENT.read_bytes()[:2] == b"#!", "an emulator cannot start its program again")
+    def test_ends_open_commands_of_a_meter_that_is_gone_at_sighup(self):
+        broker = self.lab.broker()
+        self.serial_sim()
+        backend = self.lab.backend(broker.port)
+        self.fault("clock", "0 0")
+        untrusted = [f for f in self.flags(broker) if f != "--trust-clock"]
+        agent = self.lab.agent(self.flag_file(*untrusted), env=self.faulty())
+        wait_for("the agent online", 20, lambda: any(s["state"] == "online" for s in backend.status))
+        expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 600))
+        backend.send({"id": "w", "op": "write", "meter": "m3", "point": "limit", "value": 7, "expires_at": expires})
+        backend.send({"id": "r", "op": "read", "meter": "m1"})
+        backend.result("r")
+        self.assertEqual(backend.results["w"], [], "it waits for a clock")
+        self.flag_file(*[f for f in self.flags(broker, units=(1, 2)) if f != "--trust-clock"])
+        agent.child.send_signal(signal.SIGHUP)
+        result = backend.result("w", 20)
+        self.assertEqual((result["status"], result["error"]["code"]), ("rejected", "no_such_meter"))
+
+    def test_outlives_signals_that_mean_nothing_to_it(self):
+        self.serial_sim()
+        agent = self.lab.agent(*self.flags("mqtt://127.0.0.1:1"))
+        wait_for("the start", 10, lambda: " started " in agent.log())
+        for each in (signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGPIPE):
+            agent.child.send_signal(each)
+        time.sleep(1)
+        self.assertTrue(agent.running())
+        self.assertEqual(agent.kill(signal.SIGTERM), 0)
+
     def test_refuses_a_second_process_on_its_store(self):
         broker = self.lab.broker()
         self.serial_sim()

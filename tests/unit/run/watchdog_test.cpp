@@ -46,6 +46,13 @@ TEST_F(WatchdogTest, TellsReadyAndStoppingAndThatItTakesLonger) {
   EXPECT_THAT(said_, ElementsAre("EXTEND_TIMEOUT_USEC=30000000", "READY=1", "STOPPING=1"));
 }
 
+TEST_F(WatchdogTest, TellsSinceWhenItReloads) {
+  Watchdog watchdog = make({});
+  watchdog.reloading(MonoTime{12'345'678us});
+  watchdog.ready();
+  EXPECT_THAT(said_, ElementsAre("RELOADING=1\nMONOTONIC_USEC=12345678", "READY=1"));
+}
+
 TEST_F(WatchdogTest, TellsAStatusOnlyWhenItChangesAndAsOneLine) {
   Watchdog watchdog = make({});
   watchdog.status("3 meters");
