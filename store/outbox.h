@@ -38,7 +38,8 @@ class Outbox {
   virtual void append(std::vector<Draft> drafts) = 0;
 
   /// Durable records of a lane behind `after`, oldest first, at most `max_rows` and about `max_bytes` (at least one).
-  /// Waits for the store's thread. Errors: kStorage, kCorrupt (the store is being replaced; ask again).
+  /// From then on the rows are in flight: until sent() or delivered() covers them, or the process ends, they are not
+  /// dropped for want of room. Waits for the store's thread. Errors: kStorage, kCorrupt (ask again).
   virtual Result<Batch> peek(Lane lane, std::int64_t after, std::size_t max_rows, std::size_t max_bytes) = 0;
   /// The same rows again by key; those that are gone are left out.
   virtual Result<std::vector<Row>> fetch(const std::vector<std::int64_t>& keys) = 0;

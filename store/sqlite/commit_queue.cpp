@@ -72,7 +72,7 @@ bool CommitQueue::move(Counters::PerLane Cursors::*which, Lane lane, std::int64_
 
 bool CommitQueue::put(const std::string& name, const std::string& value, MonoTime due) {
   std::lock_guard<std::mutex> hold(mutex_);
-  if (values_.size() >= kMaxNames && values_.count(name) == 0) {
+  if (values_.size() + values_in_batch_.size() >= kMaxNames && values_.count(name) == 0) {
     ++shed_count_;
     return false;
   }
@@ -83,8 +83,15 @@ bool CommitQueue::put(const std::string& name, const std::string& value, MonoTim
 
 std::optional<std::string> CommitQueue::value(const std::string& name) const {
   std::lock_guard<std::mutex> hold(mutex_);
-  const auto found = values_.find(name);
-  return found == values_.end() ? std::nullopt : std::make_optional(found->second);
+  for (const auto* values : {&values_, &values_in_batch_}) {
+    if (const auto found = values->find(name); found != values->end()) return found->second;
+  }
+  return std::nullopt;
+}
+
+void CommitQueue::values_written() {
+  std::lock_guard<std::mutex> hold(mutex_);
+  values_in_batch_.clear();
 }
 
 Cursors CommitQueue::cursors() const {
@@ -121,7 +128,10 @@ void CommitQueue::fill(WriteBatch& batch, std::int64_t max_bytes, std::size_t ma
     batch.writes.push_back(std::move(writes_.front()));
     writes_.pop_front();
   }
-  for (auto& [name, value] : std::exchange(values_, {})) batch.values[name] = value;
+  for (const auto& [name, value] : std::exchange(values_, {})) {
+    batch.values[name] = value;
+    values_in_batch_[name] = value;
+  }
   batch.lost.add(std::exchange(lost_, LostReadings{}));
   batch.cursors = cursors_;
   // What did not fit follows at once.

@@ -66,10 +66,12 @@ class CommitQueue {
   void push(ReadRequest read);
   /// Moves a cursor; a key beyond set_last_key() counts as that one. True if the store's thread has to be woken.
   bool move(Counters::PerLane Cursors::*which, Lane lane, std::int64_t key, MonoTime due);
-  /// False when 10,000 other names wait: the value is dropped and counted.
+  /// False when 10,000 names wait, and this is none of them: the value is dropped and counted.
   bool put(const std::string& name, const std::string& value, MonoTime due);
-  /// A value that is not yet taken into a batch.
+  /// The newest value of a name that is not known to be durable yet.
   std::optional<std::string> value(const std::string& name) const;
+  /// The values of the batch are durable.
+  void values_written();
   Cursors cursors() const;
   /// The last key that may have been seen outside the store.
   void set_last_key(std::int64_t last_key);
@@ -99,7 +101,7 @@ class CommitQueue {
   mutable std::mutex mutex_;  // guards all below
   std::deque<WriteRequest> writes_;
   std::deque<ReadRequest> reads_;
-  std::map<std::string, std::string> values_;
+  std::map<std::string, std::string> values_, values_in_batch_;
   Cursors cursors_;
   std::int64_t last_key_ = 0;
   MonoTime writes_due_ = MonoTime::max(), rest_due_ = MonoTime::max();

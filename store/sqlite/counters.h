@@ -28,8 +28,9 @@ struct Counters {
   std::int64_t open_commands = 0;
   std::int64_t dead_first = 1, dead_next = 1;  ///< ids of dead letters: [first, next)
   PerLane untold_ranges{};                     ///< dropped ranges that no event tells yet
-  PerLane appended{}, done{}, dropped{};       ///< since start
-  bool unsaved = false;                        ///< the counters must go with this transaction
+  PerLane held{};                         ///< given to be sent: up to this key nothing is evicted before it is sent
+  PerLane appended{}, done{}, dropped{};  ///< since start
+  bool unsaved = false;                   ///< the counters must go with this transaction
 
   /// Ids of the rows, those of lanes + lane. An id is never used for another meaning.
   enum Id {

@@ -180,7 +180,10 @@ Status Database::change(const std::function<void()>& body) {
   if (saves) save_counters();
   Status done = connection_->commit();
   doubt_ = !done && counters_.next_key != before.next_key ? before.next_key : 0;
-  if (!done) counters_ = before;
+  if (!done) {
+    counters_ = before;
+    retention_.load();
+  }
   if (done && saves) saved_ms_ = counters_.run_ms;
   return done;
 }
@@ -288,6 +291,10 @@ Result<Batch> Database::peek(Lane lane, std::int64_t after, std::size_t max_rows
   // In their own lane, events are sent in their order: the event that tells the range comes in its turn.
   if (lane == Lane::kReadings) {
     batch.after_event = dropped_ranges_.untold(lane, horizon, counters_.delivered[index_of(Lane::kEvents)]);
+  }
+  if (!batch.rows.empty()) {
+    std::int64_t& held = counters_.held[index_of(lane)];
+    held = std::max(held, batch.rows.back().key);
   }
   return judged(std::move(batch));
 }

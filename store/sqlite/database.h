@@ -68,8 +68,11 @@ class Database {
   void add_catalog(const std::string& hash, const std::string& bytes);
   void save() { counters_.unsaved = true; }  ///< the counters, and with them the running time
 
+  /// What peek() of an earlier object on this file holds.
+  void hold(const Counters::PerLane& upto) { counters_.held = upto; }
+
   // Reading; each may find the file damaged.
-  /// Appends events that tell the dropped ranges before the rows, so it may write.
+  /// Appends events that tell the dropped ranges before the rows, so it may write. See Outbox::peek for what it holds.
   Result<Batch> peek(Lane lane, std::int64_t after, std::size_t max_rows, std::size_t max_bytes, UtcTime now);
   Result<std::vector<Row>> fetch(const std::vector<std::int64_t>& keys);
   /// `delivered`: where the cursor is about to be. See Outbox::receipt.
@@ -89,6 +92,8 @@ class Database {
   Result<std::int64_t> oldest_ms(Lane lane);
   Result<std::int64_t> newest_ms();
 
+  /// Whether `bytes` more fit below the reserve.
+  bool has_room(std::int64_t bytes) { return file_size_.excess_pages(bytes) <= 0; }
   /// Evicts until `bytes` more fit below the reserve. False: they do not, and nothing is left that may go.
   Result<bool> make_room(std::int64_t bytes);
   bool only_reserve_left() const { return only_reserve_left_; }
@@ -99,6 +104,8 @@ class Database {
   /// once for synced ever after, so it is written again. Also needed on a full disk, where the WAL cannot grow.
   Status write_back();
   FileSize& file_size() { return file_size_; }
+  /// The destructor touches neither the file nor its WAL: others may lie in their places.
+  void abandon() { connection_->leave_wal_alone(true); }
 
  private:
   Database(std::unique_ptr<SqliteConnection> connection, const StoreSettings& settings, const RecordFormat& format);

@@ -72,7 +72,12 @@ bool Eviction::remove_dead_letters() {
 bool Eviction::drop(RecordTable table, std::int64_t bytes) {
   const Lane lane = lane_of(table);
   const std::size_t i = index_of(lane);
-  const auto victims = t_.records.oldest(table, counters_.delivered[i], kAll, kRowsAtOnce, bytes);
+  // First what the broker has acknowledged and no receipt covers; never what is on its way.
+  const std::int64_t acked = std::max(counters_.delivered[i], counters_.sent[i]);
+  auto victims = t_.records.oldest(table, counters_.delivered[i], acked, kRowsAtOnce, bytes);
+  if (victims.empty()) {
+    victims = t_.records.oldest(table, std::max(acked, counters_.held[i]), kAll, kRowsAtOnce, bytes);
+  }
   if (victims.empty()) return false;
   DroppedRange range;
   const auto close = [&] {

@@ -16,7 +16,8 @@ namespace metergate {
 ///   3. dead letters but the newest 100;
 ///   4. undelivered readings of keep=low, then of keep=high, then undelivered events, each the oldest first. Their
 ///      numbers become dropped ranges.
-/// Never: undelivered results, open commands, `started` and `records_dropped`.
+/// Never: undelivered results, open commands, `started` and `records_dropped`, and what was given to be sent (peek) and
+/// is not acknowledged yet: if it were told as dropped, it could arrive all the same.
 /// For age: delivered records after --keep-sent, ids of done commands after 7 days, or the oldest of these when all
 /// take more than their quarter of the cap.
 ///

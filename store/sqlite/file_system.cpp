@@ -1,6 +1,7 @@
 #include "store/sqlite/file_system.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -42,6 +43,7 @@ class PosixFileSystem final : public FileSystem {
   Status allocate(const std::string& path, std::int64_t bytes) override {
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0) return failed("cannot create " + path, errno);
+    protect_file(path);
     int number = ::posix_fallocate(fd, 0, bytes);
     if (number == 0 && ::ftruncate(fd, bytes) != 0) number = errno;
     ::close(fd);
@@ -52,6 +54,8 @@ class PosixFileSystem final : public FileSystem {
 };
 
 }  // namespace
+
+void protect_file(const std::string& path) { static_cast<void>(::chmod(path.c_str(), 0640)); }
 
 std::unique_ptr<FileSystem> posix_file_system() { return std::make_unique<PosixFileSystem>(); }
 

@@ -22,4 +22,8 @@ class FileSystem {
 };
 std::unique_ptr<FileSystem> posix_file_system();
 
+/// Every file of the store is of mode 0640, whatever the umask. A failure is no error: a file that is not ours may have
+/// the rights that its owner gave it.
+void protect_file(const std::string& path);
+
 }  // namespace metergate

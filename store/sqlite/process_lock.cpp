@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "agent/base/text.h"
+#include "store/sqlite/file_system.h"
 
 namespace metergate {
 
@@ -31,6 +32,7 @@ Result<ProcessLock> ProcessLock::take(const std::string& path) {
     return Error{Errc::kNotFound, "store " + path + ": cannot create " + name + ": " + std::strerror(errno) +
                                       "; its folder must exist and be writable"};
   }
+  protect_file(name);
   if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
     const auto holder = read_file(name, 64);
     return Error{Errc::kLocked, "store " + path + " is in use by another process" +

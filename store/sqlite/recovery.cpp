@@ -77,6 +77,16 @@ void remove_quarantined(const std::string& path, std::size_t keep, FileSystem& f
   }
 }
 
+/// Of files that were made by an older version or restored from a backup.
+void protect_all(const std::string& path) {
+  std::vector<std::string> names{path, damaged_name(path)};
+  for (const std::int64_t number : quarantined_numbers(path)) names.push_back(quarantined_name(path, number));
+  for (const std::string& name : names) {
+    for (const char* suffix : {"", "-wal"}) protect_file(name + suffix);
+  }
+  protect_file(path + ".ballast");
+}
+
 Status create(const StoreSettings& settings, FileSystem& files,
               const std::function<Status(SqliteConnection&, StoreProperties&)>& fill) {
   const std::string fresh = settings.path + ".new";
@@ -173,6 +183,7 @@ bool remove_older_quarantined(const std::string& path, FileSystem& files) {
 
 Result<Opening> open_or_recover(const StoreSettings& settings, const RecordFormat& format, FileSystem& files,
                                 Log& log) {
+  protect_all(settings.path);
   if (Status done = finish_repair(settings, files, log); !done) return done.error();
   if (!exists(settings.path)) {
     if (Status done = create_empty(settings, files); !done) return done.error();

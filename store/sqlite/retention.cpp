@@ -6,6 +6,8 @@ namespace metergate {
 
 namespace {
 
+constexpr std::array kKinds{Retention::Kind::kReadings, Retention::Kind::kResults, Retention::Kind::kEvents,
+                            Retention::Kind::kAnswers};
 constexpr std::int64_t kKeepAnswersMs = 7LL * 24 * 3600000;
 constexpr std::int64_t kNever = (1LL << 48) - 1;
 
@@ -23,10 +25,17 @@ Retention::Retention(SqliteConnection& c, Millis keep_sent)
       insert_(c, replace_into(kMarks)),
       passed_(c, select(kMarks, "WHERE id>=?1 AND id<=?2 ORDER BY id DESC LIMIT 1")),
       trim_(c, delete_from(kMarks, "id>=?1 AND id<?2")) {
-  for (const Kind kind : {Kind::kReadings, Kind::kResults, Kind::kEvents, Kind::kAnswers}) {
+  for (const Kind kind : kKinds) {
+    on(kind).keep_ms = kind == Kind::kAnswers ? kKeepAnswersMs : keep_sent.count();
+    on(kind).pitch_ms = pitch_of(on(kind).keep_ms);
+  }
+  load();
+}
+
+void Retention::load() {
+  for (const Kind kind : kKinds) {
     Line& line = on(kind);
-    line.keep_ms = kind == Kind::kAnswers ? kKeepAnswersMs : keep_sent.count();
-    line.pitch_ms = pitch_of(line.keep_ms);
+    line.noted_ms = line.noted_key = 0;
     auto rows = newest_.query(mark_id(kind, 0), mark_id(kind, kNever));
     if (!rows.next()) continue;
     line.noted_ms = rows.number(0) - mark_id(kind, 0);

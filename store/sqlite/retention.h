@@ -19,6 +19,8 @@ class Retention {
   bool note(Kind kind, std::int64_t run_ms, std::int64_t key);
   /// Everything up to this key is delivered for so long that it may be deleted. Deletes older marks.
   std::int64_t passed(Kind kind, std::int64_t run_ms);
+  /// Reads the newest marks again; needed after a transaction that was rolled back.
+  void load();
   /// The shortest time between two marks.
   Millis pitch() const;
 

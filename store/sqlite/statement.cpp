@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "store/sqlite/file_system.h"
+
 namespace metergate {
 
 namespace {
@@ -66,6 +68,7 @@ SqliteConnection::SqliteConnection(std::string path, const std::string& vfs, Mod
     fail_from(rc);
     return;
   }
+  if (mode == Mode::kCreate) protect_file(path_);  // SQLite gives the WAL the rights of the file
   sqlite3_extended_result_codes(db_, 1);
   // Replaces SQLite's own checkpoint after a commit, which would hide its errors and delay the callers that wait.
   sqlite3_wal_hook(db_, note_wal_pages, &wal_pages_);
@@ -77,7 +80,8 @@ SqliteConnection::~SqliteConnection() { sqlite3_close(db_); }
 
 std::string SqliteConnection::uri_of(const std::string& path) {
   const char* const hex = "0123456789ABCDEF";
-  std::string uri = "file:";
+  // Without the empty authority SQLite would take the first part of a path that begins with two slashes for one.
+  std::string uri = path.compare(0, 1, "/") == 0 ? "file://" : "file:";
   for (const char c : path) {
     if (c == '?' || c == '#' || c == '%') {
       uri += '%';

@@ -1,7 +1,6 @@
 #include "store/sqlite/store_worker.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <limits>
 
 #include "store/sqlite/recovery.h"
@@ -13,6 +12,7 @@ namespace {
 constexpr Millis kPauseMin{1000};  // before the file is opened again, doubling
 constexpr Millis kPauseMax{60000};
 constexpr Millis kFullPause{1000};  // before the next commit when there was no room
+constexpr Millis kFileCheckEvery{30000};
 constexpr Millis kMinute{60000};
 constexpr std::size_t kAllWrites = std::numeric_limits<std::size_t>::max();
 constexpr int kLastTries = 3;
@@ -30,6 +30,7 @@ StoreWorker::StoreWorker(const StoreSettings& settings, const RecordFormat& form
       quota_(settings.max_bytes),
       ballast_(settings.path + ".ballast", quota_.ballast_bytes, files, log),
       statistics_(settings),
+      file_watch_(settings.path),
       seen_(clock.mono()),
       pause_(kPauseMin) {}
 
@@ -42,6 +43,7 @@ Result<Opened> StoreWorker::open() {
     queue_.move(&Cursors::sent, lane, db_->counters().sent[index_of(lane)], MonoTime::max());
     queue_.move(&Cursors::delivered, lane, db_->counters().delivered[index_of(lane)], MonoTime::max());
   }
+  file_watch_.begin();
   if (const auto newest = db_->newest_ms()) opening->opened.newest = from_ms(*newest);
   make_ballast(seen_);
   publish();
@@ -72,17 +74,28 @@ MonoTime StoreWorker::step(MonoTime now) {
     publish();
     return queue_.closed() ? MonoTime::max() : not_before_;
   }
+  if (!files_are_there(now)) return MonoTime::max();
   db_->pass(elapsed);
   serve_reads(now);
-  if (db_ && now >= not_before_ && (!batch_.writes.empty() || queue_.due() <= now)) commit(now);
+  if (db_ && now >= not_before_ && (batch_waits_ || queue_.due() <= now)) commit(now);
   bool more = false;
   if (db_) more = tend(now);
   publish();
   if (queue_.closed()) return MonoTime::max();
   if (!db_) return not_before_;
-  MonoTime due = batch_.writes.empty() ? queue_.due() : now;
+  MonoTime due = batch_waits_ ? now : queue_.due();
   due = std::max(due, not_before_);
-  return more ? now : std::min({due, ballast_.due(), now + std::min(kMinute, db_->purge_pitch())});
+  return more ? now : std::min({due, ballast_.due(), file_check_due_, now + std::min(kMinute, db_->purge_pitch())});
+}
+
+bool StoreWorker::files_are_there(MonoTime now) {
+  if (now < file_check_due_) return true;
+  file_check_due_ = now + kFileCheckEvery;
+  const Status there = file_watch_.check();
+  if (there) return true;
+  db_->abandon();
+  end(there.error());
+  return false;
 }
 
 void StoreWorker::serve_reads(MonoTime now) {
@@ -110,6 +123,7 @@ bool StoreWorker::commit(MonoTime now) {
   const std::size_t max_writes = one_by_one_ > 0 ? 1 : kAllWrites;
   // On a full disk the WAL has little room.
   queue_.fill(batch_, ballast_.disk_full() ? quota_.batch_bytes / 8 : quota_.batch_bytes, retried ? 0 : max_writes);
+  batch_waits_ = true;
   drop_unwanted();
   std::int64_t bytes = 0;
   for (const WriteRequest& write : batch_.writes) bytes += write.bytes;
@@ -117,8 +131,10 @@ bool StoreWorker::commit(MonoTime now) {
 
   if (one_by_one_ > 0) {
     --one_by_one_;
-    // In a commit of its own: delivered records make room.
-    if (Status done = move_cursors(); !done) return refused(done.error(), now), false;
+  }
+  // Alone, and before anything is evicted: what is delivered meanwhile makes room, and is no loss.
+  if (!db_->has_room(bytes)) {
+    if (Status done = db_->change([this] { move_cursors(); }); !done) return refused(done.error(), now), false;
   }
   const auto room = db_->make_room(bytes);
   if (!room) return refused(room.error(), now), false;
@@ -153,17 +169,16 @@ Status StoreWorker::write_batch(bool room) {
       const std::vector<std::string> meters(lost.meters.begin(), lost.meters.end());
       db_->append(format_.lost(lost.count, meters, lost.from, lost.to, lost.why, clock_.utc()));
     }
-    for (const Lane lane : kAllLanes) {
-      db_->move_sent(lane, batch_.cursors.sent[index_of(lane)]);
-      db_->move_delivered(lane, batch_.cursors.delivered[index_of(lane)]);
-    }
+    move_cursors();
   });
 }
 
-Status StoreWorker::move_cursors() {
-  return db_->change([&] {
-    for (const Lane lane : kAllLanes) db_->move_delivered(lane, batch_.cursors.delivered[index_of(lane)]);
-  });
+/// Within change().
+void StoreWorker::move_cursors() {
+  for (const Lane lane : kAllLanes) {
+    db_->move_sent(lane, batch_.cursors.sent[index_of(lane)]);
+    db_->move_delivered(lane, batch_.cursors.delivered[index_of(lane)]);
+  }
 }
 
 void StoreWorker::batch_is_durable() {
@@ -172,6 +187,8 @@ void StoreWorker::batch_is_durable() {
     if (write.completion) write.completion->settle(write.outcome);
   }
   batch_.values.clear();
+  batch_waits_ = false;
+  queue_.values_written();
   if (tells_lost_) batch_.lost = LostReadings{};
 }
 
@@ -260,6 +277,7 @@ void StoreWorker::disk_is_full(MonoTime now) {
 void StoreWorker::close_for_now(const Error& error, MonoTime now) {
   log_.error("store fails, opening it again", {{"why", error.detail}, {"in_ms", std::to_string(pause_.count())}});
   if (db_) statistics_.closed(db_->counters());
+  if (db_) held_ = db_->counters().held;
   db_.reset();
   not_before_ = now + pause_;
   pause_ = std::min(kPauseMax, pause_ * 2);
@@ -267,9 +285,8 @@ void StoreWorker::close_for_now(const Error& error, MonoTime now) {
 
 bool StoreWorker::reopen(MonoTime now) {
   if (now < not_before_) return false;
-  std::error_code unknown;
-  if (!std::filesystem::exists(settings_.path, unknown) && !unknown) {
-    end(Error{Errc::kCorrupt, "store " + settings_.path + ": the file is gone"});
+  if (const Status there = file_watch_.check_database(); !there) {
+    end(there.error());
     return false;
   }
   auto opened = Database::open(settings_, format_);
@@ -289,6 +306,8 @@ bool StoreWorker::reopen(MonoTime now) {
     return false;
   }
   db_ = std::move(*opened);
+  db_->hold(held_);
+  file_watch_.begin();
   statistics_.reopened();
   log_.info("store works again", {{"store", settings_.path}});
   if (ballast_.disk_full()) db_->file_size().hold(true);
@@ -320,12 +339,12 @@ Status StoreWorker::finish() {
   if (const auto closed = queue_.closed()) return *closed;
   Status done;
   for (int tries = 0; tries < kLastTries;) {
-    if (batch_.writes.empty() && queue_.due() == MonoTime::max()) break;
+    if (db_ && !batch_waits_ && queue_.due() == MonoTime::max()) break;
     if (!db_) not_before_ = MonoTime::min();
     tries = (db_ || reopen(seen_)) && commit(seen_) ? 0 : tries + 1;
   }
   if (db_) done = db_->change([&] { db_->save(); });
-  if (!db_ || !batch_.writes.empty() || queue_.waiting_writes() > 0) {
+  if (!db_ || batch_waits_ || queue_.waiting_writes() > 0) {
     done = Error{Errc::kStorage, "store " + settings_.path + ": not everything could be committed"};
   }
   db_.reset();

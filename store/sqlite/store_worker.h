@@ -9,6 +9,7 @@
 #include "store/sqlite/commit_queue.h"
 #include "store/sqlite/file_store.h"
 #include "store/sqlite/file_system.h"
+#include "store/sqlite/file_watch.h"
 #include "store/sqlite/store_statistics.h"
 
 namespace metergate {
@@ -18,8 +19,9 @@ namespace metergate {
 ///
 /// Nothing left to evict: new readings and events are counted as lost. Disk full: the ballast is given back, and the
 /// file keeps its size. Another failure: the file is closed and opened again, at pauses that grow from 1 s to 1 min; a
-/// batch whose commit failed is written again, unless the file shows that it was written. Damaged, or gone: the store
-/// ends this run.
+/// batch whose commit failed is written again, unless the file shows that it was written. Damaged, deleted or replaced
+/// (looked for every 30 s): the store ends this run. No event can tell of a deleted store, since there is nowhere to
+/// keep it; the next start begins a new one and says so in `started`.
 class StoreWorker {
  public:
   StoreWorker(const StoreSettings& settings, const RecordFormat& format, FileSystem& files, const Clock& clock,
@@ -33,10 +35,11 @@ class StoreWorker {
 
  private:
   bool reopen(MonoTime now);
+  bool files_are_there(MonoTime now);
   void serve_reads(MonoTime now);
   bool commit(MonoTime now);
   Status write_batch(bool room);
-  Status move_cursors();
+  void move_cursors();
   void drop_unwanted();
   void batch_is_durable();
   void shed_batch();
@@ -64,8 +67,12 @@ class StoreWorker {
   StoreStatistics statistics_;
 
   std::unique_ptr<Database> db_;  // none while the file cannot be used
+  Counters::PerLane held_{};      // in flight when the file was closed
+  FileWatch file_watch_;
+  MonoTime file_check_due_ = MonoTime::min();
   std::string epoch_;
   WriteBatch batch_;
+  bool batch_waits_ = false;    // it is to be committed again
   bool tells_lost_ = false;     // its last try told of the readings lost
   std::int64_t doubt_ = 0;      // first key of its failed commit
   std::size_t one_by_one_ = 0;  // so many writes are to be committed each on its own

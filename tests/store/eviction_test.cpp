@@ -1,6 +1,8 @@
+#include <cstdio>
 #include <map>
 
 #include "tests/store/store_fixture.h"
+#include "tests/store/watched_vfs.h"
 
 namespace metergate {
 namespace {
@@ -170,6 +172,96 @@ TEST_F(EvictionTest, NamesTheEventThatMustBeSentBeforeTheRowsBehindADroppedRange
   EXPECT_EQ(store_->peek(Lane::kReadings, before_range, 1, 1 << 20)->after_event, last_event.key);
   deliver(Lane::kEvents, last_event.key);
   EXPECT_EQ(store_->peek(Lane::kReadings, before_range, 1, 1 << 20)->after_event, 0);
+}
+
+TEST_F(EvictionTest, DropsNothingThatWasGivenToBeSentBeforeItsFateIsKnown) {
+  open();
+  fill(1000);
+  const auto in_flight = store_->peek(Lane::kReadings, 0, 50, 1 << 20);
+  ASSERT_EQ(in_flight->rows.size(), 50u);
+  fill(9000);
+  ASSERT_GT(dropped(), 1000);
+  EXPECT_EQ(rows(Lane::kReadings).at(49).seq, 50);
+  const std::int64_t gone = dropped();
+  EXPECT_THAT(told(),
+              ElementsAre("dropped e1 readings 51-" + std::to_string(gone + 50) + " (" + std::to_string(gone) + ")"));
+  // Acknowledged, they go before anything else and are no loss.
+  deliver(Lane::kReadings, in_flight->rows.back().key);
+  fill(40);
+  EXPECT_EQ(dropped(), gone);
+  EXPECT_GT(rows(Lane::kReadings).front().seq, 30);
+}
+
+TEST_F(EvictionTest, KeepsWhatIsInFlightAlsoWhenTheFileWasOpenedAgain) {
+  WatchedVfs vfs("failing");
+  bool fails = false;
+  vfs.judge = [&](const FileOperation& operation) {
+    const bool failed = fails && operation.kind == FileOperation::Kind::kSync;
+    return failed ? WatchedVfs::Verdict::kFails : WatchedVfs::Verdict::kDone;
+  };
+  settings_.vfs = "failing";
+  open();
+  fill(1000);
+  ASSERT_EQ(store_->peek(Lane::kReadings, 0, 50, 1 << 20)->rows.size(), 50u);
+  fails = true;
+  fill(1);
+  fails = false;
+  pass(std::chrono::minutes(1));
+  ASSERT_GT(store_->state().reopened, 0);
+  fill(9000);
+  ASSERT_GT(dropped(), 1000);
+  EXPECT_EQ(rows(Lane::kReadings).at(49).seq, 50);
+  store_.reset();  // before its VFS
+}
+
+TEST_F(EvictionTest, DropsWhatTheBrokerAcknowledgedOfALaneWithoutReceiptsBeforeWhatIsInFlight) {
+  open();
+  fill(1000);
+  ASSERT_TRUE(store_->peek(Lane::kReadings, 0, 50, 1 << 20));
+  store_->sent(Lane::kReadings, rows(Lane::kReadings).at(19).key);
+  fill(9000);
+  const auto left = rows(Lane::kReadings);
+  EXPECT_EQ(left.at(0).seq, 21);
+  EXPECT_EQ(left.at(29).seq, 50);
+  EXPECT_GT(left.at(30).seq, 1000);
+}
+
+TEST_F(EvictionTest, DropsNothingWhileWhatWasJustDeliveredMakesRoom) {
+  open();
+  fill(20);
+  while (dropped() == 0) fill(50);
+  const std::int64_t before = dropped();
+  for (int round = 0; round < 20; ++round) {
+    const auto batch = store_->peek(Lane::kReadings, *store_->delivered_key(Lane::kReadings), 100, 1 << 20);
+    ASSERT_EQ(batch->rows.size(), 100u);
+    // Committed together with the readings that need the room.
+    store_->delivered(Lane::kReadings, batch->rows.back().key);
+    for (int i = 0; i < 50; ++i) append(reading(std::string(1000, 'x')));
+    pass(settings_.commit_every);
+  }
+  EXPECT_EQ(dropped(), before);
+}
+
+TEST_F(EvictionTest, TellsNoTwoRangesThatAdjoinWhileASlowReaderComesToThem) {
+  open();
+  std::int64_t after = 0;
+  for (int round = 0; round < 300; ++round) {
+    fill(50);
+    const auto batch = store_->peek(Lane::kReadings, after, 3, 1 << 20);
+    if (round % 10 == 0) {
+      after = batch->rows.back().key;
+      store_->delivered(Lane::kReadings, batch->rows.back().key);
+    }
+  }
+  const auto ranges = told();
+  ASSERT_GT(ranges.size(), 5u);
+  long long last = -1;
+  for (const std::string& range : ranges) {
+    long long from = 0, to = 0;
+    ASSERT_EQ(std::sscanf(range.c_str(), "dropped e1 readings %lld-%lld", &from, &to), 2) << range;
+    EXPECT_GT(from, last + 1) << range << " adjoins the one before";
+    last = to;
+  }
 }
 
 TEST_F(EvictionTest, DropsEventsOnlyWhenNoReadingIsLeftAndNeverStartedNorTheReports) {

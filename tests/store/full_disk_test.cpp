@@ -135,5 +135,23 @@ TEST_F(FullDiskTest, RemovesOlderQuarantinedFilesButNotTheNewest) {
   EXPECT_THAT(folder_.files(), Contains("store.db.corrupt-3"));
 }
 
+TEST_F(FullDiskTest, DeletesDeliveredRecordsInTimeAlsoWhenTheMarkOfTheirDeliveryDidNotFitAtFirst) {
+  settings_.keep_sent = std::chrono::hours(64);  // a mark an hour
+  open();
+  append_committed(reading("a"));
+  deliver(Lane::kReadings, rows(Lane::kReadings).back().key);
+  int refused = 0;
+  vfs_.judge = [&](const FileOperation& operation) {
+    const bool wal = operation.path.size() > 4 && operation.path.substr(operation.path.size() - 4) == "-wal";
+    const bool first = operation.kind == FileOperation::Kind::kWrite && wal && refused == 0;
+    if (first) ++refused;
+    return first ? WatchedVfs::Verdict::kNoSpace : WatchedVfs::Verdict::kDone;
+  };
+  pass(std::chrono::hours(2));
+  ASSERT_EQ(refused, 1);
+  pass(std::chrono::hours(64));
+  EXPECT_THAT(bodies(Lane::kReadings), ::testing::IsEmpty());
+}
+
 }  // namespace
 }  // namespace metergate

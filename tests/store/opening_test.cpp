@@ -29,6 +29,11 @@ std::string bytes_of(const std::string& path) {
 
 class OpeningTest : public StoreTest {
  protected:
+  static unsigned mode_of(const std::string& path) {
+    struct ::stat found {};
+    EXPECT_EQ(::stat(path.c_str(), &found), 0) << path;
+    return found.st_mode & 07777u;
+  }
   Error refusal() {
     auto opened = try_open();
     EXPECT_FALSE(opened);
@@ -181,6 +186,41 @@ TEST_F(OpeningTest, TakesAPathWithCharactersThatMeanSomethingInAUri) {
   restart();
   EXPECT_THAT(bodies(Lane::kReadings), ElementsAre("a"));
   EXPECT_THAT(folder_.files(), Contains("a?mode=ro#%41.db"));
+}
+
+TEST_F(OpeningTest, TakesAPathThatBeginsWithTwoSlashes) {
+  settings_.path = "/" + settings_.path;
+  open();
+  append_committed(reading("a"));
+  restart();
+  EXPECT_THAT(bodies(Lane::kReadings), ElementsAre("a"));
+}
+
+TEST_F(OpeningTest, MakesItsFilesReadableByOwnerAndGroupWhateverTheUmask) {
+  for (const ::mode_t mask : {0, 022, 077}) {
+    const ::mode_t before = ::umask(mask);
+    open();
+    append_committed(reading("a"));
+    crash();
+    std::filesystem::resize_file(settings_.path, 100);
+    open();
+    append_committed(reading("a"));
+    ::umask(before);
+    ASSERT_EQ(store_->opened().origin, StoreOrigin::kReplaced);
+    for (const std::string& name : folder_.files()) EXPECT_EQ(mode_of(folder_ / name), 0640u) << name << " " << mask;
+    close();
+    for (const std::string& name : folder_.files()) std::filesystem::remove(folder_ / name);
+  }
+}
+
+TEST_F(OpeningTest, TakesTheRightsOfOthersFromAnOlderStore) {
+  open();
+  append_committed(reading("a"));
+  crash();
+  for (const std::string& name : folder_.files()) ::chmod((folder_ / name).c_str(), 0644);
+  open();
+  for (const std::string& name : folder_.files()) EXPECT_EQ(mode_of(folder_ / name), 0640u) << name;
+  EXPECT_THAT(bodies(Lane::kReadings), ElementsAre("a"));
 }
 
 TEST_F(OpeningTest, ProbesWithoutCreatingOrChangingAnything) {

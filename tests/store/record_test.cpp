@@ -1,4 +1,5 @@
 #include "tests/store/store_fixture.h"
+#include "tests/store/watched_vfs.h"
 
 namespace metergate {
 namespace {
@@ -181,6 +182,30 @@ TEST_F(RecordTest, GivesBackAValueThatWasPutAlsoBeforeItIsCommitted) {
   open();
   EXPECT_EQ(*store_->get("main.serial"), "123");
   EXPECT_EQ(*store_->get("main.energy"), std::string("\0\x01", 2));
+}
+
+TEST_F(RecordTest, GivesBackTheNewestValueAlsoAfterACommitThatFailed) {
+  bool fails = false;
+  WatchedVfs vfs("failing");
+  vfs.judge = [&](const FileOperation& operation) {
+    const bool failed = fails && operation.kind == FileOperation::Kind::kSync;
+    return failed ? WatchedVfs::Verdict::kFails : WatchedVfs::Verdict::kDone;
+  };
+  settings_.vfs = "failing";
+  open();
+  ASSERT_TRUE(store_->put("key", "old"));
+  fails = true;
+  store_->put_later("key", "new");
+  pass(settings_.commit_every);
+  ASSERT_EQ(store_->state().failed_commits, 1);
+  fails = false;
+  clock_.advance(std::chrono::minutes(1));
+  const auto value = store_->get("key");
+  ASSERT_TRUE(value) << value.error().detail;
+  EXPECT_EQ(*value, "new");
+  restart();
+  EXPECT_EQ(*store_->get("key"), "new");
+  store_.reset();  // before its VFS
 }
 
 TEST_F(RecordTest, TellsTheCatalogsOfWaitingRecordsAndThePresentOneLast) {

@@ -132,6 +132,9 @@ TEST_F(CommitQueueTest, PutsNewerValuesIntoABatchThatIsTriedAgain) {
   queue_.put("a", "2", at(0));
   queue_.fill(batch, kAnyBytes, kAnyWrites);
   EXPECT_THAT(batch.values, ElementsAre(Pair("a", "2"), Pair("b", "1")));
+  EXPECT_EQ(queue_.value("b"), "1") << "it is not durable yet";
+  queue_.values_written();
+  EXPECT_EQ(queue_.value("b"), std::nullopt);
 }
 
 TEST_F(CommitQueueTest, MovesACursorForwardOnlyAndNotBeyondTheLastKey) {

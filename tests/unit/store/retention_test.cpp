@@ -54,6 +54,16 @@ TEST_F(RetentionUnitTest, GoesOnWithTheMarksOfEarlierRuns) {
   EXPECT_EQ(later.passed(Kind::kEvents, 1000 + 10 * kHour), 7);
 }
 
+TEST_F(RetentionUnitTest, NotesADeliveryAgainWhenItsTransactionWasRolledBack) {
+  Retention retention(connection_, hours(10));
+  connection_.begin();
+  EXPECT_TRUE(retention.note(Kind::kEvents, 1000, 7));
+  connection_.rollback();
+  retention.load();
+  EXPECT_TRUE(retention.note(Kind::kEvents, 1000, 7));
+  EXPECT_EQ(retention.passed(Kind::kEvents, 1000 + 10 * kHour), 7);
+}
+
 TEST_F(RetentionUnitTest, KeepsKindsApart) {
   Retention retention(connection_, hours(10));
   retention.note(Kind::kReadings, 1000, 50);
