@@ -101,22 +101,25 @@ Answer read(const ControlParts& parts, const Json& request) {
   auto plan = plan_command(*parts.site, open.command);
   if (const auto* failure = std::get_if<Failure>(&plan)) return error_answer(failure->code, failure->message);
   open.plan = std::move(*std::get_if<CommandPlan>(&plan));
-  // A configured meter is asked as its polls ask it.
-  for (const BusConfig& bus : parts.site->buses) {
-    for (std::size_t i = 0; bus.spec.name == open.plan.bus && i < bus.meters.size(); ++i) {
-      if (bus.meters[i].spec.unit == open.command.route->unit) open.plan.meter = i;
-    }
-  }
+  const std::string bus = open.plan.bus;
+  open.arrived = parts.clock->mono();
   const auto outcome = std::make_shared<Outcome>();
-  open.local = [outcome, answered = parts.answered](const CommandResult& result) {
+  const std::weak_ptr<Outcome> wanted = outcome;  // until the client goes, and with it what would answer it
+  LocalClient client;
+  client.gone = [wanted] { return wanted.expired(); };
+  client.answer = [wanted, answered = parts.answered](const CommandResult& result) {
+    const auto waiting = wanted.lock();
+    if (!waiting) return;
     {
-      const std::lock_guard<std::mutex> hold(outcome->mutex);
-      outcome->answer = answer_of(result);
+      const std::lock_guard<std::mutex> hold(waiting->mutex);
+      waiting->answer = answer_of(result);
     }
     answered();
   };
-  const auto& give = parts.give.at(open.plan.bus);
-  give(std::move(open));
+  open.local = std::move(client);
+  if (!parts.give.at(bus)(std::move(open))) {
+    return error_answer("busy", "bus " + bus + " has as many local requests as it takes; ask again later");
+  }
   return ControlServer::Later([outcome]() {
     const std::lock_guard<std::mutex> hold(outcome->mutex);
     return outcome->answer;

@@ -44,6 +44,8 @@ struct NoNumber {
 };
 using Library = nlohmann::basic_json<std::map, std::vector, std::string, bool, std::int64_t, std::uint64_t, NoNumber>;
 
+constexpr std::size_t kOutlineDepth = 2;
+
 std::string at_byte(std::size_t position, std::string_view why) {
   return "no JSON at byte " + std::to_string(position) + (why.empty() ? "" : ": ") + std::string(why);
 }
@@ -51,13 +53,14 @@ std::string at_byte(std::size_t position, std::string_view why) {
 /// Builds the tree from the library's events; its parser keeps its own stack on the heap.
 class Builder {
  public:
+  explicit Builder(bool outline) : outline_(outline) {}
   Json take_root() { return std::move(root_); }
   std::string& failure() { return failure_; }
 
   bool null() { return leaf(Json::Kind::kNull, {}); }
   bool boolean(bool value) {
     if (!leaf(Json::Kind::kBoolean, {})) return false;
-    last_->boolean = value;
+    if (skipped_ == 0) last_->boolean = value;
     return true;
   }
   bool number_integer(std::int64_t value) { return leaf(Json::Kind::kNumber, std::to_string(value)); }
@@ -70,6 +73,7 @@ class Builder {
   bool start_array(std::size_t) { return enter(Json::Kind::kArray); }
   bool end_array() { return leave(); }
   bool key(std::string& name) {
+    if (skipped_ > 0) return true;
     if (!count()) return false;
     open_.back()->names.push_back(std::move(name));
     return true;
@@ -85,11 +89,13 @@ class Builder {
 
  private:
   bool count() {
+    if (outline_) return true;
     if (++nodes_ <= kMaxJsonNodes) return true;
     failure_ = "more than " + std::to_string(kMaxJsonNodes) + " JSON values and names";
     return false;
   }
   bool leaf(Json::Kind kind, std::string text) {
+    if (skipped_ > 0) return true;
     if (!count()) return false;
     // No pointer in open_ dangles when items grows: what is open is never an item of the array or object that grows.
     last_ = open_.empty() ? &root_ : &open_.back()->items.emplace_back();
@@ -98,6 +104,11 @@ class Builder {
     return true;
   }
   bool enter(Json::Kind kind) {
+    if (skipped_ > 0 || (outline_ && open_.size() >= kOutlineDepth)) {
+      if (!leaf(kind, {})) return false;
+      ++skipped_;
+      return true;
+    }
     if (open_.size() >= kMaxJsonDepth) {
       failure_ = "JSON nested deeper than " + std::to_string(kMaxJsonDepth) + " levels";
       return false;
@@ -107,6 +118,10 @@ class Builder {
     return true;
   }
   bool leave() {
+    if (skipped_ > 0) {
+      --skipped_;
+      return true;
+    }
     open_.pop_back();
     return true;
   }
@@ -115,6 +130,8 @@ class Builder {
   Json* last_ = nullptr;
   std::vector<Json*> open_;
   int nodes_ = 0;
+  bool outline_;
+  std::size_t skipped_ = 0;  // levels that are open and not kept
   std::string failure_;
 };
 
@@ -192,12 +209,20 @@ std::optional<std::int64_t> Json::as_integer(std::int64_t min, std::int64_t max)
   return static_cast<std::int64_t>(*whole);
 }
 
-Result<Json> parse_json(std::string_view text) {
+namespace {
+
+Result<Json> parse(std::string_view text, bool outline) {
   // The library would take a NUL for the end of the text and not look behind it.
   if (const auto nul = text.find('\0'); nul != text.npos) return Error{Errc::kInvalid, at_byte(nul + 1, "NUL")};
-  Builder builder;
+  Builder builder(outline);
   if (!Library::sax_parse(text.begin(), text.end(), &builder)) return Error{Errc::kInvalid, builder.failure()};
   return builder.take_root();
 }
+
+}  // namespace
+
+Result<Json> parse_json(std::string_view text) { return parse(text, false); }
+
+Result<Json> parse_json_outline(std::string_view text) { return parse(text, true); }
 
 }  // namespace metergate

@@ -89,4 +89,8 @@ constexpr int kMaxJsonNodes = 20'000;  ///< values and names together
 /// passed.
 Result<Json> parse_json(std::string_view text);
 
+/// The same without those two limits, for a text whose length is bounded: objects and arrays on the third level and
+/// deeper are empty.
+Result<Json> parse_json_outline(std::string_view text);
+
 }  // namespace metergate

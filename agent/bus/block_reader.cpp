@@ -47,7 +47,7 @@ void BlockReader::begin_round() {
   answered_.clear();
   splits_.clear();
   auto keep =
-      std::stable_partition(failures_.begin(), failures_.end(), [](const auto& f) { return !passing(f.second); });
+      std::stable_partition(failures_.begin(), failures_.end(), [](const auto& f) { return !another_try(f.second); });
   for (auto it = keep; it != failures_.end(); ++it) todo_.push_back(it->first);
   failures_.erase(keep, failures_.end());
 }

@@ -44,6 +44,23 @@ void BusPause::set(Millis length, UtcTime until) {
   ++wish_.number;
   wish_.ends = parts_.clock->mono() + length;
   wish_.until = until;
+  text_ = length == Millis{0} ? "" : std::to_string(to_ms(parts_.clock->utc())) + " " + std::to_string(to_ms(until));
+}
+
+/// Stores the wish that holds, also where another one came while this one was being stored.
+Status BusPause::keep() {
+  for (;;) {
+    std::string text;
+    std::int64_t number = 0;
+    {
+      const std::lock_guard<std::mutex> hold(mutex_);
+      text = text_;
+      number = wish_.number;
+    }
+    Status kept = parts_.key_values->put(name(), text);
+    const std::lock_guard<std::mutex> hold(mutex_);
+    if (!kept || number == wish_.number) return kept;
+  }
 }
 
 UtcTime BusPause::begin(Millis length) {
@@ -51,8 +68,7 @@ UtcTime BusPause::begin(Millis length) {
   const UtcTime now = parts_.clock->utc();
   set(length, now + length);
   parts_.wished();
-  const Status kept =
-      parts_.key_values->put(name(), std::to_string(to_ms(now)) + " " + std::to_string(to_ms(now + length)));
+  const Status kept = keep();
   if (!kept) {
     parts_.log->warn("a restart would end the pause", {{"bus", parts_.bus}, {"why", kept.error().detail}});
   }
@@ -64,7 +80,7 @@ bool BusPause::end() {
   if (!was) return false;
   set(Millis{0}, {});
   parts_.wished();
-  const Status kept = parts_.key_values->put(name(), "");
+  const Status kept = keep();
   if (!kept)
     parts_.log->warn("a restart would pause the bus again", {{"bus", parts_.bus}, {"why", kept.error().detail}});
   return true;
@@ -95,6 +111,9 @@ bool BusPause::granted() const {
   return granted_ == wish_.number;
 }
 
-void BusPause::forget() { parts_.key_values->put_later(name(), ""); }
+void BusPause::forget(std::int64_t number) {
+  const std::lock_guard<std::mutex> hold(mutex_);  // so that what a later wish stores comes behind it
+  if (number == wish_.number) parts_.key_values->put_later(name(), "");
+}
 
 }  // namespace metergate

@@ -46,16 +46,18 @@ class BusPause : public Pausable {
   std::optional<UtcTime> lent() const;
   /// Nothing is wished that the bus has not done.
   bool granted() const;
-  /// The time is over: the next process need not look at it.
-  void forget();
+  /// The time of wish `number` is over: the next process need not look at it. Returns at once.
+  void forget(std::int64_t number);
 
  private:
   void set(Millis length, UtcTime until);
+  Status keep();
   std::string name() const { return "pause." + parts_.bus; }
 
   const Parts parts_;
   mutable std::mutex mutex_;  // guards what follows
   Wish wish_;
+  std::string text_;  // of wish_, as it is stored
   std::int64_t granted_ = 0;
 };
 

@@ -18,22 +18,19 @@ BusWorker::BusWorker(BusParts parts)
       connection_(p_),
       meters_(p_),
       polls_(p_, connection_, meters_),
-      commands_(p_, connection_, meters_, polls_) {
+      commands_(p_, queue_, connection_, meters_, polls_) {
   publish_state();
 }
 
-void BusWorker::give(std::vector<OpenCommand> commands) {
-  held_ += commands.size();
-  {
-    const std::lock_guard<std::mutex> hold(mutex_);
-    for (OpenCommand& command : commands) given_.push_back(std::move(command));
-  }
+void BusWorker::give(OpenCommand command) {
+  queue_.add(std::move(command));
   p_.given();
 }
 
-std::size_t BusWorker::room() const {
-  const std::size_t held = held_.load();
-  return held < kQueue ? kQueue - held : 0;
+bool BusWorker::give_local(OpenCommand command) {
+  if (!queue_.add_local(std::move(command))) return false;
+  p_.given();
+  return true;
 }
 
 BusState BusWorker::state() const {
@@ -43,7 +40,7 @@ BusState BusWorker::state() const {
     state = state_;
   }
   state.counters = p_.bus->counters();
-  state.commands_waiting = static_cast<std::int64_t>(held_.load());
+  state.commands_waiting = static_cast<std::int64_t>(queue_.size());
   return state;
 }
 
@@ -57,22 +54,13 @@ void BusWorker::publish_state() {
   state.slots_kept = polls_.schedule().kept();
   state.second_master = foreign_.talks();
   if (wish_.paused) state.paused_until = wish_.until;
-  state.commands_done = commands_done_;
+  state.commands_done = commands_.done();
   state.meters = meters_.states();
   for (std::size_t m = 0; m < state.meters.size(); ++m) {
     state.meters[m].turnaround = p_.bus->turnaround(p_.config->meters[m].target);
   }
   const std::lock_guard<std::mutex> hold(mutex_);
   state_ = std::move(state);
-}
-
-void BusWorker::fetch_given() {
-  std::vector<OpenCommand> given;
-  {
-    const std::lock_guard<std::mutex> hold(mutex_);
-    given.swap(given_);
-  }
-  for (OpenCommand& command : given) commands_.add(std::move(command));
 }
 
 void BusWorker::follow_pause(MonoTime now) {
@@ -84,13 +72,17 @@ void BusWorker::follow_pause(MonoTime now) {
   if (wish.paused) {
     connection_.lend("bus " + bus + " is paused until " + rfc3339(wish.until));
     polls_.end_begun();
-    p_.log->info("bus paused", {{"bus", bus}, {"until", rfc3339(wish.until)}});
+    if (const std::int64_t changes = pause_logged_.due(now); changes > 0) {
+      p_.log->info("bus paused", {{"bus", bus}, {"until", rfc3339(wish.until)}, {"changes", std::to_string(changes)}});
+    }
     p_.events->tell("bus_paused", bus, json.member("until", rfc3339(wish.until)).take());
   } else if (wish_.paused) {
     connection_.take_back();
     const std::string why = wish.number == wish_.number ? "time" : "asked";
-    if (why == "time") p_.pause->forget();
-    p_.log->info("bus resumed", {{"bus", bus}, {"why", why}});
+    if (why == "time") p_.pause->forget(wish.number);
+    if (const std::int64_t changes = pause_logged_.due(now); changes > 0) {
+      p_.log->info("bus resumed", {{"bus", bus}, {"why", why}, {"changes", std::to_string(changes)}});
+    }
     p_.events->tell("bus_resumed", bus, json.member("why", why).take());
   }
   wish_ = wish;
@@ -99,7 +91,7 @@ void BusWorker::follow_pause(MonoTime now) {
 }
 
 MonoTime BusWorker::step(MonoTime now) {
-  fetch_given();
+  commands_.tidy();
   follow_pause(now);
   const Moment moment = moment_of(*p_.clock);
   polls_.advance(moment.mono, moment.utc);
@@ -133,10 +125,7 @@ void BusWorker::look_for_second_master(MonoTime now) {
 }
 
 bool BusWorker::work(MonoTime now) {
-  if (commands_in_row_ >= kCommandsInRow) {
-    commands_in_row_ = 0;
-    if (step_poll(now)) return true;
-  }
+  if (commands_in_row_ >= kCommandsInRow && step_poll(now)) return true;
   return step_command(now) || step_poll(now);
 }
 
@@ -144,15 +133,12 @@ bool BusWorker::step_command(MonoTime now) {
   const CommandRunner::Did did = commands_.step(now);
   if (did != CommandRunner::Did::kEnded) return did == CommandRunner::Did::kWork;
   ++commands_in_row_;
-  ++commands_done_;
-  --held_;
-  p_.command_ended();
   return true;
 }
 
 bool BusWorker::step_poll(MonoTime now) {
   if (!connection_.up()) {
-    if (connection_.tried() && !connection_.lent()) polls_.end_unreachable(now);
+    if (connection_.down() && !connection_.lent()) polls_.end_unreachable(now);
     return false;
   }
   if (!polls_.step(now)) return false;

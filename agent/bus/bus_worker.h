@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -18,7 +17,7 @@
 namespace metergate {
 
 /// One bus: its commands before its polls, one transaction a step; after four commands in a row one poll transaction
-/// that is due goes first. Owned by the bus's thread, but for give(), room() and state().
+/// that is due goes first. Owned by the bus's thread, but for give(), give_local(), room() and state().
 class BusWorker : public CommandSink {
  public:
   explicit BusWorker(BusParts parts);
@@ -26,14 +25,16 @@ class BusWorker : public CommandSink {
   /// At most one transaction, with its guard and the opening of the port; returns when it wants to be called next.
   MonoTime step(MonoTime now);
 
-  void give(std::vector<OpenCommand> commands) override;
-  std::size_t room() const override;
+  /// The last call: tells what was counted and not told yet.
+  void finish() { polls_.finish(); }
+
+  void give(OpenCommand command) override;
+  std::size_t room(const CommandLane& lane) const override { return queue_.room(lane); }
+  /// For a client on this machine. False: too many wait, nothing was taken.
+  bool give_local(OpenCommand command);
   BusState state() const;
 
-  static constexpr std::size_t kQueue = 64;
-
  private:
-  void fetch_given();
   void follow_pause(MonoTime now);
   bool work(MonoTime now);
   bool step_command(MonoTime now);
@@ -45,17 +46,16 @@ class BusWorker : public CommandSink {
   BusConnection connection_;
   MeterWatch meters_;
   PollRunner polls_;
+  CommandQueue queue_;
   CommandRunner commands_;
   ForeignWatch foreign_;
   ChangeThrottle second_master_logged_;
+  ChangeThrottle pause_logged_;
   int commands_in_row_ = 0;
-  std::int64_t commands_done_ = 0;
   MonoTime state_told_{};
-  BusPause::Wish wish_;               // that is followed
-  std::atomic<std::size_t> held_{0};  // given and not ended
+  BusPause::Wish wish_;  // that is followed
 
-  mutable std::mutex mutex_;  // guards given_ and state_
-  std::vector<OpenCommand> given_;
+  mutable std::mutex mutex_;  // guards state_
   BusState state_;
 };
 

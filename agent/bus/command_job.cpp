@@ -23,6 +23,12 @@ bool same_value(const Point& point, const Value& shown, const Value& wanted) {
   return entry != point.names.end() && entry->second == name.text;
 }
 
+/// An exception says that the meter did not take the write, but for 5, which only says that it takes long, and for a
+/// gateway's word that the meter, which was asked, did not answer.
+bool certainly_not_taken(const Error& error) {
+  return error.code == Errc::kException && error.exception != kAcknowledge && error.exception != kGatewayNoAnswer;
+}
+
 }  // namespace
 
 CommandJob::CommandJob(const BusParts& parts, OpenCommand command, bool one_try)
@@ -33,10 +39,11 @@ CommandJob::CommandJob(const BusParts& parts, OpenCommand command, bool one_try)
   result_ = result_for(command_.command, command_.stored.received);
 }
 
-bool CommandJob::runnable(const OpenCommand& command, const BusParts& parts, MonoTime now) {
-  if (!command.stored.write || command.stored.started) return true;
-  return parts.clock_rule.trusted(*parts.clock) || now - command.arrived >= kClockPatience;
+bool CommandJob::waits_for_clock(const OpenCommand& command, MonoTime now) {
+  return command.stored.write && now - command.arrived < kClockPatience;
 }
+
+void CommandJob::expire() { end("expired", expired_failure()); }
 
 Target CommandJob::target() const {
   if (command_.plan.meter) return p_.config->meters[*command_.plan.meter].target;
@@ -50,33 +57,43 @@ int CommandJob::tries() const {
   return 1 + (command_.plan.meter ? p_.config->meters[*command_.plan.meter].retries : p_.config->spec.retries);
 }
 
-CommandJob::Step CommandJob::end(std::string status, std::optional<Failure> failure, std::optional<bool> frame) {
+CommandJob::Step CommandJob::end(std::string status, std::optional<Failure> failure, Step step) {
   p_.before_stamp();
   result_.stamp = stamp_of(*p_.clock);
   result_.status = std::move(status);
   result_.error = std::move(failure);
   if (result_.started) result_.finished = result_.stamp.at;
   if (command_.local) {
-    command_.local(result_);
+    command_.local->answer(result_);
   } else {
     p_.inbox->complete(command_.stored.key, result_draft(result_));
   }
-  Step step;
   step.done = true;
-  step.frame = frame;
   return step;
 }
 
+CommandJob::Step CommandJob::end(std::string status, std::optional<Failure> failure) {
+  return end(std::move(status), std::move(failure), Step{});
+}
+
 CommandJob::Step CommandJob::refuse(const Failure& failure) {
-  if (phase_ != Phase::kVerifying) return end("failed", failure);
-  Failure unproved = echo_failure_.value_or(failure);
-  unproved.message += "; the write was sent and could not be read back";
-  return end("unknown", unproved);
+  if (phase_ == Phase::kVerifying) return end_unverified(failure, {});
+  return end("failed", failure);
+}
+
+/// `error`: null for an answer.
+CommandJob::Step CommandJob::after_transaction(const Error* error) const {
+  Step step;
+  step.again = p_.clock->mono();
+  step.frame = error == nullptr || from_meter(*error);
+  step.heard = error == nullptr || error->code == Errc::kException;
+  if (error != nullptr && error->code == Errc::kBusDown) step.bus_error = *error;
+  return step;
 }
 
 CommandJob::Step CommandJob::step(MonoTime now) {
   if (phase_ == Phase::kVerifying) return verify(now);
-  if (phase_ == Phase::kReading) return read(now);
+  if (phase_ == Phase::kReading) return read();
   if (command_.stored.write && !p_.clock_rule.trusted(*p_.clock)) {
     return end("rejected", Failure{"clock_unsynced", "no trusted clock within 5 min, so expires_at cannot be judged"});
   }
@@ -88,37 +105,27 @@ CommandJob::Step CommandJob::step(MonoTime now) {
   if (command_.stored.write) return write();
   result_.started = p_.clock->utc();
   phase_ = Phase::kReading;
-  return read(now);
+  return read();
 }
 
-CommandJob::Step CommandJob::read(MonoTime now) {
+CommandJob::Step CommandJob::read() {
   const MonoTime began = p_.clock->mono();
   const Block block = *reading_.next();
   const Result<Words> words = p_.bus->read(target(), block);
-  result_.took += std::chrono::duration_cast<Micros>(p_.clock->mono() - began);
-  Step step;
-  step.again = now;
+  const MonoTime now = p_.clock->mono();
+  result_.took += std::chrono::duration_cast<Micros>(now - began);
+  Step step = after_transaction(words ? nullptr : &words.error());
   if (words) {
-    step.frame = true;
     step.answer.emplace(block, *words);
-    reading_.answered(*words, p_.clock->mono());
+    reading_.answered(*words, now);
   } else {
-    const Error& error = words.error();
-    if (error.code == Errc::kBusDown) step.bus_error = error;
-    step.frame = from_meter(error);
-    if (no_valid_frame(error) && ++attempt_ < tries()) return step;
-    if (!reading_.failed(error, p_.clock->mono())) {
-      Step last = end("failed", failure_of(error), step.frame);
-      last.bus_error = step.bus_error;
-      return last;
-    }
+    if (worth_a_retry(words.error()) && ++attempt_ < tries()) return step;
+    if (!reading_.failed(words.error(), now)) return end("failed", failure_of(words.error()), std::move(step));
   }
   attempt_ = 0;
   if (reading_.next()) return step;
   const std::optional<Failure> failure = reading_.conclude(result_);
-  Step last = end(failure ? "failed" : "done", failure, step.frame);
-  last.answer = std::move(step.answer);
-  return last;
+  return end(failure ? "failed" : "done", failure, std::move(step));
 }
 
 CommandJob::Step CommandJob::write() {
@@ -131,35 +138,23 @@ CommandJob::Step CommandJob::write() {
   if (expired()) return end("expired", expired_failure());
   result_.started = p_.clock->utc();
   const WriteOutcome outcome = p_.bus->write(target(), command_.plan.write);
-  const MonoTime now = p_.clock->mono();
-  const bool frame = static_cast<bool>(outcome.status) || from_meter(outcome.status.error());
+  Step step = after_transaction(outcome.status ? nullptr : &outcome.status.error());
   if (!outcome.status) {
     const Error& error = outcome.status.error();
-    const bool refused = from_meter(error) && error.exception != kAcknowledge;
-    if (refused || !outcome.sent) {
-      Step step = end("failed", failure_of(error), frame);
-      if (error.code == Errc::kBusDown) step.bus_error = error;
-      return step;
-    }
+    if (!outcome.sent || certainly_not_taken(error)) return end("failed", failure_of(error), std::move(step));
     echo_failure_ = failure_of(error);
   }
   const WriteRule& rule = *command_.plan.point->write;
-  if (rule.verify.empty()) {
-    return echo_failure_ ? end("unknown", echo_failure_, frame) : end("done", std::nullopt, frame);
-  }
+  if (rule.verify.empty()) return end(echo_failure_ ? "unknown" : "done", echo_failure_, std::move(step));
   phase_ = Phase::kVerifying;
-  verify_at_ = now + rule.verify_after;
-  attempt_ = 0;
-  Step step;
+  verify_at_ = step.again + rule.verify_after;
   step.again = verify_at_;
-  step.frame = frame;
-  if (!outcome.status && outcome.status.error().code == Errc::kBusDown) step.bus_error = outcome.status.error();
   return step;
 }
 
 CommandJob::Step CommandJob::verify(MonoTime now) {
-  Step step;
   if (now < verify_at_) {
+    Step step;
     step.again = verify_at_;
     return step;
   }
@@ -170,31 +165,29 @@ CommandJob::Step CommandJob::verify(MonoTime now) {
     read_back_->ask({&shown}, plan_blocks(*meter.profile, {&shown}, meter.cost));
   }
   const Result<Words> words = p_.bus->read(target(), *read_back_->next());
+  Step step = after_transaction(words ? nullptr : &words.error());
   if (!words) {
-    const Error& error = words.error();
-    step.frame = from_meter(error);
-    if (error.code == Errc::kBusDown) step.bus_error = error;
-    step.again = now;
-    if (no_valid_frame(error) && ++attempt_ < tries()) return step;
-    Failure failure = echo_failure_.value_or(failure_of(error));
-    failure.message += "; the read-back of " + shown.name + " failed: " + error.detail;
-    Step last = end("unknown", failure, step.frame);
-    last.bus_error = step.bus_error;
-    return last;
+    if (worth_a_retry(words.error()) && ++attempt_ < tries()) return step;
+    return end_unverified(failure_of(words.error()), std::move(step));
   }
   read_back_->answered(*words, p_.clock->mono());
-  step.frame = true;
-  step.again = now;
   if (read_back_->next()) return step;
   const Result<Decoded>& decoded = read_back_->value(shown);
-  if (decoded) result_.values.emplace_back(shown.name, decoded->value);
-  if (decoded && same_value(shown, decoded->value, command_.command.value)) return end("done", std::nullopt, true);
-  const std::string saw = decoded ? value_json(decoded->value) : decoded.error().detail;
-  if (echo_failure_) {
-    echo_failure_->message += "; " + shown.name + " then showed " + saw;
-    return end("unknown", echo_failure_, true);
-  }
-  return end("failed", Failure{"not_verified", shown.name + " showed " + saw + " after the write"}, true);
+  if (!decoded) return end_unverified(failure_of(decoded.error()), std::move(step));
+  result_.values.emplace_back(shown.name, decoded->value);
+  if (same_value(shown, decoded->value, command_.command.value)) return end("done", std::nullopt, std::move(step));
+  const std::string saw = shown.name + " showed " + value_json(decoded->value) + " after the write";
+  if (!echo_failure_) return end("failed", Failure{"not_verified", saw}, std::move(step));
+  echo_failure_->message += "; " + saw;
+  return end("unknown", echo_failure_, std::move(step));
+}
+
+/// The write was sent, and nothing shows whether the meter took it.
+CommandJob::Step CommandJob::end_unverified(const Failure& read_back, Step step) {
+  result_.read_back = read_back;
+  Failure failure = echo_failure_.value_or(Failure{"verify_failed", "the meter confirmed the write"});
+  failure.message += "; the read-back failed: " + read_back.message;
+  return end("unknown", failure, std::move(step));
 }
 
 }  // namespace metergate

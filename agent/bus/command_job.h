@@ -14,25 +14,32 @@ class CommandJob {
  public:
   CommandJob(const BusParts& parts, OpenCommand command, bool one_try);
 
-  /// Whether it can be executed now or has to wait for a clock (writes, at most 5 min).
-  static bool runnable(const OpenCommand& command, const BusParts& parts, MonoTime now);
+  /// Whether it waits as long as the clock is not trusted: a write, at most 5 min.
+  static bool waits_for_clock(const OpenCommand& command, MonoTime now);
+  const OpenCommand& command() const { return command_; }
 
   struct Step {
     bool done = false;
     MonoTime again{};                               ///< when to come back, if not done
-    std::optional<bool> frame;                      ///< a transaction was made; whether a valid frame came
+    std::optional<bool> frame;                      ///< a transaction was made; whether the meter itself answered
+    bool heard = false;                             ///< a valid frame came, be it a gateway's
     std::optional<Error> bus_error;                 ///< the port went down
     std::optional<std::pair<Block, Words>> answer;  ///< what a meter answered to a read
   };
   Step step(MonoTime now);
   /// Ends it without a transaction; a write that was sent as `unknown`.
   Step refuse(const Failure& failure);
+  /// Ends it without a turn on the bus, before anything was done.
+  void expire();
 
  private:
-  Step read(MonoTime now);
+  Step read();
   Step write();
   Step verify(MonoTime now);
-  Step end(std::string status, std::optional<Failure> failure, std::optional<bool> frame = std::nullopt);
+  Step after_transaction(const Error* error) const;
+  Step end(std::string status, std::optional<Failure> failure, Step step);
+  Step end(std::string status, std::optional<Failure> failure);
+  Step end_unverified(const Failure& read_back, Step step);
   bool expired() const { return p_.clock_rule.expired(command_.command.expires, *p_.clock); }
   const MeterConfig* meter() const { return command_.plan.meter ? &p_.config->meters[*command_.plan.meter] : nullptr; }
   Target target() const;

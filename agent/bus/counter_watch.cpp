@@ -18,6 +18,17 @@ bool wrapped(const Point& point, const Decimal& from, const Decimal& to) {
   return most && from < *point.wraps && !(to < Decimal()) && !(*point.wraps < *most);
 }
 
+/// More than max_rise allows for the time since it last changed.
+bool rose_too_much(const CounterWatch::Counter& counter, const Decimal& value, MonoTime now) {
+  if (!counter.point->max_rise || !counter.last) return false;
+  const auto rise = value.plus(counter.last->negated());
+  const auto time = std::max<Nanos>(CounterWatch::kLeastRiseTime, now - counter.changed);
+  const auto in_ms = Decimal(std::chrono::duration_cast<Millis>(time).count());
+  const auto most = counter.point->max_rise->times(in_ms);
+  const auto compared = rise ? rise->times(Decimal(Millis(std::chrono::hours(1)).count())) : std::nullopt;
+  return most && compared && *most < *compared;
+}
+
 std::string how_it_fell(const Point& point, const Decimal& from, const Decimal& to) {
   if (wrapped(point, from, to)) return "wrapped";
   const auto scaled = (to < Decimal() ? to.negated() : to).times(Decimal(kAboutZero));
@@ -26,13 +37,13 @@ std::string how_it_fell(const Point& point, const Decimal& from, const Decimal& 
 
 }  // namespace
 
-CounterWatch::CounterWatch(const BusConfig& bus, std::size_t meter) : bus_(bus), meter_(meter) {
+CounterWatch::CounterWatch(const BusConfig& bus, std::size_t meter, MonoTime now) : bus_(bus), meter_(meter) {
   for (const PollConfig& poll : bus_.polls) {
     if (poll.meter != meter_) continue;
     for (const Point* point : poll.points) {
       const auto same = [point](const Counter& c) { return c.point == point; };
       const bool known = std::any_of(counters_.begin(), counters_.end(), same);
-      if (point->kind == PointKind::kCounter && !known) counters_.push_back({point, std::nullopt});
+      if (point->kind == PointKind::kCounter && !known) counters_.push_back({point, std::nullopt, now});
     }
   }
 }
@@ -53,31 +64,35 @@ std::vector<const Point*> CounterWatch::fallen_in(const PollJob& job) const {
   return fallen;
 }
 
-CounterWatch::Taken CounterWatch::take(const PollJob& job) {
+CounterWatch::Taken CounterWatch::take(const PollJob& job, MonoTime now) {
   Taken taken;
   for (Counter& counter : counters_) {
     const Value* value = job.fresh(*counter.point);
     if (value == nullptr || !value->number || (counter.last && *counter.last == *value->number)) continue;
-    const Decimal now = *value->number;
-    if (counter.last && now < *counter.last) {
-      taken.falls.push_back({counter.point, *counter.last, now, how_it_fell(*counter.point, *counter.last, now)});
-      owe(taken.falls.back());
+    const Decimal shown = *value->number;
+    if (rose_too_much(counter, shown, now)) {
+      owe(*counter.point, "implausible");
+      continue;
     }
-    counter.last = now;
+    if (counter.last && shown < *counter.last) {
+      const Fall fall{counter.point, *counter.last, shown, how_it_fell(*counter.point, *counter.last, shown)};
+      if (fall.how != "wrapped") owe(*fall.point, fall.how);  // one that wrapped did what it should
+      taken.falls.push_back(fall);
+    }
+    counter.last = shown;
+    counter.changed = now;
     taken.changed = true;
   }
   return taken;
 }
 
-/// One that wrapped did what it should.
-void CounterWatch::owe(const Fall& fall) {
-  if (fall.how == "wrapped") return;
+void CounterWatch::owe(const Point& point, const std::string& flag) {
   for (std::size_t i = 0; i < bus_.polls.size(); ++i) {
     const auto& points = bus_.polls[i].points;
-    if (bus_.polls[i].meter != meter_ || std::find(points.begin(), points.end(), fall.point) == points.end()) continue;
-    const auto same = [&](const Owed& owed) { return owed.poll == i && owed.point == fall.point; };
+    if (bus_.polls[i].meter != meter_ || std::find(points.begin(), points.end(), &point) == points.end()) continue;
+    const auto same = [&](const Owed& owed) { return owed.poll == i && owed.point == &point; };
     owed_.erase(std::remove_if(owed_.begin(), owed_.end(), same), owed_.end());
-    owed_.push_back({i, fall.point, fall.how});
+    owed_.push_back({i, &point, flag});
   }
 }
 
@@ -96,7 +111,8 @@ void CounterWatch::mark(Reading& reading, std::size_t poll) {
     }
     auto flags = std::find_if(reading.flags.begin(), reading.flags.end(), named);
     if (flags == reading.flags.end()) flags = reading.flags.insert(flags, {point, {}});
-    flags->second.push_back(it->flag);
+    auto& all = flags->second;
+    if (std::find(all.begin(), all.end(), it->flag) == all.end()) all.push_back(it->flag);
     it = owed_.erase(it);
   }
 }

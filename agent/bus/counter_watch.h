@@ -8,13 +8,16 @@
 
 namespace metergate {
 
-/// The counters of one meter that are polled: which of them fell, and how. Nothing is repaired: values go up as they
-/// were read, and a fall is flagged in the next reading of each poll that holds the point. Pure; one thread.
+/// The counters of one meter that are polled: which of them fell, and how, and which rose more than their profile says
+/// is possible. Nothing is repaired: values go up as they were read, and a fall is flagged in the next reading of each
+/// poll that holds the point. A rise that is not possible is flagged `implausible`, and nothing is compared with it.
+/// Pure; one thread.
 class CounterWatch {
  public:
   struct Counter {
     const Point* point;
     std::optional<Decimal> last;
+    MonoTime changed{};  // when `last` was first seen; of an earlier process, when this one began
   };
   struct Fall {
     const Point* point;
@@ -26,14 +29,17 @@ class CounterWatch {
     std::vector<Fall> falls;
   };
 
-  CounterWatch(const BusConfig& bus, std::size_t meter);
+  /// A rise is compared with that of a minute at least: a meter may bring its registers up to date that seldom.
+  static constexpr Millis kLeastRiseTime{60'000};
+
+  CounterWatch(const BusConfig& bus, std::size_t meter, MonoTime now);
 
   const std::vector<Counter>& counters() const { return counters_; }
   std::vector<const Point*> points() const;
   /// Those that this round shows lower than before.
   std::vector<const Point*> fallen_in(const PollJob& job) const;
   /// Takes what this round brought as what the next is compared with.
-  Taken take(const PollJob& job);
+  Taken take(const PollJob& job, MonoTime now);
   /// Another meter: there is nothing to compare with, and nothing to flag.
   void forget();
   /// Adds the flags that a reading of the poll has to carry, once.
@@ -49,7 +55,7 @@ class CounterWatch {
     const Point* point;
     std::string flag;
   };
-  void owe(const Fall& fall);
+  void owe(const Point& point, const std::string& flag);
 
   const BusConfig& bus_;
   std::size_t meter_;

@@ -15,12 +15,14 @@ class MeasuredCost {
   MeasuredCost(const BusConfig& bus, std::size_t meter)
       : bus_(bus.spec.settings), meter_(bus.meters[meter]), turnaround_(assumed_turnaround(bus_)), cost_(meter_.cost) {}
 
-  void take(const std::optional<Turnaround>& measured) {
-    if (!measured) return;
+  /// True: the cost is another.
+  bool take(const std::optional<Turnaround>& measured) {
+    if (!measured) return false;
     const Micros change = std::chrono::abs(measured->usual - turnaround_);
-    if (change < std::max<Micros>(kStep, turnaround_ / 2)) return;
+    if (change < std::max<Micros>(kStep, turnaround_ / 2)) return false;
     turnaround_ = measured->usual;
     cost_ = plan_cost(bus_, meter_.target.gap, meter_.target.max_registers, turnaround_);
+    return true;
   }
   const PlanCost& cost() const { return cost_; }
 

@@ -20,9 +20,16 @@ class MeterHealth {
   /// Unanswered since its last frame: worth one try, not several.
   bool doubtful() const { return failed_ > 0 || silent_; }
   MonoTime next_probe() const { return next_probe_; }
-  bool command_allowed(MonoTime now) const { return !silent_ || now >= last_command_ + kCommandPause; }
-  MonoTime command_at() const { return last_command_ + kCommandPause; }
-  void on_command(MonoTime now) { last_command_ = now; }
+  bool command_allowed(MonoTime now) const { return !silent_ || now >= command_at_; }
+  /// When a silent meter gets its next command.
+  MonoTime command_at() const { return command_at_; }
+  /// Its last command was left without a valid frame.
+  bool left_command_unanswered() const { return command_unanswered_; }
+  /// The pause is 2 s, and as long as the try took: a long timeout must not fill the bus.
+  void on_unanswered_command(MonoTime began, MonoTime now) {
+    command_unanswered_ = true;
+    command_at_ = std::max<MonoTime>(began + kCommandPause, now + (now - began));
+  }
 
   /// True when this ends a silence.
   bool on_frame() {
@@ -57,7 +64,8 @@ class MeterHealth {
   bool silent_ = false;
   Millis pause_ = kPauseMin;
   MonoTime next_probe_{};
-  MonoTime last_command_{};
+  bool command_unanswered_ = false;
+  MonoTime command_at_{};
 };
 
 }  // namespace metergate

@@ -11,7 +11,7 @@ MeterMonitor::MeterMonitor(const BusParts& parts, std::size_t meter)
     : p_(parts),
       meter_(meter),
       serial_point_(config().profile->find("serial_number")),
-      counters_(*parts.config, meter),
+      counters_(*parts.config, meter, parts.clock->mono()),
       ratios_(*config().profile),
       unsupported_(*config().profile),
       kept_(*p_.key_values, "meter." + id()),
@@ -60,7 +60,7 @@ bool MeterMonitor::look(PollJob& job, MonoTime now) {
     pause_ = std::min(pause_ * 4, kSerialKept);
   }
   take_ratios(job);
-  take_counters(job);
+  take_counters(job, now);
   return false;
 }
 
@@ -132,8 +132,8 @@ void MeterMonitor::take_ratios(const PollJob& job) {
   }
 }
 
-void MeterMonitor::take_counters(const PollJob& job) {
-  const CounterWatch::Taken taken = counters_.take(job);
+void MeterMonitor::take_counters(const PollJob& job, MonoTime now) {
+  const CounterWatch::Taken taken = counters_.take(job, now);
   if (taken.changed) kept_.changed(!taken.falls.empty());
   for (const CounterWatch::Fall& fall : taken.falls) tell_fall(fall);
 }

@@ -54,7 +54,7 @@ class MeterMonitor {
   void take_ratios(const PollJob& job);
   void tell_exchange(const std::string& found, const PollJob& job);
   void tell_mismatch(const std::string& found);
-  void take_counters(const PollJob& job);
+  void take_counters(const PollJob& job, MonoTime now);
   void tell_fall(const CounterWatch::Fall& fall);
   std::string basis() const;
   std::string text() const;

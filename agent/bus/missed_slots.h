@@ -17,9 +17,11 @@ class MissedSlots {
   MissedSlots(const BusParts& parts, MeterWatch& meters) : p_(parts), meters_(meters) {}
 
   void tell(Schedule& schedule, MonoTime now);
+  /// At the end: what was not told yet.
+  void finish(Schedule& schedule);
 
  private:
-  void tell_one(const Schedule::Missed& missed);
+  std::string note(const Schedule::Missed& missed);
   void tell_overload(std::size_t polls);
 
   const BusParts& p_;

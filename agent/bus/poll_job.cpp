@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "drivers/profile/plan.h"
-
 namespace metergate {
 
 namespace {
@@ -14,18 +12,18 @@ constexpr Millis kLongestPause{16'000};
 }  // namespace
 
 PollJob::PollJob(const BusConfig& bus, std::size_t meter, const std::vector<Schedule::Due>& due,
-                 UnsupportedPoints& unsupported, const PlanCost& cost, MonoTime now)
+                 UnsupportedPoints& unsupported, MeterPlan& plan, MonoTime now)
     : bus_(bus),
       meter_(meter),
       unsupported_(unsupported),
-      cost_(cost),
+      plan_(plan),
       reader_(bus.meters[meter], &unsupported),
       began_(now) {
   for (const Schedule::Due& d : due) polls_.push_back({d.poll, d.slot, now + retry_window(bus.polls[d.poll].every)});
   const std::vector<const Point*> points = wanted();
   ask(points);
   if (reader_.next()) return;
-  reader_.ask({points.front()}, plan_blocks(*config().profile, {points.front()}, cost_, unsupported_.learned()));
+  reader_.ask({points.front()}, plan_.blocks({points.front()}));
 }
 
 std::vector<const Point*> PollJob::wanted() const {
@@ -48,7 +46,7 @@ void PollJob::ask(const std::vector<const Point*>& points) {
       needed.push_back(point);
     }
   }
-  reader_.ask(needed, plan_blocks(*config().profile, needed, cost_, unsupported_.learned()));
+  reader_.ask(needed, plan_.blocks(needed));
 }
 
 const Value* PollJob::fresh(const Point& point) const {
@@ -86,7 +84,7 @@ void PollJob::failed(const Error& error, MonoTime now) {
 std::vector<PollJob::Done> PollJob::finish(const Moment& now, bool synced, const std::string& catalog, bool give_up) {
   const auto& failures = reader_.failures();
   const bool again =
-      !give_up && std::any_of(failures.begin(), failures.end(), [](const auto& f) { return passing(f.second); });
+      !give_up && std::any_of(failures.begin(), failures.end(), [](const auto& f) { return another_try(f.second); });
   const Millis pause = std::min(kLongestPause, kFirstPause * (1 << std::min(rounds_++, 6)));
   retry_at_ = now.mono + pause;
   const auto age = std::chrono::duration_cast<Millis>(now.mono - first_.value_or(now.mono));

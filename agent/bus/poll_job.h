@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/bus/block_reader.h"
+#include "agent/bus/meter_plan.h"
 #include "agent/bus/schedule.h"
 #include "agent/bus/unsupported_points.h"
 #include "agent/config/site.h"
@@ -17,10 +18,10 @@ namespace metergate {
 /// between rounds the job waits with growing pauses until the retry windows of its polls close. Pure; one thread.
 class PollJob {
  public:
-  /// `unsupported` is what the meter is known to refuse, and learns more; it outlives the job. Where nothing is left to
-  /// ask, the first point is asked all the same, to see whether the meter lives.
+  /// `unsupported` is what the meter is known not to support, and learns more; it and the plan outlive the job. Where
+  /// nothing is left to ask, the first point is asked all the same, to see whether the meter lives.
   PollJob(const BusConfig& bus, std::size_t meter, const std::vector<Schedule::Due>& due,
-          UnsupportedPoints& unsupported, const PlanCost& cost, MonoTime now);
+          UnsupportedPoints& unsupported, MeterPlan& plan, MonoTime now);
 
   std::size_t meter() const { return meter_; }
   MonoTime began() const { return began_; }
@@ -72,7 +73,7 @@ class PollJob {
   const BusConfig& bus_;
   std::size_t meter_;
   UnsupportedPoints& unsupported_;
-  PlanCost cost_;
+  MeterPlan& plan_;
   BlockReader reader_;
   MonoTime began_;
   std::vector<Waiting> polls_;

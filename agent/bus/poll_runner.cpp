@@ -5,7 +5,6 @@
 
 #include "agent/base/json.h"
 #include "agent/base/text.h"
-#include "drivers/profile/plan.h"
 
 namespace metergate {
 
@@ -30,9 +29,9 @@ PollRunner::PollRunner(const BusParts& parts, BusConnection& connection, MeterWa
       told_down_(parts.config->meters.size(), false) {
   monitors_.reserve(p_.config->meters.size());
   for (std::size_t m = 0; m < p_.config->meters.size(); ++m) {
-    costs_.emplace_back(*p_.config, m);
     models_.emplace_back(p_, m);
     monitors_.emplace_back(p_, m);
+    plans_.emplace_back(*p_.config, m, monitors_[m].unsupported());
     show(m);
   }
 }
@@ -45,6 +44,12 @@ void PollRunner::advance(MonoTime now, UtcTime utc) {
   missed_.tell(schedule_, now);
 }
 
+void PollRunner::heard(MonoTime now) {
+  if (!connection_.answered()) return;
+  meters_.port_opened(now);
+  port_opened(now);
+}
+
 void PollRunner::port_opened(MonoTime now) {
   std::fill(told_down_.begin(), told_down_.end(), false);
   probe_allowed_ = now;
@@ -52,8 +57,8 @@ void PollRunner::port_opened(MonoTime now) {
 }
 
 std::vector<Block> PollRunner::plan(std::size_t m, const std::vector<const Point*>& points) {
-  costs_[m].take(p_.bus->turnaround(p_.config->meters[m].target));
-  return plan_blocks(*p_.config->meters[m].profile, points, costs_[m].cost(), monitors_[m].unsupported().learned());
+  plans_[m].measured(p_.bus->turnaround(p_.config->meters[m].target));
+  return plans_[m].blocks(points);
 }
 
 void PollRunner::share(std::size_t m, const Block& block, const Words& words) {
@@ -73,8 +78,8 @@ bool PollRunner::step(MonoTime now) {
 }
 
 std::unique_ptr<PollJob> PollRunner::job_for(std::size_t m, const std::vector<Schedule::Due>& due, MonoTime now) {
-  costs_[m].take(p_.bus->turnaround(p_.config->meters[m].target));
-  return std::make_unique<PollJob>(*p_.config, m, due, monitors_[m].unsupported(), costs_[m].cost(), now);
+  plans_[m].measured(p_.bus->turnaround(p_.config->meters[m].target));
+  return std::make_unique<PollJob>(*p_.config, m, due, monitors_[m].unsupported(), plans_[m], now);
 }
 
 void PollRunner::begin(std::unique_ptr<PollJob> job, MonoTime now) {
@@ -134,19 +139,23 @@ void PollRunner::transact(MonoTime now) {
   const Result<Words> words = p_.bus->read(target, *job.next());
   const MonoTime after = p_.clock->mono();
   const bool frame = words || from_meter(words.error());
+  if (words || words.error().code == Errc::kException) heard(after);
   if (probe && !frame) probe_allowed_ = after + (after - now) * (kSilentShare - 1);
   if (words) {
     job.answered(*words, after);
     meters_.frame(m, after);
   } else {
     const Error& error = words.error();
-    if (error.code == Errc::kBusDown) return connection_.lost(error);
+    if (error.code == Errc::kBusDown) {
+      connection_.lost(error);
+      if (connection_.down()) return;  // what was begun ends by end_unreachable()
+    }
     if (from_meter(error)) meters_.frame(m, after);
-    if (no_valid_frame(error) && target.asked_again) {
+    if (worth_a_retry(error) && target.asked_again) {
       ++attempt_;
       return;
     }
-    if (error.code == Errc::kTimeout) {
+    if (error.code == Errc::kTimeout || from_gateway(error)) {
       job.abandon(error);
     } else {
       job.failed(error, after);

@@ -8,7 +8,6 @@
 
 #include "agent/bus/bus_connection.h"
 #include "agent/bus/bus_parts.h"
-#include "agent/bus/measured_cost.h"
 #include "agent/bus/meter_monitor.h"
 #include "agent/bus/meter_watch.h"
 #include "agent/bus/missed_slots.h"
@@ -33,11 +32,16 @@ class PollRunner {
   /// The port is given away: what was begun ends with what it has.
   void end_begun();
   void port_opened(MonoTime now);
+  /// A valid frame came, to whomever: the bus may be up by it.
+  void heard(MonoTime now);
 
   /// The blocks that a meter is best asked for these points now.
   std::vector<Block> plan(std::size_t meter, const std::vector<const Point*>& points);
   /// A command's answer: the poll of the meter that was begun need not ask for it again.
   void share(std::size_t meter, const Block& block, const Words& words);
+
+  /// At the end: tells the slots that were missed and not told yet.
+  void finish() { missed_.finish(schedule_); }
 
   MonoTime next_wake(MonoTime now, UtcTime utc) const;
   const Schedule& schedule() const { return schedule_; }
@@ -63,7 +67,7 @@ class PollRunner {
   Schedule schedule_;
   MissedSlots missed_;
   std::vector<MeterMonitor> monitors_;  // by meter
-  std::vector<MeasuredCost> costs_;     // by meter
+  std::vector<MeterPlan> plans_;        // by meter
   std::vector<ModelCheck> models_;      // by meter
   std::unique_ptr<PollJob> current_;
   int attempt_ = 0;                             // of the current block

@@ -29,7 +29,8 @@ MeterReading read_meter(BusReader& line, const ReadTarget& target, std::size_t m
   MeterReading result;
   result.symptoms.link = link_of(target.config.spec.settings);
   UnsupportedPoints unsupported(*config.profile);
-  PollJob job(target.config, meter, {{meter, std::nullopt}}, unsupported, config.cost, clock.mono());
+  MeterPlan plan(target.config, meter, unsupported);
+  PollJob job(target.config, meter, {{meter, std::nullopt}}, unsupported, plan, clock.mono());
   while (const auto block = job.next()) {
     const BusReader::Answer answer = request(line, config.target, *block, config.retries + 1, result.symptoms);
     result.took += answer.took;

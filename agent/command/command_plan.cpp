@@ -16,12 +16,17 @@ const BusConfig* find_bus(const Site& site, const std::string& name) {
 }
 
 std::variant<CommandPlan, Failure> plan_route(const Site& site, const Command& command) {
-  if (find_bus(site, command.route->bus) == nullptr) {
+  const BusConfig* bus = find_bus(site, command.route->bus);
+  if (bus == nullptr) {
     return Failure{"no_such_bus", "no bus '" + command.route->bus + "' is configured on this gateway"};
   }
   CommandPlan plan;
   plan.bus = command.route->bus;
   plan.blocks = {*command.registers};
+  plan.target = kRoutes + static_cast<std::size_t>(command.route->unit);
+  for (std::size_t i = bus->meters.size(); i-- > 0;) {
+    if (bus->meters[i].spec.unit == command.route->unit) plan.meter = plan.target = i;
+  }
   return plan;
 }
 
@@ -78,7 +83,7 @@ std::variant<CommandPlan, Failure> plan_command(const Site& site, const Command&
       if (bus.meters[i].spec.id != command.meter) continue;
       CommandPlan plan;
       plan.bus = bus.spec.name;
-      plan.meter = i;
+      plan.meter = plan.target = i;
       return command.op == Command::Op::kWrite ? plan_write(bus.meters[i], command, std::move(plan))
                                                : plan_read(bus.meters[i], command, std::move(plan));
     }

@@ -13,11 +13,14 @@ namespace metergate {
 
 /// Where replays wait, among the buses; no bus has such a name.
 constexpr const char* kReplayQueue = "*replay";
+/// Units that are no meter's are targets behind all meters.
+constexpr std::size_t kRoutes = 1'000'000;
 
 /// A command matched with this gateway's buses and meters: everything that its bus thread needs.
 struct CommandPlan {
   std::string bus;                   ///< or kReplayQueue; empty: needs none
-  std::optional<std::size_t> meter;  ///< index on its bus; none for a route
+  std::optional<std::size_t> meter;  ///< index on its bus; of a route, if its unit is a configured meter's
+  std::size_t target = 0;            ///< what it is for on its bus: the index of the meter, or kRoutes + its unit
   std::vector<const Point*> points;  ///< read by meter
   std::vector<Block> blocks;         ///< read; by meter: as they are planned when its turn comes
   const Point* point = nullptr;      ///< write

@@ -27,9 +27,9 @@ CommandResult result_for(const BadCommand& bad, UtcTime received) {
   return blank(bad.id, bad.op, bad.meter, bad.route, received);
 }
 
-Draft rejection(CommandResult result, Failure failure, const Clock& clock) {
+Draft ending(CommandResult result, std::string status, Failure failure, const Clock& clock) {
   result.stamp = stamp_of(clock);
-  result.status = "rejected";
+  result.status = std::move(status);
   result.error = std::move(failure);
   return result_draft(result);
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "agent/command/command_plan.h"
 #include "agent/protocol/codec.h"
 #include "agent/protocol/command_text.h"
@@ -10,8 +12,8 @@ namespace metergate {
 CommandResult result_for(const Command& command, UtcTime received);
 CommandResult result_for(const BadCommand& bad, UtcTime received);
 
-/// `result` without an execution, as it is stored: rejected for `failure`.
-Draft rejection(CommandResult result, Failure failure, const Clock& clock);
+/// The result of a command that was not executed, as it is stored.
+Draft ending(CommandResult result, std::string status, Failure failure, const Clock& clock);
 
 Failure expired_failure();
 

@@ -1,5 +1,6 @@
 #include "agent/command/dispatcher.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "agent/base/json.h"
@@ -10,15 +11,51 @@ namespace metergate {
 
 namespace {
 constexpr Millis kStorePause{1000};
+constexpr std::chrono::seconds kLookAtAll{60};
 constexpr std::size_t kPage = 64;
+constexpr int kPages = 8;  // of one bus in a step
 const std::string kNoBus;
 }  // namespace
 
+Dispatcher::Dispatcher(Parts parts) : p_(std::move(parts)) {
+  queues_[kNoBus] = {};
+  for (const auto& [name, sink] : p_.sinks) queues_[name].sink = sink;
+}
+
+void Dispatcher::changed(const std::string& bus) {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  changed_.insert(bus);
+}
+
 MonoTime Dispatcher::step(MonoTime now) {
-  bool well = end_orphans();
-  well = serve(kNoBus, now) && well;
-  for (const auto& [name, sink] : p_.sinks) well = serve(name, now) && well;
-  return well ? now + std::chrono::seconds(60) : now + kStorePause;
+  std::set<std::string> names;
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    names.swap(changed_);
+  }
+  bool failed = !end_orphans();
+  if (now >= look_at_all_) {
+    look_at_all_ = now + kLookAtAll;
+    for (const auto& [name, queue] : queues_) names.insert(name);
+  }
+  bool more = false;
+  for (auto& [name, queue] : queues_) {
+    if (!end_expired(name, queue)) failed = true;
+    if (names.count(name) == 0) continue;
+    const Served served = serve(name, queue, now);
+    if (served == Served::kAll) continue;
+    (served == Served::kMore ? more : failed) = true;
+    changed(name);
+  }
+  if (failed) return now + kStorePause;
+  if (more) return now;
+  MonoTime next = look_at_all_;
+  const UtcTime utc = p_.clock->utc();
+  for (const auto& [name, queue] : queues_) {
+    const UtcTime expiry = queue.backlog.first_expiry();
+    if (expiry != UtcTime::max()) next = std::min(next, now + std::max(Millis{1}, expiry - utc));
+  }
+  return next;
 }
 
 /// Open commands of buses that the configuration no longer has.
@@ -27,64 +64,122 @@ bool Dispatcher::end_orphans() {
   const auto names = p_.inbox->open_buses();
   if (!names) return false;
   for (const std::string& name : *names) {
-    if (name.empty() || p_.sinks.count(name) > 0) continue;
-    if (!serve(name, MonoTime{})) return false;
+    if (queues_.count(name) > 0) continue;
+    Queue gone;
+    Served served = Served::kMore;
+    while (served == Served::kMore) served = serve(name, gone, MonoTime{});
+    if (served == Served::kFailed) return false;
   }
   orphans_ended_ = true;
   return true;
 }
 
-bool Dispatcher::serve(const std::string& bus, MonoTime now) {
-  const auto sink = p_.sinks.find(bus);
-  for (;;) {
-    const std::size_t room = sink == p_.sinks.end() ? kPage : sink->second->room();
-    if (room == 0) return true;
-    std::int64_t& handed = handed_[bus];
-    const auto open = p_.inbox->open_commands(bus, handed, room);
-    if (!open) return false;
-    if (open->empty()) return true;
-    std::vector<OpenCommand> out;
+Dispatcher::Served Dispatcher::serve(const std::string& bus, Queue& queue, MonoTime now) {
+  if (!refill(bus, queue)) return Served::kFailed;
+  for (int page = 0; page < kPages; ++page) {
+    const auto open = p_.inbox->open_commands(bus, queue.seen, kPage);
+    if (!open) return Served::kFailed;
+    if (open->empty()) return Served::kAll;
     for (const StoredCommand& stored : *open) {
-      handed = stored.key;
-      open_or_end(stored, bus, now, out);
+      queue.seen = stored.key;
+      auto command = open_or_end(stored, bus, now);
+      if (!command) continue;
+      const CommandLane lane = command->lane();
+      if (queue.backlog.front(lane) == nullptr && queue.sink->room(lane) > 0) {
+        queue.sink->give(std::move(*command));
+      } else {
+        queue.backlog.add(lane, {stored.key, now, command->command.expires});
+      }
     }
-    if (!out.empty()) sink->second->give(std::move(out));
   }
+  return Served::kMore;
 }
 
-/// Adds to `out` what the bus has to execute.
-void Dispatcher::open_or_end(const StoredCommand& stored, const std::string& bus, MonoTime now,
-                             std::vector<OpenCommand>& out) {
+/// False: the store failed; the same are tried again.
+bool Dispatcher::refill(const std::string& bus, Queue& queue) {
+  for (const CommandLane& lane : queue.backlog.lanes()) {
+    for (std::size_t room = queue.sink->room(lane); room > 0; --room) {
+      const Backlog::Entry* entry = queue.backlog.front(lane);
+      if (entry == nullptr) break;
+      const auto stored = fetch(bus, entry->key);
+      if (!stored) return false;
+      const MonoTime arrived = entry->arrived;
+      queue.backlog.pop(lane);
+      auto command = *stored ? open_or_end(**stored, bus, arrived) : std::nullopt;
+      if (command) queue.sink->give(std::move(*command));
+    }
+  }
+  return true;
+}
+
+/// False: the store failed; the same are tried again.
+bool Dispatcher::end_expired(const std::string& bus, Queue& queue) {
+  if (p_.clock_rule.known_wrong(*p_.clock)) return true;
+  bool well = true;
+  for (const auto& [lane, entry] : queue.backlog.take_expired(p_.clock->utc(), kPage)) {
+    const auto stored =
+        well ? fetch(bus, entry.key) : Result<std::optional<StoredCommand>>(Error{Errc::kStorage, "", 0});
+    if (!stored) {
+      well = false;
+      queue.backlog.add(lane, entry);
+      continue;
+    }
+    if (!*stored) continue;
+    const auto parsed = parse_command((*stored)->body);
+    if (const Command* command = std::get_if<Command>(&parsed)) {
+      const CommandResult result = result_for(*command, (*stored)->received);
+      p_.inbox->complete(entry.key, ending(result, "expired", expired_failure(), *p_.clock));
+    }
+  }
+  return well;
+}
+
+/// Nothing: it is open no longer.
+Result<std::optional<StoredCommand>> Dispatcher::fetch(const std::string& bus, std::int64_t key) {
+  auto rows = p_.inbox->open_commands(bus, key - 1, 1);
+  if (!rows) return rows.error();
+  if (rows->empty() || rows->front().key != key) return std::optional<StoredCommand>{};
+  return std::optional<StoredCommand>(std::move(rows->front()));
+}
+
+/// What the bus has to execute; nothing: it was answered here.
+std::optional<OpenCommand> Dispatcher::open_or_end(const StoredCommand& stored, const std::string& bus,
+                                                   MonoTime arrived) {
+  const auto end = [&](CommandResult result, const char* status, Failure failure) {
+    p_.inbox->complete(stored.key, ending(std::move(result), status, std::move(failure), *p_.clock));
+    return std::nullopt;
+  };
   auto parsed = parse_command(stored.body);
-  const Command* command = std::get_if<Command>(&parsed);
-  if (command == nullptr) {  // understood by another release
-    const BadCommand& bad = *std::get_if<BadCommand>(&parsed);
-    CommandResult result = result_for(bad, stored.received);
+  if (const BadCommand* bad = std::get_if<BadCommand>(&parsed)) {  // understood by another release
+    CommandResult result = result_for(*bad, stored.received);
     result.command = stored.id;
-    return reject(stored, result, {"bad_command", bad.message});
+    return end(std::move(result), "rejected", {"bad_command", bad->message});
   }
-  const CommandResult blank = result_for(*command, stored.received);
-  auto plan = plan_command(*p_.site, *command);
-  const auto* ready = std::get_if<CommandPlan>(&plan);
+  Command& command = *std::get_if<Command>(&parsed);
+  auto plan = plan_command(*p_.site, command);
   if (stored.write && stored.started) {
-    CommandResult result = blank;
-    result.stamp = stamp_of(*p_.clock);
-    result.status = "unknown";
-    result.error = Failure{"interrupted", "the gateway stopped after the write may have reached the meter"};
-    p_.inbox->complete(stored.key, result_draft(result));
-  } else if (ready == nullptr) {
-    reject(stored, blank, *std::get_if<Failure>(&plan));
-  } else if (ready->bus.empty()) {
-    answer(stored, *command);
-  } else if (ready->bus != bus) {
-    reject(stored, blank, {"no_such_meter", "the meter was moved to another bus after the command came"});
-  } else {
-    out.push_back({stored, *command, *ready, now, {}});
+    return end(result_for(command, stored.received), "unknown",
+               {"interrupted", "the gateway stopped after the write may have reached the meter"});
   }
-}
-
-void Dispatcher::reject(const StoredCommand& stored, CommandResult result, Failure failure) {
-  p_.inbox->complete(stored.key, rejection(std::move(result), std::move(failure), *p_.clock));
+  if (const auto* failure = std::get_if<Failure>(&plan)) {
+    return end(result_for(command, stored.received), "rejected", *failure);
+  }
+  auto& ready = *std::get_if<CommandPlan>(&plan);
+  if (ready.bus.empty()) {
+    answer(stored, command);
+    return std::nullopt;
+  }
+  if (ready.bus != bus) {
+    return end(result_for(command, stored.received), "rejected",
+               {"no_such_meter", "the meter was moved to another bus after the command came"});
+  }
+  OpenCommand open;
+  open.stored = stored;
+  open.stored.body.clear();
+  open.command = std::move(command);
+  open.plan = std::move(ready);
+  open.arrived = arrived;
+  return open;
 }
 
 void Dispatcher::answer(const StoredCommand& stored, const Command& command) {
@@ -92,8 +187,7 @@ void Dispatcher::answer(const StoredCommand& stored, const Command& command) {
   result.stamp = stamp_of(*p_.clock);
   result.started = result.finished = result.stamp.at;
   result.status = "done";
-  const bool expired = command.expires && result.stamp.at >= *command.expires;
-  if (expired) {
+  if (p_.clock_rule.expired(command.expires, *p_.clock)) {
     result.status = "expired";
     result.error = expired_failure();
   } else if (command.op == Command::Op::kStatus) {

@@ -2,17 +2,22 @@
 
 #include <functional>
 #include <map>
+#include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "agent/command/backlog.h"
+#include "agent/command/clock_rule.h"
 #include "agent/command/command_sink.h"
 #include "agent/config/site.h"
 #include "store/inbox.h"
 
 namespace metergate {
 
-/// From the inbox to the buses: hands each bus its open commands in the order of arrival, and answers those that need
-/// no bus. The inbox is the queue; a bus holds only the few that it executes next. One thread.
+/// From the inbox to the buses: hands each bus its open commands, as many of each lane as it has room for, and answers
+/// those that need no bus. What waits behind them costs nobody else anything: other lanes pass, and what expires ends
+/// at its time. One thread, but for changed().
 class Dispatcher {
  public:
   /// Filled by name; what is pointed to outlives the dispatcher.
@@ -20,26 +25,44 @@ class Dispatcher {
     const Site* site = nullptr;
     Inbox* inbox = nullptr;
     const Clock* clock = nullptr;
+    ClockRule clock_rule;
     std::map<std::string, CommandSink*> sinks;  ///< by bus, and kReplayQueue
     std::map<std::string, Pausable*> pauses;    ///< by bus
     std::function<std::string()> status;        ///< JSON members
     std::function<Result<std::optional<std::string>>(const std::string& hash)>
         catalog;  ///< JSON members; "" is the present one
   };
-  explicit Dispatcher(Parts parts) : p_(std::move(parts)) {}
+  explicit Dispatcher(Parts parts);
 
+  /// The inbox has a new command of this bus ("" for none), or the bus has room again. A hint: what was not told is
+  /// found within a minute. Any thread; does not block.
+  void changed(const std::string& bus);
+  /// A bounded piece of work; returns when it wants to be called next.
   MonoTime step(MonoTime now);
 
  private:
+  struct Queue {
+    CommandSink* sink = nullptr;  // null: of no bus, or of one that is gone
+    std::int64_t seen = 0;        // the key of the last command that was looked at
+    Backlog backlog;
+  };
+  enum class Served { kAll, kMore, kFailed };
+
   bool end_orphans();
-  bool serve(const std::string& bus, MonoTime now);
+  Served serve(const std::string& bus, Queue& queue, MonoTime now);
+  bool refill(const std::string& bus, Queue& queue);
+  bool end_expired(const std::string& bus, Queue& queue);
+  Result<std::optional<StoredCommand>> fetch(const std::string& bus, std::int64_t key);
+  std::optional<OpenCommand> open_or_end(const StoredCommand& stored, const std::string& bus, MonoTime arrived);
   void answer(const StoredCommand& stored, const Command& command);
-  void reject(const StoredCommand& stored, CommandResult result, Failure failure);
-  void open_or_end(const StoredCommand& stored, const std::string& bus, MonoTime now, std::vector<OpenCommand>& out);
 
   Parts p_;
-  std::map<std::string, std::int64_t> handed_;  // key of the last command that each bus was given
+  std::map<std::string, Queue> queues_;
   bool orphans_ended_ = false;
+  MonoTime look_at_all_ = MonoTime::min();
+
+  std::mutex mutex_;  // guards changed_
+  std::set<std::string> changed_;
 };
 
 }  // namespace metergate

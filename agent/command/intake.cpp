@@ -17,7 +17,7 @@ bool Intake::take(const std::string& topic, const std::string& payload) {
     if (bad->id.empty()) return unreadable(topic, payload, *bad);
     stored.body = payload;
     stored.id = bad->id;
-    return admit(stored, rejection(result_for(*bad, stored.received), {bad->code, bad->message}, *p_.clock));
+    return admit(stored, ending(result_for(*bad, stored.received), "rejected", {bad->code, bad->message}, *p_.clock));
   }
   const Command& command = *std::get_if<Command>(&parsed);
   stored.body = payload;
@@ -25,12 +25,13 @@ bool Intake::take(const std::string& topic, const std::string& payload) {
   stored.write = command.op == Command::Op::kWrite;
   const CommandResult blank = result_for(command, stored.received);
   const auto plan = plan_command(*p_.site, command);
-  if (const auto* failure = std::get_if<Failure>(&plan)) return admit(stored, rejection(blank, *failure, *p_.clock));
+  if (const auto* failure = std::get_if<Failure>(&plan))
+    return admit(stored, ending(blank, "rejected", *failure, *p_.clock));
   stored.bus = std::get_if<CommandPlan>(&plan)->bus;
   if (p_.inbox->only_reserve_left()) {
     const Failure full{"store_full",
                        "only the reserve for results and events is left; send it again later under a new id"};
-    return admit(stored, rejection(blank, full, *p_.clock));
+    return admit(stored, ending(blank, "rejected", full, *p_.clock));
   }
   return admit(stored, std::nullopt);
 }
@@ -40,7 +41,7 @@ bool Intake::admit(const StoredCommand& stored, std::optional<Draft> verdict) {
   const Result<Admission> admission = p_.inbox->admit(stored, std::move(verdict));
   if (!admission) return admission.error().code == Errc::kFull;  // counted and told by the store
   if (admission->known == Known::kDone && admission->result) p_.repeat(*admission->result);
-  if (admission->known == Known::kNew && open) p_.admitted();
+  if (admission->known == Known::kNew && open) p_.admitted(stored.bus);
   return true;
 }
 

@@ -20,8 +20,8 @@ class Intake {
     Inbox* inbox = nullptr;
     Events* events = nullptr;
     const Clock* clock = nullptr;
-    std::function<void()> admitted;                 ///< a new open command; must not block
-    std::function<void(const Row& result)> repeat;  ///< a known command came again: its result is wanted again
+    std::function<void(const std::string& bus)> admitted;  ///< a new open command, of no bus with ""; must not block
+    std::function<void(const Row& result)> repeat;         ///< a known command came again: its result is wanted again
   };
   explicit Intake(Parts parts) : p_(std::move(parts)) {}
 

@@ -9,12 +9,11 @@ constexpr Millis kLook{500};
 }  // namespace
 
 void ClockWatch::look() {
+  // Until the step is handed over: of two threads that look at the same step one tells it, and what the other stamps
+  // by the new clock comes behind it.
+  const std::lock_guard<std::mutex> hold(mutex_);
   const Moment moment = moment_of(clock_);
-  std::int64_t delta = 0;
-  {
-    const std::lock_guard<std::mutex> hold(mutex_);
-    delta = step_.look(moment).count();
-  }
+  const std::int64_t delta = step_.look(moment).count();
   if (delta == 0) return;
   const Stamp stamp{moment.utc, clock_.synced()};
   Draft draft = event_draft(stamp, "clock_stepped", "{}");

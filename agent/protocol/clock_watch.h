@@ -22,7 +22,7 @@ class ClockWatch {
   Outbox& outbox_;
   const Clock& clock_;
   Log& log_;
-  std::mutex mutex_;  // guards step_
+  std::mutex mutex_;  // guards step_, and orders what is told
   ClockStep step_;
 };
 

@@ -126,6 +126,7 @@ Draft result_draft(const CommandResult& r) {
   }
   json.member("status", r.status);
   if (r.error) write_failure(json, "error", *r.error);
+  if (r.read_back) write_failure(json, "readback", *r.read_back);
   if (!r.values.empty()) write_values(json, r.values);
   write_errors(json, r.errors);
   if (r.registers) {

@@ -51,6 +51,7 @@ struct CommandResult {
   std::optional<std::pair<std::string, int>> route;  ///< bus and unit
   std::string status;                                ///< done, failed, expired, rejected, unknown
   std::optional<Failure> error;
+  std::optional<Failure> read_back;  ///< why the read-back of a write failed
   std::vector<std::pair<std::string, Value>> values;
   std::vector<std::pair<std::string, Failure>> errors;  ///< of single points
   std::optional<Words> registers;

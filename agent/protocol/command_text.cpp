@@ -295,14 +295,21 @@ std::variant<Command, BadCommand> parse_command(std::string_view payload) {
     return unreadable("a command is at most " + std::to_string(kMaxCommandBytes) + " bytes, this has " +
                       std::to_string(payload.size()));
   }
-  const auto json = parse_json(payload);
-  if (!json) return unreadable("a command must be a JSON object: " + json.error().detail);
+  auto json = parse_json(payload);
+  std::optional<Refusal> too_much;
+  if (!json) {
+    const std::string why = "a command must be a JSON object: " + json.error().detail;
+    too_much = bad_command(why);
+    json = parse_json_outline(payload);
+    if (!json) return unreadable(why);
+  }
   if (!json->is(Json::Kind::kObject))
     return unreadable(R"(a command must be a JSON object like {"id":"c-1","op":"status"})");
   const Json* id = json->find("id");
   if (!id || !id->is(Json::Kind::kText) || !is_id(id->text)) {
     return unreadable("id must be a text of 1 to 128 ASCII characters without blanks");
   }
+  if (too_much) return refused(*json, id->text, *too_much);
   Command command;
   command.id = id->text;
   if (auto refusal = fill(*json, command)) return refused(*json, command.id, std::move(*refusal));

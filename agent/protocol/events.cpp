@@ -26,9 +26,12 @@ void Events::tell(const std::string& name, const std::string& source, const std:
   outbox_.append({event_draft(stamp, name, "{" + members + "}")});
 }
 
-MonoTime Events::step(MonoTime now) {
+MonoTime Events::step(MonoTime now) { return std::min(send_held(now), now + kPause); }
+
+/// Returns when the next is due.
+MonoTime Events::send_held(MonoTime now) {
   std::vector<Draft> drafts;
-  MonoTime next = now + kPause;
+  MonoTime next = MonoTime::max();
   {
     const std::lock_guard<std::mutex> hold(mutex_);
     for (auto it = held_.begin(); it != held_.end();) {

@@ -20,8 +20,11 @@ class Events {
   void tell(const std::string& name, const std::string& source, const std::string& members);
   /// Sends what was held back and is due. Returns when it wants to be called next.
   MonoTime step(MonoTime now);
+  /// At the end: sends all that is held back.
+  void finish() { send_held(MonoTime::max()); }
 
  private:
+  MonoTime send_held(MonoTime now);
   struct Held {
     MonoTime sent;
     std::int64_t count = 0;

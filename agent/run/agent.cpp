@@ -164,7 +164,7 @@ void Agent::make_replayer() {
   KeyValueStore& memory = *store_;
   const ClockRule rule{kBuilt, store_->opened().newest};
   const auto given = [this] { wake_uplink(); };
-  const auto ended = [this] { dispatch_thread_.wake.notify(); };
+  const auto ended = [this] { dispatch(kReplayQueue); };
   replayer_ =
       std::make_unique<Replayer>(Replayer::Parts{archive, inbox, memory, clock_, rule, options_.gateway, given, ended});
 }
@@ -208,7 +208,7 @@ void Agent::make_bus(const BusConfig& config) {
   parts.clock_rule = ClockRule{kBuilt, store_->opened().newest};
   parts.writes_allowed = [this] { return forwarder_->writes_allowed(clock_.mono()); };
   parts.given = [&bus] { bus.thread.wake.notify(); };
-  parts.command_ended = [this] { dispatch_thread_.wake.notify(); };
+  parts.command_ended = [this, &config] { dispatch(config.spec.name); };
   parts.before_stamp = [this] { clock_watch_->look(); };
   if (latest_) parts.reading = [this](const Reading& reading) { latest_->take(reading); };
   bus.worker = std::make_unique<BusWorker>(std::move(parts));
@@ -220,9 +220,15 @@ void Agent::make_intake() {
   parts.inbox = store_.get();
   parts.events = events_.get();
   parts.clock = &clock_;
-  parts.admitted = [this] { dispatch_thread_.wake.notify(); };
+  parts.admitted = [this](const std::string& bus) { dispatch(bus); };
   parts.repeat = [this](const Row& row) { forwarder_->republish(row.key); };
   intake_ = std::make_unique<Intake>(std::move(parts));
+}
+
+/// Any thread.
+void Agent::dispatch(const std::string& bus) {
+  dispatcher_->changed(bus);
+  dispatch_thread_.wake.notify();
 }
 
 void Agent::make_dispatcher() {
@@ -230,6 +236,7 @@ void Agent::make_dispatcher() {
   parts.site = &site_;
   parts.inbox = store_.get();
   parts.clock = &clock_;
+  parts.clock_rule = ClockRule{kBuilt, store_->opened().newest};
   parts.status = [this] { return snapshot_json(snapshot()); };
   parts.catalog = [this](const std::string& hash) -> Result<std::optional<std::string>> {
     if (hash.empty() || hash == catalog_.hash) return std::optional<std::string>(catalog_.members);
@@ -248,9 +255,10 @@ void Agent::make_control() {
   for (BusThread& bus : buses_) {
     const std::string name = bus.worker->state().name;
     parts.pauses[name] = bus.pause.get();
-    parts.give[name] = [&bus](OpenCommand command) { bus.worker->give({std::move(command)}); };
+    parts.give[name] = [&bus](OpenCommand command) { return bus.worker->give_local(std::move(command)); };
   }
   parts.site = &site_;
+  parts.clock = &clock_;
   parts.answered = [this] { control_->notify(); };
   parts.store = store_.get();
   parts.store_path = std::filesystem::absolute(options_.store.path).string();

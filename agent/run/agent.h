@@ -83,6 +83,7 @@ class Agent final : private UplinkHost {
   void make_intake();
   void make_dispatcher();
   void make_control();
+  void dispatch(const std::string& bus);
   Status begin_epoch();
   std::string status_message(bool online, UtcTime at, UtcTime since, bool with_last) const;
   Snapshot snapshot() const;

@@ -118,6 +118,7 @@ Status Agent::start_threads() {
     Task task = make_task(
         bus.thread.heartbeat.name(), [&bus](MonoTime now) { return bus.worker->step(now); }, bus.thread.wake);
     task.patience = bus.patience;
+    task.finish = [&bus] { bus.worker->finish(); };
     if (Status s = start(bus.thread, std::move(task)); !s) return s;
   }
 
@@ -225,6 +226,7 @@ bool Agent::stop_threads() {
   for (const AgentThread* thread : first) thread->stop();
   bool all = true;
   for (const AgentThread* thread : first) all = thread->join(left(buses_until)) && all;
+  events_->finish();
 
   const MonoTime sending_until = clock_.mono() + kStopSending;
   stop_sending_ = true;

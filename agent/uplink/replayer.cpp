@@ -46,16 +46,16 @@ MissingRange range_of(const Json& item) {
 
 }  // namespace
 
-void Replayer::give(std::vector<OpenCommand> commands) {
+void Replayer::give(OpenCommand command) {
   {
     const std::lock_guard<std::mutex> hold(mutex_);
-    for (OpenCommand& command : commands) given_.push_back(std::move(command));
+    given_.push_back(std::move(command));
     if (state_) state_->waiting = given_.size();
   }
   p_.given();
 }
 
-std::size_t Replayer::room() const {
+std::size_t Replayer::room(const CommandLane&) const {
   const std::lock_guard<std::mutex> hold(mutex_);
   return kQueue - std::min(kQueue, given_.size());
 }
@@ -73,7 +73,7 @@ Result<std::optional<Lane>> Replayer::lane() {
 }
 
 Status Replayer::begin() {
-  if (room() == kQueue) return {};
+  if (room({}) == kQueue) return {};
   const auto saved = p_.memory.get(kProgress);
   if (!saved) return saved.error();
   {

@@ -44,8 +44,8 @@ class Replayer : public CommandSink {
   explicit Replayer(Parts parts) : p_(std::move(parts)) {}
 
   // Any thread.
-  void give(std::vector<OpenCommand> commands) override;
-  std::size_t room() const override;
+  void give(OpenCommand command) override;
+  std::size_t room(const CommandLane& lane) const override;
   std::optional<ReplayState> state() const;
 
   /// Of the replay that runs.

@@ -72,6 +72,7 @@ struct Point {
   std::map<std::int64_t, std::string> names;  ///< enum
   std::vector<std::uint64_t> not_available;   ///< raw patterns, after order
   std::optional<Decimal> min, max, wraps;
+  std::optional<Decimal> max_rise;  ///< of a counter: more in an hour is no consumption; in its unit
   std::string unit, obis;
   PointKind kind = PointKind::kGauge;
   int sources = 2;

@@ -18,6 +18,7 @@ class FakeBus : public Bus {
   explicit FakeBus(const FakeClock& clock) : clock_(clock) {}
 
   Status open() override {
+    ++opens;
     if (unplugged) return Error{Errc::kBusDown, "no such device", 0};
     open_ = true;
     return {};
@@ -31,6 +32,10 @@ class FakeBus : public Bus {
     blocks.push_back(block);
     if (on_read) on_read(target.address);
     if (unplugged) return Error{Errc::kBusDown, "unplugged", 0};
+    if (hang_up && hang_up()) {
+      open_ = false;
+      return Error{Errc::kBusDown, "the other side closed the connection", 0};
+    }
     if (silent.count(target.address) > 0) {
       clock_.advance(target.timeout.value_or(timeout));
       return Error{Errc::kTimeout, "unit " + target.address + " did not answer", 0};
@@ -67,6 +72,8 @@ class FakeBus : public Bus {
   std::function<int(const Block&)> refuse_block;  ///< the exception, or 0
   std::map<std::uint16_t, std::uint16_t> registers;
   bool unplugged = false;
+  std::function<bool()> hang_up;  ///< whether the connection breaks off in this transaction
+  int opens = 0;                  ///< tries to open
   BusCounters counted;
   std::optional<Turnaround> measured;
   Status write_status;

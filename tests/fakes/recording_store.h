@@ -49,6 +49,7 @@ class RecordingStore : public Outbox, public Inbox {
   bool only_reserve_left() override { return reserve; }
   Result<std::vector<StoredCommand>> open_commands(const std::string& bus, std::int64_t after,
                                                    std::size_t max) override {
+    asked_for.push_back(bus);
     std::vector<StoredCommand> out;
     for (const StoredCommand& c : commands) {
       if (c.bus == bus && c.key > after && done.count(c.key) == 0 && out.size() < max) out.push_back(c);
@@ -81,6 +82,7 @@ class RecordingStore : public Outbox, public Inbox {
 
   std::vector<Json> readings, events, results;
   std::vector<StoredCommand> commands;
+  std::vector<std::string> asked_for;  ///< buses, whose open commands
   std::map<std::int64_t, bool> done;
   std::vector<std::int64_t> marked;
   std::vector<std::string> dead;

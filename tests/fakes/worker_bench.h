@@ -40,7 +40,7 @@ class WorkerBench {
     parts.serials = serials_.get();
     parts.clock = &clock_;
     parts.log = &log_;
-    parts.draw = [] { return 0.0; };
+    parts.draw = [this] { return draw_; };
     parts.catalog = "0000cafe";
     parts.clock_rule.built = built_;
     parts.writes_allowed = [this] { return writes_allowed_; };
@@ -74,6 +74,7 @@ class WorkerBench {
   FakeKeyValueStore values_;
   UtcTime built_{};
   bool writes_allowed_ = true;
+  double draw_ = 0;  ///< for the pauses between connects
   std::function<void(const Reading&)> on_reading_ = [](const Reading&) {};
   std::unique_ptr<SerialRegistry> serials_;
   std::unique_ptr<BusPause> pause_;

@@ -47,11 +47,13 @@ class Agent {
     line_.meter("m", 7);
     site_.buses.push_back(line_.bus);
     parts_.site = &site_;
+    parts_.clock = &clock_;
     parts_.pauses["rs485-1"] = &pause_;
     parts_.give["rs485-1"] = [](const OpenCommand& open) {
       CommandResult result;
       result.registers = Words(3, 7);
-      open.local(result);
+      open.local->answer(result);
+      return true;
     };
     parts_.answered = [] {};
     parts_.store = &store_;

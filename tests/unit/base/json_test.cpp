@@ -186,5 +186,20 @@ TEST(JsonTest, TakesTwentyThousandValuesAndNamesAndNotOneMore) {
   EXPECT_THAT(why_not("{" + repeated("\"\":1,", 9'999) + "\"\":1}"), HasSubstr("more than 20000"));
 }
 
+TEST(JsonOutlineTest, KeepsTwoLevelsOfWhatIsTooDeepAndTooMuchForATree) {
+  const std::string deep = repeated("[", 10'000) + "7" + repeated("]", 10'000);
+  const auto json = parse_json_outline(R"({"a":[1,{"b":)" + deep + R"(},true],"c":)" + deep + R"(,"d":{"e":false}})");
+  ASSERT_TRUE(json);
+  EXPECT_THAT(json->names, ElementsAre("a", "c", "d"));
+  const Json& a = *json->find("a");
+  ASSERT_EQ(a.items.size(), 3u);
+  EXPECT_TRUE(a.items[1].is(Json::Kind::kObject));
+  EXPECT_TRUE(a.items[1].items.empty());
+  EXPECT_TRUE(a.items[2].boolean);
+  EXPECT_EQ(json->find("c")->items.size(), 1u);
+  EXPECT_FALSE(json->find("d")->find("e")->boolean);
+  EXPECT_FALSE(parse_json_outline("{\"a\":" + deep));
+}
+
 }  // namespace
 }  // namespace metergate

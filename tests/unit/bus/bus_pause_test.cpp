@@ -88,9 +88,18 @@ TEST_F(BusPauseTest, IsNotFoundAfterARestartWhenItEnded) {
   start();
   EXPECT_FALSE(paused_at(Millis{0}));
   pause_->begin(minutes(10));
-  pause_->forget();
+  pause_->forget(pause_->wish(clock_.mono()).number);
   start();
   EXPECT_FALSE(paused_at(Millis{0}));
+}
+
+TEST_F(BusPauseTest, IsFoundAfterARestartThoughTheBusWasJustDoneWithTheOneBefore) {
+  pause_->begin(minutes(10));
+  const std::int64_t over = pause_->wish(clock_.mono()).number;
+  pause_->begin(minutes(10));
+  pause_->forget(over);
+  start();
+  EXPECT_TRUE(paused_at(Millis{0}));
 }
 
 TEST_F(BusPauseTest, LastsNoLongerThanWasAskedWhenTheClockWasSetBack) {

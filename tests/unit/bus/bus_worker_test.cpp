@@ -46,7 +46,8 @@ class BusWorkerTest : public ::testing::Test, public WorkerBench {
         for (const std::string& p : open.command.points) open.plan.points.push_back(profile.find(p));
       }
     }
-    worker_->give({open});
+    open.plan.target = open.plan.meter.value_or(kRoutes);
+    worker_->give(open);
   }
   void give_read(const std::string& id, const std::string& meter) {
     give(R"({"id":")" + id + R"(","op":"read","meter":")" + meter + R"(","points":["power"]})");
@@ -170,6 +171,19 @@ TEST_F(BusWorkerTest, TakesAnExceptionForASignOfLife) {
   EXPECT_GE(store_.readings.size(), 118u);
 }
 
+TEST_F(BusWorkerTest, TakesAGatewaysWordThatAMeterDoesNotAnswerForSilence) {
+  for (const int exception : {10, 11}) {
+    line_.refuse = {{"1", exception}};
+    site_.bus.meters.clear();
+    site_.bus.polls.clear();
+    site_.poll(site_.meter("m" + std::to_string(exception), 1), seconds(1), {"power"});
+    start();
+    run(minutes(2));
+    ASSERT_EQ(events("meter_silent").size(), exception == 10 ? 1u : 2u);
+    EXPECT_EQ(text(events("meter_silent").back(), "code"), "exception_" + std::to_string(exception));
+  }
+}
+
 TEST_F(BusWorkerTest, ReadsAMeterAtOnceWhenItIsBack) {
   site_.poll(site_.meter("m1", 1), seconds(10), {"power"});
   line_.silent = {"1"};
@@ -245,6 +259,19 @@ TEST_F(BusWorkerTest, LetsOnePollTransactionThroughAfterFourCommandsInARow) {
             (std::vector<std::string>{"2", "2", "2", "2", "1", "2", "2", "2", "2", "1", "2", "2", "2", "2"}));
 }
 
+TEST_F(BusWorkerTest, LetsAPollThroughThatFallsDueAfterMoreThanFourCommandsInARow) {
+  site_.poll(site_.meter("m1", 1), seconds(10), {"power"});
+  site_.meter("m2", 2);
+  start();
+  run(seconds(1));
+  const Millis rest = seconds(10) - clock_.utc().time_since_epoch() % seconds(10);
+  run(rest - Millis{290});
+  line_.asked.clear();
+  for (int i = 0; i < 20; ++i) give_read("c" + std::to_string(i), "m2");
+  run(Millis{500});
+  EXPECT_EQ(line_.asked, (std::vector<std::string>{"2", "2", "2", "2", "2", "2", "1", "2", "2", "2"}));
+}
+
 TEST_F(BusWorkerTest, AnswersARouteReadWithRawRegisters) {
   start();
   give(
@@ -264,8 +291,8 @@ TEST_F(BusWorkerTest, AnswersWhatIsAskedOnTheSpotToTheOneWhoAskedAndToNobodyElse
     OpenCommand open;
     open.command = *std::get_if<Command>(&asked_on_the_spot_);
     open.plan.blocks = {*open.command.registers};
-    open.local = [&](const CommandResult& result) { told.push_back(result); };
-    worker_->give({open});
+    open.local = LocalClient{[&](const CommandResult& result) { told.push_back(result); }};
+    EXPECT_TRUE(worker_->give_local(open));
     run(seconds(3));
   }
   ASSERT_EQ(told.size(), 2u);
@@ -391,6 +418,43 @@ TEST_F(BusWorkerTest, TakesAnUnansweredWriteAsDoneWhenTheReadBackProvesIt) {
   EXPECT_EQ(text(store_.results.at(0), "status"), "done");
 }
 
+TEST_F(BusWorkerTest, LeavesAWriteUnknownWhoseEchoIsRightAndWhoseReadBackFails) {
+  site_.meter("m1", 1, 0);
+  line_.refuse = {{"1", 4}};
+  start();
+  give_write("w", "relay");
+  run(seconds(3));
+  EXPECT_EQ(text(store_.results.at(0), "status"), "unknown");
+  EXPECT_EQ(code(0), "verify_failed");
+  EXPECT_EQ(text(*store_.results[0].find("readback"), "code"), "exception_4");
+}
+
+TEST_F(BusWorkerTest, TellsBothTheEchoAndTheReadBackOfAWriteThatFailed) {
+  site_.meter("m1", 1, 0);
+  line_.write_status = Error{Errc::kCrc, "damaged", 0};
+  line_.silent = {"1"};
+  start();
+  give_write("w", "relay");
+  run(seconds(5));
+  EXPECT_EQ(text(store_.results.at(0), "status"), "unknown");
+  EXPECT_EQ(code(0), "crc");
+  EXPECT_EQ(text(*store_.results[0].find("readback"), "code"), "timeout");
+}
+
+TEST_F(BusWorkerTest, LeavesAWriteUnknownThatAGatewayGotNoAnswerTo) {
+  site_.meter("m1", 1);
+  line_.write_status = Error{Errc::kException, "no answer", 11};
+  start();
+  give_write("w1", "limit");
+  run(seconds(1));
+  line_.write_status = Error{Errc::kException, "no path", 10};
+  give_write("w2", "limit");
+  run(seconds(1));
+  EXPECT_EQ(text(store_.results.at(0), "status"), "unknown");
+  EXPECT_EQ(code(0), "exception_11");
+  EXPECT_EQ(text(store_.results.at(1), "status"), "failed");
+}
+
 TEST_F(BusWorkerTest, LetsAPollThatWasBegunHaveWhatACommandReads) {
   site_.meter("m1", 1);
   site_.poll(0, seconds(10), {"power", "energy"});
@@ -415,8 +479,8 @@ TEST_F(BusWorkerTest, GivesRegistersToAQuestionOnTheSpotAlsoOfAConfiguredMeter) 
   open.plan.blocks = {Block{Table::kHolding, 10, 1}};
   open.plan.meter = 0;
   CommandResult told;
-  open.local = [&told](const CommandResult& result) { told = result; };
-  worker_->give({open});
+  open.local = LocalClient{[&told](const CommandResult& result) { told = result; }};
+  EXPECT_TRUE(worker_->give_local(open));
   run(seconds(1));
   EXPECT_EQ(told.status, "done");
   EXPECT_EQ(told.registers, Words{5});
@@ -535,7 +599,8 @@ TEST_F(BusWorkerTest, LeavesAWriteUnknownThatAPauseKeepsFromBeingReadBack) {
   give_write("w", "relay");
   run(seconds(2));
   EXPECT_EQ(text(store_.results.at(0), "status"), "unknown");
-  EXPECT_EQ(code(0), "bus_paused");
+  EXPECT_EQ(code(0), "verify_failed");
+  EXPECT_EQ(text(*store_.results[0].find("readback"), "code"), "bus_paused");
 }
 
 TEST_F(BusWorkerTest, EndsABegunPollWithWhatItHasWhenItsPortIsLent) {
@@ -581,6 +646,20 @@ TEST_F(BusWorkerTest, TellsMissedSlotsOnceAMinuteWhenTheLineIsTooSlow) {
   const BusState state = worker_->state();
   EXPECT_NEAR(static_cast<double>(state.slots_wanted), 40 * 300, 40);
   EXPECT_NEAR(static_cast<double>(state.slots_kept), 40 * 150, 200);
+}
+
+TEST_F(BusWorkerTest, TellsAllMissedSlotsAtTheLatestAtItsEnd) {
+  for (int unit = 1; unit <= 40; ++unit) {
+    site_.poll(site_.meter("m" + std::to_string(unit), unit), seconds(1), {"power"});
+  }
+  start();
+  run(seconds(90));
+  worker_->finish();
+  events_.finish();
+  std::int64_t told = 0;
+  for (const Json& missed : events("slots_missed")) told += *missed.find("count")->as_integer(1, 1000);
+  const BusState state = worker_->state();
+  EXPECT_EQ(told, state.slots_wanted - state.slots_kept);
 }
 
 TEST_F(BusWorkerTest, TellsASecondMasterOnceWhenMoreThanTenOfItsFramesAreHeardInAMinute) {

@@ -123,6 +123,7 @@ INSTANTIATE_TEST_SUITE_P(Beside, FairnessTest,
                                            Trouble{"one that refuses all addresses", 1, exception<2>},
                                            Trouble{"one that is always busy", 1, exception<6>},
                                            Trouble{"one that fails", 1, exception<4>},
+                                           Trouble{"a dead meter behind a gateway", 1, exception<11>},
                                            Trouble{"one that says noise", 1, noise},
                                            Trouble{"one that repeats the request", 1, the_request}));
 

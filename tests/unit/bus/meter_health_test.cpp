@@ -76,15 +76,29 @@ TEST_F(MeterHealthTest, EndsItsSilenceWithAnyFrame) {
 TEST_F(MeterHealthTest, LetsACommandToASilentMeterGoEveryTwoSeconds) {
   silence();
   EXPECT_TRUE(health_.command_allowed(now_));
-  health_.on_command(now_);
+  health_.on_unanswered_command(now_, now_ + seconds(1));
   EXPECT_FALSE(health_.command_allowed(now_ + Millis{1999}));
   EXPECT_TRUE(health_.command_allowed(now_ + Millis{2000}));
   EXPECT_EQ(health_.command_at(), now_ + seconds(2));
 }
 
+TEST_F(MeterHealthTest, LetsItWaitAsLongAsTheLastOneTook) {
+  silence();
+  health_.on_unanswered_command(now_, now_ + seconds(3));
+  EXPECT_EQ(health_.command_at(), now_ + seconds(6));
+}
+
+TEST_F(MeterHealthTest, KnowsThatItsLastCommandWasLeftUnansweredUntilAFrame) {
+  EXPECT_FALSE(health_.left_command_unanswered());
+  health_.on_unanswered_command(now_, now_ + seconds(1));
+  EXPECT_TRUE(health_.left_command_unanswered());
+  health_.on_frame();
+  EXPECT_FALSE(health_.left_command_unanswered());
+}
+
 TEST_F(MeterHealthTest, PacesNoCommandToAMeterThatAnswers) {
   fail_after(seconds(10));
-  health_.on_command(now_);
+  health_.on_unanswered_command(now_, now_ + seconds(1));
   EXPECT_TRUE(health_.command_allowed(now_));
 }
 

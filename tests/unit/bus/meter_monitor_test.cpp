@@ -288,6 +288,50 @@ TEST_F(MeterMonitorTest, ForgetsWhatAnExchangedMeterRefused) {
   EXPECT_EQ(text(last(), "quality"), "good");
 }
 
+class RiseTest : public MeterMonitorTest {
+ protected:
+  RiseTest() {
+    for (Point& point : profile_.points) {
+      if (point.name == "active_energy_import") point.max_rise = Decimal(3600);  // 60 a minute
+    }
+    start_all();
+    run(seconds(5));
+  }
+  void show(int value) {
+    line_.registers[kLowWord] = static_cast<std::uint16_t>(value);
+    next_reading();
+  }
+};
+
+TEST_F(RiseTest, FlagsACounterThatRisesMoreThanItCanAndComparesNothingWithIt) {
+  show(50'000);
+  EXPECT_EQ(value("active_energy_import"), "50000");
+  EXPECT_EQ(flag("active_energy_import"), "implausible");
+  show(50'000);
+  EXPECT_EQ(flag("active_energy_import"), "implausible");
+  show(5001);
+  EXPECT_EQ(flag("active_energy_import"), "");
+  EXPECT_THAT(events("counter_fell"), IsEmpty());
+}
+
+TEST_F(RiseTest, AllowsWhatIsPossibleInTheTimeSinceTheLastRiseAndInAMinuteAtLeast) {
+  show(5060);
+  EXPECT_EQ(flag("active_energy_import"), "");
+  show(5121);
+  EXPECT_EQ(flag("active_energy_import"), "implausible");
+  run(minutes(5));
+  show(5360);
+  EXPECT_EQ(flag("active_energy_import"), "");
+}
+
+TEST_F(RiseTest, TakesAHigherCounterInTheEndWhenItStaysThere) {
+  show(5600);
+  EXPECT_EQ(flag("active_energy_import"), "implausible");
+  run(minutes(11));
+  show(5600);
+  EXPECT_EQ(flag("active_energy_import"), "");
+}
+
 /// A meter that shows its ratio and no serial number.
 class RatioTest : public OneMeterTest {
  protected:

@@ -9,10 +9,13 @@ namespace {
 
 class RatioWatchTest : public ::testing::Test {
  protected:
-  RatioWatchTest() { site_.poll(site_.meter("m1", 1), std::chrono::seconds(10), {"ct_ratio", "pt_ratio"}); }
+  RatioWatchTest() {
+    site_.poll(site_.meter("m1", 1), std::chrono::seconds(10), {"ct_ratio", "pt_ratio"});
+    plan_.emplace(site_.bus, 0, unsupported_);
+  }
   /// What changed when the meter answers these.
   std::vector<RatioWatch::Change> take(std::uint16_t ct, std::uint16_t pt) {
-    PollJob job(site_.bus, 0, {{0, std::nullopt}}, unsupported_, site_.bus.meters[0].cost, MonoTime{});
+    PollJob job(site_.bus, 0, {{0, std::nullopt}}, unsupported_, *plan_, MonoTime{});
     while (const auto block = job.next()) {
       Words words;
       for (int i = 0; i < block->count; ++i) words.push_back(block->address + i == 500 ? ct : pt);
@@ -24,6 +27,7 @@ class RatioWatchTest : public ::testing::Test {
 
   OneBus site_{"", "0", "ct_ratio = holding 500 u16 kind=state\npt_ratio = holding 501 u16 kind=state\n"};
   UnsupportedPoints unsupported_{site_.profile()};
+  std::optional<MeterPlan> plan_;
   RatioWatch watch_{site_.profile()};
 };
 

@@ -13,12 +13,13 @@ namespace {
 
 class FakeSink : public CommandSink {
  public:
-  std::size_t room() const override { return places; }
-  void give(std::vector<OpenCommand> commands) override {
-    places -= commands.size();
-    for (OpenCommand& command : commands) given.push_back(std::move(command));
+  std::size_t room(const CommandLane& lane) const override {
+    return places - static_cast<std::size_t>(std::count_if(given.begin(), given.end(), [&](const OpenCommand& open) {
+             return !(open.lane() < lane) && !(lane < open.lane());
+           }));
   }
-  std::size_t places = 64;
+  void give(OpenCommand command) override { given.push_back(std::move(command)); }
+  std::size_t places = 64;  ///< of each lane
   std::vector<OpenCommand> given;
 };
 
@@ -52,7 +53,10 @@ class IntakeTest : public ::testing::Test {
     intake.inbox = &store_;
     intake.events = &events_;
     intake.clock = &clock_;
-    intake.admitted = [this] { ++admitted_; };
+    intake.admitted = [this](const std::string& changed) {
+      ++admitted_;
+      dispatcher_->changed(changed);
+    };
     intake.repeat = [this](const Row& row) { repeated_.push_back(row.key); };
     intake_ = std::make_unique<Intake>(std::move(intake));
     Dispatcher::Parts parts;
@@ -163,11 +167,54 @@ TEST_F(IntakeTest, HandsABusItsCommandsInOrderAndNoMoreThanItTakes) {
   dispatcher_->step(clock_.mono());
   ASSERT_EQ(sink_.given.size(), 2u);
   sink_.places = 9;
+  dispatcher_->changed("rs485-1");
   dispatcher_->step(clock_.mono());
   ASSERT_EQ(sink_.given.size(), 5u);
   for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(sink_.given[i].command.id, "c" + std::to_string(i));
   dispatcher_->step(clock_.mono());
   EXPECT_EQ(sink_.given.size(), 5u);
+}
+
+TEST_F(IntakeTest, AsksTheInboxAboutTheBusThatChangedAndNoOther) {
+  dispatcher_->step(clock_.mono());
+  store_.asked_for.clear();
+  take(kRead);
+  dispatcher_->step(clock_.mono());
+  EXPECT_EQ(store_.asked_for, (std::vector<std::string>{"rs485-1", "rs485-1"}));
+  dispatcher_->step(clock_.mono());
+  EXPECT_EQ(store_.asked_for.size(), 2u);
+}
+
+TEST_F(IntakeTest, FindsWithinAMinuteWhatNobodyToldIt) {
+  dispatcher_->step(clock_.mono());
+  store_.commands.push_back({7, "c", "rs485-1", kRead, false, false, clock_.utc()});
+  clock_.advance(std::chrono::minutes(1));
+  dispatcher_->step(clock_.mono());
+  EXPECT_EQ(sink_.given.size(), 1u);
+}
+
+TEST_F(IntakeTest, LetsAnotherMetersCommandPassThoseThatFindNoRoom) {
+  sink_.places = 2;
+  for (int i = 0; i < 200; ++i) take(R"({"id":"a)" + std::to_string(i) + R"(","op":"read","meter":"m1"})");
+  take(
+      R"({"id":"b","op":"read","route":{"bus":"rs485-1","unit":9},"registers":{"table":"holding","address":0,"count":1}})");
+  for (int i = 0; i < 4; ++i) dispatcher_->step(clock_.mono());
+  ASSERT_EQ(sink_.given.size(), 3u);
+  EXPECT_EQ(sink_.given[2].command.id, "b");
+  EXPECT_TRUE(sink_.given[2].stored.body.empty());
+}
+
+TEST_F(IntakeTest, ExpiresAtItsTimeWhatFindsNoRoom) {
+  sink_.places = 0;
+  take(R"({"id":"a","op":"read","meter":"m1","expires_at":")" + rfc3339(clock_.utc() + std::chrono::seconds(5)) +
+       "\"}");
+  EXPECT_EQ(dispatcher_->step(clock_.mono()), clock_.mono() + std::chrono::seconds(5));
+  clock_.advance(std::chrono::seconds(5) - Millis{1});
+  dispatcher_->step(clock_.mono());
+  EXPECT_TRUE(store_.results.empty());
+  clock_.advance(Millis{1});
+  dispatcher_->step(clock_.mono());
+  EXPECT_EQ(result(0, "status"), "expired");
 }
 
 TEST_F(IntakeTest, AnswersWhatNeedsNoBus) {

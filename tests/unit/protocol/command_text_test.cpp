@@ -40,6 +40,22 @@ std::string read_of(const std::string& registers) {
   return with_id(R"("op":"read","route":{"bus":"rs485-1","unit":7},"registers":)" + registers);
 }
 
+TEST(CommandTest, RefusesWithItsIdWhatIsNestedTooDeepOrHasTooManyValues) {
+  std::string deep, many = "0";
+  for (int i = 0; i < 33; ++i) deep = "[" + deep + "]";
+  for (int i = 0; i < 20'001; ++i) many += ",0";
+  for (const std::string& odd : {deep, "[" + many + "]"}) {
+    const BadCommand refused = bad(with_id(R"("op":"read","meter":"m1","route":{"bus":"b","unit":7},"x":)" + odd));
+    EXPECT_EQ(refused.id, "c-1");
+    EXPECT_EQ(refused.op, "read");
+    EXPECT_EQ(refused.meter, "m1");
+    EXPECT_EQ(refused.code, "bad_command");
+    EXPECT_TRUE(refused.route);
+  }
+  EXPECT_EQ(bad("{\"x\":" + deep + "}").id, "") << "without an id it stays unreadable";
+  EXPECT_EQ(bad(R"({"id":"c-1","x":[)").id, "") << "and so does what is no JSON";
+}
+
 TEST(CommandTest, ReadsNamedPointsOfAMeter) {
   const Command command = good(
       R"({"id":"c-8812","op":"read","meter":"main","points":["active_energy_import","a"],"expires_at":"2026-11-22T10:00:30.000Z"})");
