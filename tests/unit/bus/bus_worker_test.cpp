@@ -184,6 +184,19 @@ TEST_F(BusWorkerTest, TakesAGatewaysWordThatAMeterDoesNotAnswerForSilence) {
   }
 }
 
+TEST_F(BusWorkerTest, TakesAnExceptionForTheEndOfASilence) {
+  site_.poll(site_.meter("m1", 1), seconds(10), {"power"});
+  line_.silent = {"1"};
+  start();
+  run(minutes(2));
+  ASSERT_TRUE(worker_->state().meters[0].silent);
+  line_.silent.clear();
+  line_.refuse = {{"1", 4}};
+  run(minutes(5));
+  EXPECT_THAT(store_.names_of_events(), Contains("meter_back"));
+  EXPECT_FALSE(worker_->state().meters[0].silent);
+}
+
 TEST_F(BusWorkerTest, ReadsAMeterAtOnceWhenItIsBack) {
   site_.poll(site_.meter("m1", 1), seconds(10), {"power"});
   line_.silent = {"1"};
