@@ -142,6 +142,7 @@ TEST_F(CommitQueueTest, MovesACursorForwardOnlyAndNotBeyondTheLastKey) {
   EXPECT_TRUE(queue_.move(&Cursors::delivered, Lane::kReadings, 40, at(1000)));
   EXPECT_EQ(queue_.due(), at(1000));
   EXPECT_FALSE(queue_.move(&Cursors::delivered, Lane::kReadings, 30, at(1000)));
+  EXPECT_EQ(queue_.cursors().delivered[0], 40);
   queue_.move(&Cursors::delivered, Lane::kReadings, 70, at(1000));
   EXPECT_EQ(queue_.cursors().delivered[0], 50);
   EXPECT_EQ(fill().cursors.delivered[0], 50);
