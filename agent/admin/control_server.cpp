@@ -8,6 +8,7 @@ namespace metergate {
 
 namespace {
 
+constexpr std::size_t kMaxClients = 64;  // 16 that wait for one bus keep nobody from another, nor from a pause
 constexpr std::size_t kMaxLine = 64 << 10;
 constexpr std::size_t kMaxAnswer = 1 << 20;
 
@@ -30,7 +31,9 @@ Result<std::unique_ptr<ControlServer>> ControlServer::open(const std::string& pa
   auto listener = UnixListener::open(path, &log);
   if (!listener) return listener.error();
   SocketServer::Limits limits;
-  limits.busy = error_answer("busy", "16 clients are connected already; try again") + '\n';
+  limits.clients = kMaxClients;
+  limits.busy =
+      error_answer("busy", std::to_string(kMaxClients) + " clients are connected already; try again later") + '\n';
   std::unique_ptr<ControlServer> control(new ControlServer(std::move(handlers)));
   const auto protocol = [server = control.get()](std::string& in, bool ended) { return server->take(in, ended); };
   auto server = SocketServer::make("control socket", std::make_unique<UnixListener>(std::move(*listener)), protocol,

@@ -17,7 +17,7 @@ namespace metergate {
 /// that begins with `{"lines":n` has n lines more. What is no request is answered by
 /// `{"error":{"code":...,"message":...}}`.
 ///
-/// A SocketServer with at most 16 clients, lines of at most 64 KiB and answers of at most 1 MiB. 10 s without a request
+/// A SocketServer with at most 64 clients, lines of at most 64 KiB and answers of at most 1 MiB. 10 s without a request
 /// or without an answer's end drop a client.
 class ControlServer {
  public:

@@ -215,10 +215,27 @@ TEST_F(ControlServerTest, WantsToBeCalledWhenTheNextClientIsToBeDropped) {
   EXPECT_EQ(server->step(clock_.mono()), clock_.mono() + 10s);
 }
 
-TEST_F(ControlServerTest, SaysBusyToTheSeventeenthClientAndServesTheOthers) {
+TEST_F(ControlServerTest, ServesTheNextClientWhileSixteenWaitForTheirAnswers) {
+  handlers_["slow"] = [](const Json&) {
+    return ControlServer::Later([]() -> std::optional<std::string> { return std::nullopt; });
+  };
+  auto server = serve();
+  std::vector<Fd> waiting;
+  for (int i = 0; i < 16; ++i) {
+    waiting.push_back(connect());
+    send(waiting.back(), "{\"ask\":\"slow\"}\n");
+    settle(*server);
+  }
+  const Fd next = connect();
+  send(next, "{\"ask\":\"status\"}\n");
+  settle(*server);
+  EXPECT_EQ(received(next), "{\"state\":\"fine\"}\n");
+}
+
+TEST_F(ControlServerTest, SaysBusyToAClientTooManyAndServesTheOthers) {
   auto server = serve();
   std::vector<Fd> clients;
-  for (int i = 0; i < 16; ++i) {
+  for (int i = 0; i < 64; ++i) {
     clients.push_back(connect());
     settle(*server);
   }

@@ -139,7 +139,7 @@ TEST_F(StoreTest, SaysWhyTheStoreCannotBeRead) {
   answers_ = {R"({"error":{"code":"store","message":"the store did not answer in time"}})"};
   EXPECT_EQ(store({"drops"}), 74);
   EXPECT_THAT(err_.str(), HasSubstr("did not answer"));
-  answers_ = {R"({"error":{"code":"busy","message":"16 clients are connected already; try again"}})"};
+  answers_ = {R"({"error":{"code":"busy","message":"64 clients are connected already; try again later"}})"};
   EXPECT_EQ(store({"drops"}), 69);
   offline_ = true;
   EXPECT_EQ(store({"drops", "--store", "/nowhere/m.db"}), 73);
