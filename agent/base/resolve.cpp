@@ -12,6 +12,8 @@
 #include <system_error>
 #include <thread>
 
+#include "agent/base/text.h"
+
 namespace metergate {
 
 namespace {
@@ -25,7 +27,7 @@ Result<Addresses> look_up(const std::string& host, int flags) {
   hints.ai_flags = flags;
   addrinfo* found = nullptr;
   if (const int rc = getaddrinfo(host.c_str(), nullptr, &hints, &found); rc != 0) {
-    return Error{Errc::kOffline, "cannot resolve '" + host + "': " + gai_strerror(rc)};
+    return Error{Errc::kOffline, "cannot resolve " + in_quotes(host) + ": " + gai_strerror(rc)};
   }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, freeaddrinfo);
   Addresses out;
@@ -34,7 +36,7 @@ Result<Addresses> look_up(const std::string& host, int flags) {
     if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST) != 0) continue;
     if (std::find(out.begin(), out.end(), text) == out.end()) out.emplace_back(text);
   }
-  if (out.empty()) return Error{Errc::kOffline, "'" + host + "' has no address"};
+  if (out.empty()) return Error{Errc::kOffline, in_quotes(host) + " has no address"};
   return out;
 }
 
@@ -79,13 +81,13 @@ Result<std::vector<std::string>> resolve(const std::string& host, Millis patienc
       start(host, slot);
     } catch (const std::system_error& e) {
       all.running.erase(host);
-      return Error{Errc::kOffline, "cannot resolve '" + host + "': no thread for it: " + e.what()};
+      return Error{Errc::kOffline, "cannot resolve " + in_quotes(host) + ": no thread for it: " + e.what()};
     }
   }
   const std::shared_ptr<Lookup> lookup = slot;
   if (!all.done.wait_for(hold, patience, [&] { return lookup->answer.has_value(); })) {
-    return Error{Errc::kOffline, "cannot resolve '" + host + "': no answer in " + std::to_string(patience.count()) +
-                                     " ms; is the name server reachable?"};
+    return Error{Errc::kOffline, "cannot resolve " + in_quotes(host) + ": no answer in " +
+                                     std::to_string(patience.count()) + " ms; is the name server reachable?"};
   }
   // Two callers may have waited for the same lookup, and a new one may already run.
   const auto at = all.running.find(host);

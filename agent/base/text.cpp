@@ -11,6 +11,8 @@
 #include <limits>
 #include <system_error>
 
+#include "agent/base/utf8.h"
+
 namespace metergate {
 
 namespace {
@@ -18,6 +20,7 @@ namespace {
 constexpr std::string_view kBlanks = " \t\r\n";
 constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::size_t kLongestGuess = 100;  // longer words are no typing errors
+constexpr std::size_t kLongestQuote = 200;  // characters of an offending text
 
 struct Unit {
   std::string_view name;
@@ -28,7 +31,6 @@ constexpr std::array<Unit, 5> kDurations{
 constexpr std::array<Unit, 3> kSizes{{{"GiB", 1ll << 30}, {"MiB", 1ll << 20}, {"KiB", 1ll << 10}}};
 
 Error invalid(std::string detail) { return Error{Errc::kInvalid, std::move(detail)}; }
-std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
 
 template <std::size_t N>
 std::string with_unit(std::int64_t value, const std::array<Unit, N>& units) {
@@ -52,6 +54,26 @@ std::optional<std::int64_t> number_with_unit(std::string_view text, const std::a
 }
 
 }  // namespace
+
+std::string in_quotes(std::string_view text) {
+  std::string out = "'";
+  std::size_t characters = 0;
+  for (std::size_t i = 0; i < text.size(); ++characters) {
+    if (characters == kLongestQuote) return out + "...'";
+    const std::size_t length = utf8_length(text, i);
+    const auto first = static_cast<unsigned char>(text[i]);
+    // C0, DEL, and the C1 of Unicode, which a terminal may obey too.
+    const bool control = first < 0x20 || first == 0x7F ||
+                         (length == 2 && first == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0);
+    if (length == 0 || control) {
+      out += '?';
+    } else {
+      out += text.substr(i, length);
+    }
+    i += std::max<std::size_t>(1, length);
+  }
+  return out + "'";
+}
 
 std::string_view trim(std::string_view text) {
   const std::size_t first = text.find_first_not_of(kBlanks);
@@ -79,25 +101,25 @@ Result<std::int64_t> parse_integer(std::string_view text, std::int64_t min, std:
   const char* const end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data(), end, value);
   if (parsed.ec != std::errc{} || parsed.ptr != end || value < min || value > max) {
-    return invalid(quoted(text) + " is not a whole number from " + std::to_string(min) + " to " + std::to_string(max));
+    return invalid(in_quotes(text) + " is not a whole number from " + std::to_string(min) + " to " + std::to_string(max));
   }
   return value;
 }
 
 Result<Millis> parse_duration(std::string_view text, Millis min, Millis max) {
   const auto value = number_with_unit(text, kDurations);
-  if (!value) return invalid(quoted(text) + " is not a duration, written like 250ms, 10s, 5m, 1h or 30d");
+  if (!value) return invalid(in_quotes(text) + " is not a duration, written like 250ms, 10s, 5m, 1h or 30d");
   if (*value < min.count() || *value > max.count()) {
-    return invalid(quoted(text) + " is not from " + format_duration(min) + " to " + format_duration(max));
+    return invalid(in_quotes(text) + " is not from " + format_duration(min) + " to " + format_duration(max));
   }
   return Millis{*value};
 }
 
 Result<std::int64_t> parse_size(std::string_view text, std::int64_t min, std::int64_t max) {
   const auto value = number_with_unit(text, kSizes);
-  if (!value) return invalid(quoted(text) + " is not a size, written like 64KiB, 256MiB or 2GiB");
+  if (!value) return invalid(in_quotes(text) + " is not a size, written like 64KiB, 256MiB or 2GiB");
   if (*value < min || *value > max) {
-    return invalid(quoted(text) + " is not from " + with_unit(min, kSizes) + " to " + with_unit(max, kSizes));
+    return invalid(in_quotes(text) + " is not from " + with_unit(min, kSizes) + " to " + with_unit(max, kSizes));
   }
   return *value;
 }
@@ -113,19 +135,22 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+/// Optimal string alignment: letters inserted, left out, changed, or two neighbours swapped count one each.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
+  std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
+  for (std::size_t j = 0; j < last.size(); ++j) last[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
+      const std::size_t changed = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      row[j] = std::min({changed, last[j] + 1, row[j - 1] + 1});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) row[j] = std::min(row[j], before[j - 2] + 1);
     }
+    before.swap(last);
+    last.swap(row);
   }
-  return row[b.size()];
+  return last[b.size()];
 }
 
 }  // namespace
@@ -154,7 +179,7 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
 
 std::string hint(std::string_view word, const std::vector<std::string>& known) {
   const auto meant = nearest(word, known);
-  return meant ? " (did you mean " + quoted(*meant) + "?)" : "";
+  return meant ? " (did you mean " + in_quotes(*meant) + "?)" : "";
 }
 
 bool glob_match(std::string_view pattern, std::string_view text) {
@@ -181,7 +206,7 @@ bool glob_match(std::string_view pattern, std::string_view text) {
 
 Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
   const auto failed = [&path] {
-    return Error{Errc::kNotFound, "cannot read " + quoted(path) + ": " + std::generic_category().message(errno)};
+    return Error{Errc::kNotFound, "cannot read " + in_quotes(path) + ": " + std::generic_category().message(errno)};
   };
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return failed();
@@ -197,7 +222,7 @@ Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
   ::close(fd);
   if (n < 0) return error;
   if (content.size() > max_bytes) {
-    return invalid(quoted(path) + " is larger than the " + std::to_string(max_bytes) + " bytes that it may have");
+    return invalid(in_quotes(path) + " is larger than the " + std::to_string(max_bytes) + " bytes that it may have");
   }
   return content;
 }

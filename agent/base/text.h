@@ -11,6 +11,10 @@
 
 namespace metergate {
 
+/// An offending text as messages show it: in single quotes, '?' for each control character and each byte that is no
+/// UTF-8, at most 200 characters and then "...".
+std::string in_quotes(std::string_view text);
+
 std::string_view trim(std::string_view text);
 std::vector<std::string> split(std::string_view text, char separator);
 
@@ -22,7 +26,8 @@ Result<Millis> parse_duration(std::string_view text, Millis min, Millis max);
 Result<std::int64_t> parse_size(std::string_view text, std::int64_t min, std::int64_t max);
 std::string format_duration(Millis d);  ///< the shortest form that parse_duration reads back
 
-/// The nearest known word, if it is near enough to be meant (Levenshtein); for "did you mean".
+/// The nearest known word, if it is near enough to be meant (optimal string alignment: a swap of two letters counts
+/// one); for "did you mean".
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known);
 /// " (did you mean 'x'?)" or "".
 std::string hint(std::string_view word, const std::vector<std::string>& known);

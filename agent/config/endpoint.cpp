@@ -13,7 +13,6 @@ constexpr int kMqttsPort = 8883;
 constexpr std::size_t kLongestHost = 253;
 
 Error invalid(std::string detail) { return Error{Errc::kInvalid, std::move(detail)}; }
-std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
 
 bool is_ipv6(const std::string& text) {
   in6_addr address{};
@@ -40,23 +39,23 @@ Result<Endpoint> parse_endpoint(std::string_view text, int default_port, const s
   std::string_view port;
   const bool bracket = !text.empty() && text[0] == '[';
   const std::size_t end = bracket ? text.find(']') : std::min(text.find(':'), text.size());
-  if (end == std::string_view::npos) return invalid(quoted(text) + " has a '[' without its ']'; such as " + example);
+  if (end == std::string_view::npos) return invalid(in_quotes(text) + " has a '[' without its ']'; such as " + example);
   endpoint.host = text.substr(bracket ? 1 : 0, end - (bracket ? 1 : 0));
   port = text.substr(end + (bracket ? 1 : 0));
 
   if (!bracket && is_ipv6(std::string(text))) {
-    return invalid(quoted(text) + " is an IPv6 address; it stands in brackets, such as [2001:db8::7]:502");
+    return invalid(in_quotes(text) + " is an IPv6 address; it stands in brackets, such as [2001:db8::7]:502");
   }
   if (bracket ? !is_ipv6(endpoint.host) : !is_host(endpoint.host)) {
-    return invalid(quoted(endpoint.host) + " is not a host: a name, an IPv4 address or [an IPv6 address]; such as " +
+    return invalid(in_quotes(endpoint.host) + " is not a host: a name, an IPv4 address or [an IPv6 address]; such as " +
                    example);
   }
-  if (port.empty() && default_port == 0) return invalid(quoted(text) + " has no port; such as " + example);
+  if (port.empty() && default_port == 0) return invalid(in_quotes(text) + " has no port; such as " + example);
   endpoint.port = default_port;
   if (port.empty()) return endpoint;
   const auto number = parse_integer(port.substr(1), 1, 65535);
   if (port[0] != ':' || !number) {
-    return invalid(quoted(port) + " is not ':' and a port from 1 to 65535; such as " + example);
+    return invalid(in_quotes(port) + " is not ':' and a port from 1 to 65535; such as " + example);
   }
   endpoint.port = static_cast<int>(*number);
   return endpoint;
@@ -69,7 +68,7 @@ Result<Endpoint> parse_listen_address(std::string_view text) {
   if (endpoint->host == "localhost") endpoint->host = "127.0.0.1";
   const bool zone = endpoint->host.find('%') != std::string::npos;
   if (is_ipv4(endpoint->host) || (is_ipv6(endpoint->host) && !zone)) return endpoint;
-  return invalid(quoted(endpoint->host) + " is not an address of this machine, such as 127.0.0.1, [::1] or 0.0.0.0");
+  return invalid(in_quotes(endpoint->host) + " is not an address of this machine, such as 127.0.0.1, [::1] or 0.0.0.0");
 }
 
 bool is_loopback(const Endpoint& endpoint) {
@@ -92,8 +91,8 @@ Result<Upstream> parse_upstream(std::string_view url) {
     const std::string meant = tls               ? "mqtts"
                               : scheme == "tcp" ? "mqtt"
                                                 : nearest(scheme, {"mqtt", "mqtts", "stdout"}).value_or("");
-    return invalid(quoted(url) + " is not mqtt://HOST, mqtts://HOST or stdout:" +
-                   (meant.empty() ? "" : " (did you mean " + quoted(meant + (meant == "stdout" ? ":" : "://")) + "?)"));
+    return invalid(in_quotes(url) + " is not mqtt://HOST, mqtts://HOST or stdout:" +
+                   (meant.empty() ? "" : " (did you mean " + in_quotes(meant + (meant == "stdout" ? ":" : "://")) + "?)"));
   }
   upstream.tls = scheme == "mqtts";
   std::string_view host = url.substr(scheme_end + 3);

@@ -40,7 +40,7 @@ std::variant<std::vector<FlagLine>, UsageError> parse_flag_file(const std::strin
     const std::size_t equals = line.find('=');
     const std::string_view name = trim(line.substr(0, equals));
     if (equals == std::string_view::npos || name.empty()) {
-      return UsageError{place + ": '" + std::string(line) + "' is not 'name = value'", kWrongFile};
+      return UsageError{place + ": " + in_quotes(line) + " is not 'name = value'", kWrongFile};
     }
     settings.push_back({std::string(name), std::string(trim(line.substr(equals + 1))), place});
   }

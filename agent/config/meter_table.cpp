@@ -31,7 +31,7 @@ Result<std::string> take_cell(std::string_view& rest, char separator) {
   auto cell = take_quoted(rest);
   skip_blanks(rest, separator);
   if (cell && !rest.empty() && rest[0] != separator) {
-    return Error{Errc::kInvalid, "'" + std::string(rest) + "' stands behind a closing quote"};
+    return Error{Errc::kInvalid, in_quotes(rest) + " stands behind a closing quote"};
   }
   return cell;
 }
@@ -54,12 +54,12 @@ Result<std::vector<std::string>> columns_of(std::string_view header, char separa
   const auto& known = meter_keys();
   for (auto column = columns->begin(); column != columns->end(); ++column) {
     if (std::find(known.begin(), known.end(), *column) == known.end()) {
-      return Error{Errc::kInvalid, "'" + *column + "' is no column; the header holds --meter's keys, such as id" +
+      return Error{Errc::kInvalid, in_quotes(*column) + " is no column; the header holds --meter's keys, such as id" +
                                        separator + "bus" + separator + "unit" + separator + "profile" +
                                        hint(*column, known)};
     }
     if (std::find(columns->begin(), column, *column) != column) {
-      return Error{Errc::kInvalid, "the column '" + *column + "' stands twice in the header"};
+      return Error{Errc::kInvalid, "the column " + in_quotes(*column) + " stands twice in the header"};
     }
   }
   return columns;
@@ -69,7 +69,7 @@ Result<SpecFields> fields_of(const std::vector<std::string>& columns, const std:
   SpecFields fields;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     if (cells[i].empty()) continue;
-    if (i >= columns.size()) return Error{Errc::kInvalid, "'" + cells[i] + "' stands in a column without a header"};
+    if (i >= columns.size()) return Error{Errc::kInvalid, in_quotes(cells[i]) + " stands in a column without a header"};
     fields.push_back({columns[i], cells[i]});
   }
   return fields;

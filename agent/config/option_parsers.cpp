@@ -37,16 +37,16 @@ Result<std::string> parse_gateway_id(const std::string& value) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
   });
   if (good) return value;
-  return Error{Errc::kInvalid, "'" + value + "' is not 1 to 64 letters, digits, '_' or '-'"};
+  return Error{Errc::kInvalid, in_quotes(value) + " is not 1 to 64 letters, digits, '_' or '-'"};
 }
 
 Result<std::string> parse_client_id(const std::string& value) {
   if (only(value, 128, [](char c) { return c > ' ' && c <= '~'; })) return value;
-  return Error{Errc::kInvalid, "'" + value + "' is not 1 to 128 printable ASCII characters without blanks"};
+  return Error{Errc::kInvalid, in_quotes(value) + " is not 1 to 128 printable ASCII characters without blanks"};
 }
 
 Result<std::string> parse_topic_prefix(const std::string& value) {
-  const auto wrong = [&value](const std::string& why) { return Error{Errc::kInvalid, "'" + value + "' " + why}; };
+  const auto wrong = [&value](const std::string& why) { return Error{Errc::kInvalid, in_quotes(value) + " " + why}; };
   const bool control =
       std::any_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
   if (value.size() > kLongestPrefix || control || !is_utf8(value)) return wrong("is not up to 200 bytes of UTF-8 text");
@@ -62,7 +62,7 @@ Result<std::string> parse_topic_prefix(const std::string& value) {
 Result<Millis> parse_keep_alive(const std::string& value) {
   auto time = parse_duration(value, std::chrono::seconds(1), std::chrono::seconds(65535));
   if (time && *time % std::chrono::seconds(1) != Millis{0})
-    return Error{Errc::kInvalid, "'" + value + "' is not in whole seconds"};
+    return Error{Errc::kInvalid, in_quotes(value) + " is not in whole seconds"};
   return time;
 }
 
@@ -72,7 +72,7 @@ Result<std::int64_t> parse_register_address(const std::string& value) {
   if (hex) return std::int64_t{std::stoi(value.substr(2), nullptr, 16)};
   auto number = parse_integer(value, 0, 65535);
   if (number) return number;
-  return Error{Errc::kInvalid, "'" + value + "' is not a zero-based address from 0 to 65535 or 0x0 to 0xFFFF"};
+  return Error{Errc::kInvalid, in_quotes(value) + " is not a zero-based address from 0 to 65535 or 0x0 to 0xFFFF"};
 }
 
 Result<std::vector<int>> parse_units(const std::string& value) {
@@ -82,7 +82,7 @@ Result<std::vector<int>> parse_units(const std::string& value) {
     const auto first = parse_integer(ends.front(), 0, kHighestUnit);
     const auto last = parse_integer(ends.back(), 0, kHighestUnit);
     if (ends.size() > 2 || !first || !last || *last < *first) {
-      return Error{Errc::kInvalid, "'" + part + "' is no unit and no range of units, such as 1-32,40"};
+      return Error{Errc::kInvalid, in_quotes(part) + " is no unit and no range of units, such as 1-32,40"};
     }
     for (auto unit = *first; unit <= *last; ++unit) units.insert(static_cast<int>(unit));
   }

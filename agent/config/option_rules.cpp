@@ -28,7 +28,7 @@ class Unique {
   Refusal add(const std::string& key, const Place& place, const std::string& way_out) {
     const auto [found, fresh] = places_.emplace(key, place);
     if (fresh) return std::nullopt;
-    return wrong_at(place, what_ + " '" + key + "' is there twice: " + found->second + " and " + place + way_out);
+    return wrong_at(place, what_ + " " + in_quotes(key) + " is there twice: " + found->second + " and " + place + way_out);
   }
 
  private:
@@ -46,7 +46,7 @@ Refusal check_names(const Options& options) {
   }
   std::map<std::string, Unique> polls;
   for (const PollSpec& poll : options.polls) {
-    Unique& of_meter = polls.emplace(poll.meter, Unique("meter '" + poll.meter + "': poll")).first->second;
+    Unique& of_meter = polls.emplace(poll.meter, Unique("meter " + in_quotes(poll.meter) + ": poll")).first->second;
     if (auto refusal = of_meter.add(poll.name, poll.place, "; name=NAME tells them apart")) return refusal;
   }
   if (options.buses.size() > kMostBuses) {
@@ -120,8 +120,8 @@ Refusal check_http(const Options& options) {
     return wrong("--http-token-file needs --http; such as --http 0.0.0.0:9464");
   }
   if (is_loopback(*options.http) || !options.http_token_file.empty()) return std::nullopt;
-  return wrong("--http: '" + options.http->host +
-               "' can be reached from other machines, so it needs --http-token-file F; or use --http 127.0.0.1:" +
+  return wrong("--http: " + in_quotes(options.http->host) +
+               " can be reached from other machines, so it needs --http-token-file F; or use --http 127.0.0.1:" +
                std::to_string(options.http->port));
 }
 
@@ -211,8 +211,8 @@ Refusal check_words(const OptionSources& sources, Subcommand subcommand) {
   const std::size_t most =
       subcommand == Subcommand::kRun || subcommand == Subcommand::kCheck || subcommand == Subcommand::kScan ? 0 : 1;
   if (sources.words().size() <= most) return std::nullopt;
-  return wrong("'" + sources.words()[most] +
-               "' is one word too many; options start with '--', files of options with '@'");
+  return wrong(in_quotes(sources.words()[most]) +
+               " is one word too many; options start with '--', files of options with '@'");
 }
 
 }  // namespace

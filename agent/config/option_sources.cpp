@@ -12,7 +12,7 @@ namespace {
 
 std::string place_of(const OptionInfo& option, const std::string& value) {
   const bool may_hold_a_password = option.name == "upstream" && value.find('@') != std::string::npos;
-  return "--" + option.name + (option.repeatable && !may_hold_a_password ? " '" + value + "'" : "");
+  return "--" + option.name + (option.repeatable && !may_hold_a_password ? " " + in_quotes(value) : "");
 }
 
 std::vector<std::string> agent_names() {
@@ -61,7 +61,7 @@ OptionSources::Refusal OptionSources::add_file(const std::string& path) {
     const std::string special = special_refusal(line.name);
     if (!special.empty()) return refused(setting, special);
     if (!option) {
-      return UsageError{line.place + ": unknown option '" + line.name + "'" + hint(line.name, agent_names()),
+      return UsageError{line.place + ": unknown option " + in_quotes(line.name) + hint(line.name, agent_names()),
                         kWrongFile};
     }
     if (!option->of_agent()) return refused(setting, "stands on the command line only");

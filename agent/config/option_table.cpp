@@ -147,12 +147,12 @@ Refusal apply_profile_dir(Invocation& invocation, const Setting& setting) {
 Result<std::int64_t> parse_unit(const std::string& value) {
   auto unit = parse_integer(value, 0, 255);
   if (unit) return unit;
-  return Error{Errc::kInvalid, "'" + value + "' is not a unit: " + kUnitRange};
+  return Error{Errc::kInvalid, in_quotes(value) + " is not a unit: " + kUnitRange};
 }
 
 Result<UtcTime> parse_time(const std::string& value) {
   if (const auto time = parse_rfc3339(value)) return *time;
-  return Error{Errc::kInvalid, "'" + value + "' is no time like 2026-11-22T10:00:00Z"};
+  return Error{Errc::kInvalid, in_quotes(value) + " is no time like 2026-11-22T10:00:00Z"};
 }
 
 Result<std::int64_t> parse_store_size(const std::string& value) {

@@ -60,11 +60,12 @@ UsageError unknown_option(const std::string& name, const SubcommandInfo& subcomm
   const std::string special = special_refusal(name);
   if (!special.empty()) return UsageError{"--" + name + ": " + special};
   if (const OptionInfo* option = find_option(name)) {
-    return UsageError{"--" + name + " is an option of '" + owner_of(*option) + "', not of '" + subcommand.name + "'"};
+    return UsageError{"--" + name + " is an option of " + in_quotes(owner_of(*option)) + ", not of " +
+                      in_quotes(subcommand.name)};
   }
   const auto meant = nearest(name, option_names(subcommand.bit));
   const std::string written = (name[0] == '-' ? "" : "--") + name;  // a short one keeps its dash
-  return UsageError{"unknown option '" + written + "'" + (meant ? " (did you mean '--" + *meant + "'?)" : "") +
+  return UsageError{"unknown option " + in_quotes(written) + (meant ? " (did you mean '--" + *meant + "'?)" : "") +
                     "; 'metergate " + subcommand.name + " --help' lists them"};
 }
 
@@ -93,7 +94,8 @@ std::variant<std::vector<Setting>, UsageError> split_words(const SubcommandInfo&
       if (option.unregistered) return unknown_option(option.string_key, subcommand);
       const std::string value = option.value.empty() ? "yes" : option.value.back();
       if (looks_like_a_flag(value)) {
-        return UsageError{"--" + option.string_key + " has no value: '" + value + "' behind it looks like a flag"};
+        return UsageError{"--" + option.string_key + " has no value: " + in_quotes(value) +
+                          " behind it looks like a flag"};
       }
       settings.push_back({option.string_key, value, "", false});
     }
@@ -144,7 +146,7 @@ std::variant<Invocation, UsageError> parse_command_line(const std::vector<std::s
   if (word == "--version") return only_text(Subcommand::kVersion, version_text());
   const SubcommandInfo* subcommand = find_subcommand(word);
   if (!subcommand)
-    return UsageError{"unknown command '" + word + "'" + hint(word, subcommand_names()) +
+    return UsageError{"unknown command " + in_quotes(word) + hint(word, subcommand_names()) +
                       "; 'metergate --help' lists them"};
 
   const auto split = split_words(*subcommand, {arguments.begin() + 1, arguments.end()});

@@ -20,7 +20,6 @@ constexpr int kLastSerialUnit = 247;
 UsageError wrong(const Place& place, const std::string& detail) {
   return UsageError{place + ": " + detail, status_of(place)};
 }
-std::string quoted(const std::string& text) { return "'" + text + "'"; }
 
 std::variant<std::vector<const Point*>, UsageError> select_points(const Profile& profile,
                                                                   const std::vector<std::string>& patterns,
@@ -29,7 +28,7 @@ std::variant<std::vector<const Point*>, UsageError> select_points(const Profile&
   for (const std::string& pattern : patterns) {
     const auto matches = [&pattern](const Point* point) { return glob_match(pattern, point->name); };
     if (std::any_of(points.begin(), points.end(), matches)) continue;
-    return wrong(place, "points: profile " + quoted(profile.name) + " has no point " + quoted(pattern) +
+    return wrong(place, "points: profile " + in_quotes(profile.name) + " has no point " + in_quotes(pattern) +
                             hint(pattern, profile.point_names()) + "; 'metergate profiles " + profile.name +
                             "' shows them");
   }
@@ -68,12 +67,13 @@ class SiteBuilder {
       const auto* tcp = std::get_if<TcpSettings>(&spec.settings.port);
       const auto* other_tcp = std::get_if<TcpSettings>(&other.spec.settings.port);
       if (!tcp || !other_tcp || tcp->rtu || other_tcp->rtu) {
-        return wrong(spec.place, "bus " + quoted(spec.name) + " and bus " + quoted(other.spec.name) + " (" +
+        return wrong(spec.place, "bus " + in_quotes(spec.name) + " and bus " + in_quotes(other.spec.name) + " (" +
                                      other.spec.place + ") both use " + port +
                                      (others == port ? "" : " (" + others + " is the same device)") +
                                      "; a line has one bus, with all its meters on it");
       }
-      site_.warnings.push_back("buses '" + other.spec.name + "' and '" + spec.name + "' both connect to " + port);
+      site_.warnings.push_back("buses " + in_quotes(other.spec.name) + " and " + in_quotes(spec.name) + " both connect to " +
+                               port);
     }
     names_.push_back(spec.name);
     ports_.push_back(real);
@@ -84,7 +84,7 @@ class SiteBuilder {
   Refusal add(const MeterSpec& spec) {
     const auto name = std::find(names_.begin(), names_.end(), spec.bus);
     if (name == names_.end()) {
-      return wrong(spec.place, "meter " + quoted(spec.id) + " is on bus " + quoted(spec.bus) +
+      return wrong(spec.place, "meter " + in_quotes(spec.id) + " is on bus " + in_quotes(spec.bus) +
                                    ", which no --bus defines" + hint(spec.bus, names_));
     }
     const auto index = static_cast<std::size_t>(name - names_.begin());
@@ -93,7 +93,7 @@ class SiteBuilder {
     meter.spec = spec;
     meter.profile = site_.profiles.find(spec.profile);
     if (!meter.profile) {
-      return wrong(spec.place, "there is no profile " + quoted(spec.profile) +
+      return wrong(spec.place, "there is no profile " + in_quotes(spec.profile) +
                                    hint(spec.profile, site_.profiles.names()) + "; 'metergate profiles' lists them");
     }
     if (auto refusal = check_unit(spec, bus)) return refusal;
@@ -103,7 +103,7 @@ class SiteBuilder {
                                       [](const Point& point) { return point.write.has_value(); });
     if (spec.writable && !writable) {
       return wrong(spec.place,
-                   "writable=yes, but profile " + quoted(spec.profile) + " has no point that can be written");
+                   "writable=yes, but profile " + in_quotes(spec.profile) + " has no point that can be written");
     }
     auto points = select_points(*meter.profile, spec.points, spec.place);
     if (auto* error = std::get_if<UsageError>(&points)) return *error;
@@ -121,10 +121,10 @@ class SiteBuilder {
     }
     for (const MeterConfig& other : bus.meters) {
       if (other.spec.unit != spec.unit) continue;
-      const std::string both = "meters " + quoted(other.spec.id) + " and " + quoted(spec.id) + " are both unit " +
-                               std::to_string(spec.unit) + " on bus " + quoted(spec.bus);
+      const std::string both = "meters " + in_quotes(other.spec.id) + " and " + in_quotes(spec.id) + " are both unit " +
+                               std::to_string(spec.unit) + " on bus " + in_quotes(spec.bus);
       if (other.spec.profile == spec.profile) {
-        return wrong(spec.place, both + " with profile " + quoted(spec.profile) +
+        return wrong(spec.place, both + " with profile " + in_quotes(spec.profile) +
                                      "; a further schedule of a meter is a --poll (" + other.spec.place + ")");
       }
       site_.warnings.push_back(both + ", with different profiles");
@@ -144,10 +144,10 @@ class SiteBuilder {
       const Ratio kind = alone;
       const auto uses = [kind](const Point& point) { return point.ratio == kind || point.ratio == Ratio::kCtPt; };
       const bool used = std::any_of(meter.profile->points.begin(), meter.profile->points.end(), uses);
-      const std::string who = "meter " + quoted(meter.spec.id) + ": ";
+      const std::string who = "meter " + in_quotes(meter.spec.id) + ": ";
       if (text.empty()) {
         if (used)
-          site_.warnings.push_back(who + "profile " + quoted(meter.profile->name) + " needs " + key +
+          site_.warnings.push_back(who + "profile " + in_quotes(meter.profile->name) + " needs " + key +
                                    "=; points without it fail as no_ratio");
         continue;
       }
@@ -155,7 +155,7 @@ class SiteBuilder {
       if (!parsed) return wrong(meter.spec.place, std::string(key) + ": " + parsed.error().detail);
       ratio = *parsed;
       if (!used)
-        site_.warnings.push_back(who + key + "= changes nothing: profile " + quoted(meter.profile->name) +
+        site_.warnings.push_back(who + key + "= changes nothing: profile " + in_quotes(meter.profile->name) +
                                  " gives primary values");
     }
     return std::nullopt;
@@ -174,7 +174,7 @@ class SiteBuilder {
     for (const Point& point : meter.profile->points) {
       if (is_bits(point.table) || point.registers <= meter.target.max_registers) continue;
       return wrong(spec.place, "max-registers: '" + std::to_string(meter.target.max_registers) + "' is less than the " +
-                                   std::to_string(point.registers) + " registers of " + quoted(point.name) +
+                                   std::to_string(point.registers) + " registers of " + in_quotes(point.name) +
                                    ", which one request has to read");
     }
     return std::nullopt;
@@ -183,12 +183,12 @@ class SiteBuilder {
   Refusal add(const PollSpec& spec) {
     const auto found = meter_at_.find(spec.meter);
     if (found == meter_at_.end()) {
-      return wrong(spec.place, "there is no meter " + quoted(spec.meter) + hint(spec.meter, ids_));
+      return wrong(spec.place, "there is no meter " + in_quotes(spec.meter) + hint(spec.meter, ids_));
     }
     BusConfig& bus = site_.buses[found->second.first];
     const MeterConfig& meter = bus.meters[found->second.second];
     if (meter.profile->points.empty()) {
-      return wrong(spec.place, "profile " + quoted(meter.profile->name) + " has no points to poll; leave every= out");
+      return wrong(spec.place, "profile " + in_quotes(meter.profile->name) + " has no points to poll; leave every= out");
     }
     auto points = select_points(*meter.profile, spec.points, spec.place);
     if (auto* error = std::get_if<UsageError>(&points)) return *error;

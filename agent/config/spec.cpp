@@ -29,8 +29,8 @@ void read_rts_delay(SpecFieldReader& reader, SerialSettings& serial) {
   const auto before = parse_duration(parts[0], Millis{0}, seconds(1));
   const auto after = parse_duration(parts.back(), Millis{0}, seconds(1));
   if (parts.size() != 2 || !before || !after) {
-    return reader.fail("rts-delay: '" + *text +
-                       "' is not two durations up to 1s, before and after sending, such as 1ms/1ms");
+    return reader.fail("rts-delay: " + in_quotes(*text) +
+                       " is not two durations up to 1s, before and after sending, such as 1ms/1ms");
   }
   if (serial.direction == Direction::kNone) reader.fail("rts-delay needs rs485=kernel, rs485=rts-up or rs485=rts-down");
   serial.rts_before = *before;
@@ -116,8 +116,8 @@ std::vector<std::string> read_points(SpecFieldReader& reader) {
   for (std::string& point : points) {
     point = trim(point);
     if (point.empty() || point.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_*") != std::string::npos) {
-      reader.fail("points: '" + point +
-                  "' is not a point's name or a pattern of one; such as active_energy_*+frequency");
+      reader.fail("points: " + in_quotes(point) +
+                  " is not a point's name or a pattern of one; such as active_energy_*+frequency");
     }
   }
   return points;
@@ -186,7 +186,7 @@ Result<MeterAndPoll> parse_meter(const SpecFields& fields, const Place& place) {
   reader.name("id", meter.id, "main");
   reader.name("bus", meter.bus, "rs485-1");
   const auto unit = parse_integer(reader.required("unit", "1"), 0, kHighestUnit);
-  if (!unit) reader.fail("unit: '" + reader.text("unit").value_or("") + "' is not a unit: " + kUnitRange);
+  if (!unit) reader.fail("unit: " + in_quotes(reader.text("unit").value_or("")) + " is not a unit: " + kUnitRange);
   meter.unit = unit ? static_cast<int>(*unit) : 0;
   meter.profile = reader.required("profile", "sdm630");
   meter.points = read_points(reader);

@@ -24,7 +24,7 @@ Result<std::string> take_quoted(std::string_view& rest) {
       return value;
     }
   }
-  return invalid("the quote in " + std::string(rest) + " is not closed");
+  return invalid("the quote in " + in_quotes(rest) + " is not closed");
 }
 
 Result<SpecFields> split_spec(std::string_view spec) {
@@ -33,8 +33,7 @@ Result<SpecFields> split_spec(std::string_view spec) {
   for (;;) {
     const std::size_t end = rest.find_first_of("=,");
     if (end == std::string_view::npos || rest[end] == ',') {
-      return invalid("'" + std::string(trim(rest.substr(0, end))) +
-                     "' is not key=value; a SPEC is key=value,key=value");
+      return invalid(in_quotes(trim(rest.substr(0, end))) + " is not key=value; a SPEC is key=value,key=value");
     }
     SpecField field{std::string(trim(rest.substr(0, end))), ""};
     rest = trim(rest.substr(end + 1));
@@ -44,7 +43,7 @@ Result<SpecFields> split_spec(std::string_view spec) {
       field.value = *value;
       rest = trim(rest);
       if (!rest.empty() && rest[0] != ',') {
-        return invalid("'" + std::string(rest) + "' stands behind the closing quote, where a comma would be right");
+        return invalid(in_quotes(rest) + " stands behind the closing quote, where a comma would be right");
       }
     } else {
       const std::size_t comma = std::min(rest.find(','), rest.size());
@@ -63,19 +62,19 @@ Status check_name(std::string_view name) {
            c == '.';
   });
   if (good && !name.empty() && name.size() <= kLongestName) return {};
-  return invalid("'" + std::string(name) + "' is not 1 to 64 letters, digits, '_', '-' or '.'");
+  return invalid(in_quotes(name) + " is not 1 to 64 letters, digits, '_', '-' or '.'");
 }
 
 std::string not_one_of(std::string_view value, const std::vector<std::string>& choices) {
   std::string list;
   for (const std::string& choice : choices) list += (list.empty() ? "" : ", ") + choice;
-  return "'" + std::string(value) + "' is not one of " + list + hint(value, choices);
+  return in_quotes(value) + " is not one of " + list + hint(value, choices);
 }
 
 SpecFieldReader::SpecFieldReader(const SpecFields& fields, const std::vector<std::string>& known) : fields_(fields) {
   for (auto field = fields.begin(); field != fields.end(); ++field) {
     if (std::find(known.begin(), known.end(), field->key) == known.end()) {
-      fail("unknown key '" + field->key + "'" + hint(field->key, known));
+      fail("unknown key " + in_quotes(field->key) + hint(field->key, known));
     }
     if (std::any_of(fields.begin(), field, [&](const SpecField& other) { return other.key == field->key; })) {
       fail(field->key + " is given twice");

@@ -122,13 +122,14 @@ std::optional<Decimal> ratio_of(const Point& point, const Ratios& ratios) {
 Result<Decimal> parse_ratio(std::string_view text) {
   const auto parts = split(text, '/');
   const auto primary = Decimal::parse(parts.front());
-  const auto secondary = parts.size() == 1 ? Decimal(1) : Decimal::parse(parts[1]);
+  const auto secondary = Decimal::parse(parts.back());
   const Decimal zero;
-  if (parts.size() > 2 || !primary || !secondary || !(zero < *primary) || !(zero < *secondary)) {
-    return wrong(text, "a ratio is two numbers above 0 such as 200/5, or their quotient");
+  if (parts.size() != 2 || !primary || !secondary || !(zero < *primary) || !(zero < *secondary)) {
+    return wrong(text, "a ratio is two numbers above 0, primary/secondary, such as 200/5 or 40/1");
   }
   const auto ratio = primary->divided_by(*secondary);
-  if (!ratio) return wrong(text, "this quotient has no finite decimal form; give the decimal to be used instead");
+  if (!ratio)
+    return wrong(text, "this quotient has no finite decimal form; write the decimal to be used, such as 66.6667/1");
   return *ratio;
 }
 

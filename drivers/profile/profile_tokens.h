@@ -16,7 +16,7 @@ namespace metergate {
 
 /// `'offending': what would be right`.
 inline Error wrong(std::string_view offending, const std::string& right) {
-  return Error{Errc::kInvalid, "'" + std::string(offending) + "': " + right};
+  return Error{Errc::kInvalid, in_quotes(offending) + ": " + right};
 }
 
 template <class T>

@@ -102,6 +102,34 @@ TEST(TextTest, FindsTheNearestKnownWord) {
   EXPECT_EQ(hint("bard", known), " (did you mean 'baud'?)");
 }
 
+TEST(TextTest, CountsTwoLettersSwappedAsOneError) {
+  EXPECT_EQ(nearest("mian", {"main", "pv"}), "main");
+  EXPECT_EQ(nearest("sclae", {"scale", "offset"}), "scale");
+  EXPECT_EQ(nearest("bsu", {"bus", "baud"}), "bus");
+  EXPECT_EQ(nearest("ab", {"cd"}), std::nullopt);
+}
+
+TEST(TextTest, QuotesWithAQuestionMarkForWhatATerminalWouldObey) {
+  EXPECT_EQ(in_quotes("a b"), "'a b'");
+  EXPECT_EQ(in_quotes(""), "''");
+  EXPECT_EQ(in_quotes("Z\xC3\xA4hler"), "'Z\xC3\xA4hler'");
+  EXPECT_EQ(in_quotes("a\x1B[31m\n\tb\x7F"), "'a?[31m??b?'");
+  EXPECT_EQ(in_quotes(std::string("a\0b", 3)), "'a?b'");
+  EXPECT_EQ(in_quotes("\xC2\x9B"
+                   "31m"),
+            "'?31m'")
+      << "U+009B begins a control sequence, too";
+  EXPECT_EQ(in_quotes("\xFF\xC3"), "'?" "?'") << "no UTF-8";
+}
+
+TEST(TextTest, QuotesAtMost200Characters) {
+  EXPECT_EQ(in_quotes(std::string(200, 'x')), "'" + std::string(200, 'x') + "'");
+  EXPECT_EQ(in_quotes(std::string(1 << 20, 'x')), "'" + std::string(200, 'x') + "...'");
+  std::string umlauts;
+  for (int i = 0; i < 201; ++i) umlauts += "\xC3\xA4";
+  EXPECT_EQ(in_quotes(umlauts), "'" + umlauts.substr(0, 400) + "...'") << "a character is not cut";
+}
+
 TEST(TextTest, SuggestsNothingForAWordFarFromAll) {
   const std::vector<std::string> known{"a", "baud", "bus"};
   EXPECT_EQ(nearest("x", known), std::nullopt);

@@ -126,7 +126,7 @@ TEST(MeterTableTest, RefusesWithFileLineAndTheOffendingText) {
            {"id,bus,unit,profile\n\nm,a,300,p\n",
             "meters.csv:3: unit: '300' is not a unit: 1 to 247 on a serial line, 0 to 255 with tcp="},
            {"id,bus,unit,profile\nm,a,1,p,x\n", "meters.csv:2: 'x' stands in a column without a header"},
-           {"id,bus,unit,profile\nm,a,1,\"p\n", "meters.csv:2: the quote in \"p is not closed"},
+           {"id,bus,unit,profile\nm,a,1,\"p\n", "meters.csv:2: the quote in '\"p' is not closed"},
            {"id,bus,unit,profile\nm,a,1,\"p\"q\n", "meters.csv:2: 'q' stands behind a closing quote"},
            {"id,bus\nm,\xE4\n", "meters.csv: line 2 is not UTF-8 text; save the file as UTF-8"},
        }) {

@@ -343,6 +343,27 @@ TEST_F(OptionsTest, RefusesFilesWithPlaceAndStatus78) {
             "--meters '/nowhere': cannot read '/nowhere': No such file or directory");
 }
 
+TEST_F(OptionsTest, NeverRepeatsControlCharactersOrALongText) {
+  const std::string much(1 << 20, 'x');
+  for (const std::string& line : {"\x1B]0;owned\x07" + much, "bus\x1B = " + much, "bus = name=a\x1B" + much,
+                                  "bus = " + much, "bus = \"" + much, "bus = name=a,b\x1B" + much + "=1",
+                                  "batch = 1\x1B" + much, "log-level = \x1B" + much, "meters = /\x1B" + much}) {
+    const std::string message = fault({"@" + file("flags", line)}, 78);
+    EXPECT_EQ(message.find('\x1B'), std::string::npos) << message;
+    EXPECT_LT(message.size(), 900u);
+  }
+  for (const std::string& table :
+       {"id,bus\x1B" + much + "\n", "id,bus\n\x1B" + much + ",a,b\n", "id,bus\n\"a\" \x1B" + much + "\n",
+        "id,bus,unit,profile\nm,a,\x1B" + much + ",p\n", "id,bus,unit,profile,points\nm,a,1,p,\x1B" + much + "\n"}) {
+    const std::string message = fault({"--meters", file("t.csv", table)}, 78);
+    EXPECT_EQ(message.find('\x1B'), std::string::npos) << message;
+    EXPECT_LT(message.size(), 900u);
+  }
+  const std::string message = fault({"--bus", "name=a\x1B" + much});
+  EXPECT_EQ(message.find('\x1B'), std::string::npos);
+  EXPECT_LT(message.size(), 900u);
+}
+
 TEST_F(OptionsTest, JudgesTheEnvironmentLikeFlags) {
   environment_ = {{"METERGATE_BATCH", "0"}};
   EXPECT_EQ(fault({}), "METERGATE_BATCH: '0' is not a whole number from 1 to 1000");
@@ -423,7 +444,7 @@ TEST_F(OptionsTest, TakesAtMost256Buses) {
 
 TEST_F(OptionsTest, RefusesWrongOrMissingCommands) {
   EXPECT_THAT(bad({}).message, StartsWith("there is no command\nUsage: metergate COMMAND"));
-  EXPECT_EQ(bad({"rnu"}).message, "unknown command 'rnu'; 'metergate --help' lists them");
+  EXPECT_EQ(bad({"rnu"}).message, "unknown command 'rnu' (did you mean 'run'?); 'metergate --help' lists them");
   EXPECT_EQ(bad({"chek"}).message, "unknown command 'chek' (did you mean 'check'?); 'metergate --help' lists them");
   EXPECT_EQ(bad({"--bus", kBus}).message, "unknown command '--bus'; 'metergate --help' lists them");
 }

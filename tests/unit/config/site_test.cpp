@@ -191,7 +191,7 @@ TEST_F(SiteTest, RefusesWhatDoesNotFitTogether) {
            "profiles "
            "p' shows them"},
           {{"--meter", "id=main,bus=a,unit=1,profile=p", "--poll", "meter=mian,every=1m"},
-           "--poll 'meter=mian,every=1m': there is no meter 'mian'"},
+           "--poll 'meter=mian,every=1m': there is no meter 'mian' (did you mean 'main'?)"},
           {{"--meter", "id=m,bus=a,unit=1,profile=p,writable=yes"},
            "--meter 'id=m,bus=a,unit=1,profile=p,writable=yes': writable=yes, but profile 'p' has no point that can be "
            "written"},

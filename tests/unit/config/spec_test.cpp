@@ -63,7 +63,7 @@ TEST(SpecTest, RefusesWhatIsNoListOfKeysAndValues) {
                         {"rs485-1", "'rs485-1' is not key=value; a SPEC is key=value,key=value"},
                         {"a=b,", "'' is not key=value; a SPEC is key=value,key=value"},
                         {"a=b,,c=d", "'' is not key=value; a SPEC is key=value,key=value"},
-                        {"a=\"b,c", "the quote in \"b,c is not closed"},
+                        {"a=\"b,c", "the quote in '\"b,c' is not closed"},
                         {"a=\"b\"c", "'c' stands behind the closing quote, where a comma would be right"}}) {
     EXPECT_EQ(fault(parse_bus, c.spec), c.fault) << c.spec;
   }
