@@ -10,8 +10,8 @@ class Inbox {
   virtual ~Inbox() = default;
 
   /// Durable when it returns. A known id changes nothing and is told. With `verdict` a new command is answered in the
-  /// same transaction and never executed. Errors: kFull (no room at all: acknowledge, it is counted and told), kStorage
-  /// and kCorrupt (unknown whether stored: must not be acknowledged).
+  /// same transaction and never executed. Errors: kFull (no room at all: acknowledge it, since it is counted durably
+  /// and told by `commands_refused`), kStorage and kCorrupt (unknown whether stored: must not be acknowledged).
   virtual Result<Admission> admit(const StoredCommand& command, std::optional<Draft> verdict) = 0;
   /// True when only the reserve is left: a new command is to be admitted with the verdict store_full.
   virtual bool only_reserve_left() = 0;

@@ -50,6 +50,10 @@ struct RecordFormat {
   std::function<Draft(std::int64_t count, const std::vector<std::string>& meters, UtcTime from, UtcTime to,
                       const std::string& why, UtcTime now)>
       lost;
+  /// Body of the event commands_refused: commands that found no room, with the ids of the first ones.
+  std::function<Draft(std::int64_t count, const std::vector<std::string>& first_ids, UtcTime from, UtcTime to,
+                      UtcTime now)>
+      refused;
 };
 
 struct StoreSettings {
@@ -117,7 +121,7 @@ struct StoreState {
   std::int64_t open_commands = 0, known_commands = 0, dead_letters = 0;
   std::int64_t bytes_used = 0, bytes_max = 0;
   std::int64_t commits = 0, commit_us_last = 0, commit_us_max = 0, commit_us_sum = 0, failed_commits = 0, reopened = 0;
-  std::int64_t readings_lost = 0, commands_without_room = 0;
+  std::int64_t readings_lost = 0, commands_without_room = 0;  ///< since start
   std::int64_t shed = 0;  ///< events, dead letters and values of put_later() that were dropped for want of room
   bool failing = false;   ///< the file cannot be used at present
   bool disk_full = false;

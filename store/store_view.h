@@ -63,6 +63,11 @@ class StoreView {
   virtual Result<StorePage<RecordEntry>> records(const RecordSpan& span, std::int64_t after) = 0;
 };
 
+/// What had no room, since the file was made.
+struct LossCounts {
+  std::int64_t readings_lost = 0, commands_refused = 0;
+};
+
 /// A store that no agent has open; its lock is held meanwhile. Nothing is changed.
 class StoreFile : public StoreView {
  public:
@@ -71,6 +76,7 @@ class StoreFile : public StoreView {
   static Result<std::unique_ptr<StoreFile>> open(const StoreSettings& settings);
   /// What waits, since when and how much the newest epoch made; the counts since start are 0.
   virtual Result<std::array<LaneState, kLanes>> lanes() = 0;
+  virtual Result<LossCounts> losses() = 0;
 };
 
 }  // namespace metergate

@@ -177,6 +177,15 @@ RecordFormat record_format(const std::string& gateway, const Clock& clock) {
     json.end_array().member("from", rfc3339(from)).member("to", rfc3339(to)).member("why", why).end_object();
     return event_draft(Stamp{now, clock.synced()}, "readings_lost", json.take());
   };
+  format.refused = [&clock](std::int64_t count, const std::vector<std::string>& first_ids, UtcTime from, UtcTime to,
+                            UtcTime now) {
+    JsonWriter json;
+    json.begin_object().member("count", count).member("from", rfc3339(from)).member("to", rfc3339(to));
+    json.key("first_ids").begin_array();
+    for (const std::string& id : first_ids) json.text(id);
+    json.end_array().end_object();
+    return event_draft(Stamp{now, clock.synced()}, "commands_refused", json.take());
+  };
   return format;
 }
 

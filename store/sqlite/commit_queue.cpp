@@ -11,20 +11,10 @@ constexpr std::int64_t kMaxReadings = 10000;
 constexpr std::int64_t kMaxReadingBytes = 8 << 20;
 constexpr std::int64_t kMaxOthers = 1000;
 constexpr std::size_t kMaxNames = 10000;
-constexpr std::size_t kMaxMeters = 100;
+
+bool is_command(const WriteRequest& write) { return static_cast<bool>(write.refuse); }
 
 }  // namespace
-
-void LostReadings::add(const LostReadings& more) {
-  if (more.count == 0) return;
-  from = count == 0 ? more.from : std::min(from, more.from);
-  to = count == 0 ? more.to : std::max(to, more.to);
-  if (count == 0) why = more.why;
-  count += more.count;
-  for (const std::string& meter : more.meters) {
-    if (meters.size() < kMaxMeters) meters.insert(meter);
-  }
-}
 
 bool CommitQueue::push(WriteRequest write) {
   std::shared_ptr<Completion> refused;
@@ -32,7 +22,11 @@ bool CommitQueue::push(WriteRequest write) {
     std::lock_guard<std::mutex> hold(mutex_);
     if (!closed_) {
       if (write.is_reading() && (readings_ >= kMaxReadings || reading_bytes_ >= kMaxReadingBytes)) {
-        lose_locked(*write.record, "the store did not keep up with the readings");
+        const Draft& reading = *write.record;
+        lost_.add(
+            LostReadings{1, {reading.meter}, reading.at, reading.at, "the store did not keep up with the readings"});
+        ++lost_count_;
+        rest_due_ = std::min(rest_due_, write.due);
         return false;
       }
       if (write.spare && !write.is_reading() && others_ >= kMaxOthers) {
@@ -139,14 +133,29 @@ void CommitQueue::fill(WriteBatch& batch, std::int64_t max_bytes, std::size_t ma
   rest_due_ = MonoTime::max();
 }
 
-void CommitQueue::lose(const Draft& reading, const std::string& why) {
+void CommitQueue::take_commands(WriteBatch& batch) {
   std::lock_guard<std::mutex> hold(mutex_);
-  lose_locked(reading, why);
+  const auto others = std::stable_partition(writes_.begin(), writes_.end(), is_command);
+  for (auto write = writes_.begin(); write != others; ++write) {
+    count(*write, -1);
+    batch.writes.push_back(std::move(*write));
+  }
+  writes_.erase(writes_.begin(), others);
 }
 
-void CommitQueue::lose_locked(const Draft& reading, const std::string& why) {
-  lost_.add(LostReadings{1, {reading.meter}, reading.at, reading.at, why});
+bool CommitQueue::commands_wait() const {
+  std::lock_guard<std::mutex> hold(mutex_);
+  return std::any_of(writes_.begin(), writes_.end(), is_command);
+}
+
+void CommitQueue::count_lost() {
+  std::lock_guard<std::mutex> hold(mutex_);
   ++lost_count_;
+}
+
+void CommitQueue::ask_commit(MonoTime due) {
+  std::lock_guard<std::mutex> hold(mutex_);
+  rest_due_ = std::min(rest_due_, due);
 }
 
 void CommitQueue::shed() {

@@ -6,7 +6,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +18,7 @@ namespace metergate {
 struct WriteRequest {
   std::optional<Draft> record;
   std::function<Status(Database&)> change;  ///< with or instead of a record; its outcome goes to the completion
+  std::function<void(Database&)> refuse;    ///< if set, counts it as refused when it finds no room
   std::shared_ptr<Completion> completion;   ///< of the caller that waits, if any
   bool spare = false;                       ///< is dropped, and counted, when too much waits or nothing fits
   std::int64_t bytes = 0;                   ///< that it takes in the file, about
@@ -32,16 +32,6 @@ struct WriteRequest {
 struct ReadRequest {
   std::function<Status(Database&)> run;
   std::shared_ptr<Completion> completion;
-};
-
-/// Readings that never got a number.
-struct LostReadings {
-  std::int64_t count = 0;
-  std::set<std::string> meters;  ///< at most 100
-  UtcTime from{}, to{};
-  std::string why;
-
-  void add(const LostReadings& more);
 };
 
 struct Cursors {
@@ -82,9 +72,15 @@ class CommitQueue {
   /// Adds the oldest writes up to `max_bytes` and `max_writes`, at least one if there is any, and all values and
   /// cursors. A value in the batch gives way to a newer one of the same name.
   void fill(WriteBatch& batch, std::int64_t max_bytes, std::size_t max_writes);
-  void lose(const Draft& reading, const std::string& why);
+  /// Counts a reading as lost; who calls has it in its batch.
+  void count_lost();
+  /// Moves those that count themselves as refused into the batch, before all others.
+  void take_commands(WriteBatch& batch);
+  bool commands_wait() const;
   void shed();
   void refuse_command();
+  /// There is something to commit by then, beside what the queue holds.
+  void ask_commit(MonoTime due);
 
   /// From now on nothing is taken, and all callers that wait are told why. The first reason counts.
   void close(const Error& why);
@@ -95,7 +91,6 @@ class CommitQueue {
   bool only_reserve_left() const;
 
  private:
-  void lose_locked(const Draft& reading, const std::string& why);
   void count(const WriteRequest& write, std::int64_t sign);
 
   mutable std::mutex mutex_;  // guards all below

@@ -12,6 +12,14 @@ namespace metergate {
 struct Counters {
   using PerLane = std::array<std::int64_t, kLanes>;
 
+  /// What had no room and is counted in its place; see CountedLosses.
+  struct LossCount {
+    std::int64_t count = 0;               ///< since the file was made
+    std::int64_t told = 0;                ///< of these
+    std::int64_t from_ms = 0, to_ms = 0;  ///< when those happened that are not told
+    std::int64_t untold() const { return count - told; }
+  };
+
   // In the table `counters`. Written with every transaction that deletes or moves a cursor, else once a minute; what
   // was inserted since then is counted again at the next opening, by `counted_to`.
   std::int64_t run_ms = 0;      ///< running time of all processes on this file
@@ -22,6 +30,7 @@ struct Counters {
   PerLane sent{}, delivered{};  ///< cursors: everything up to this key
   PerLane waiting{};            ///< records behind `delivered`
   PerLane last_seq{};           ///< of the running epoch
+  LossCount lost, refused;      ///< readings, commands
 
   // Not in the file.
   std::int64_t next_key = 1;
@@ -39,6 +48,8 @@ struct Counters {
     kCountedTo = 3,
     kKnownCommands = 4,
     kKeptBytes = 5,
+    kLost = 6,      // 6 to 9
+    kRefused = 50,  // 50 to 53
     kSent = 10,
     kDelivered = 20,
     kWaiting = 30,
@@ -52,6 +63,14 @@ struct Counters {
     f(kCountedTo, counted_to);
     f(kKnownCommands, known_commands);
     f(kKeptBytes, kept_bytes);
+    const auto each_loss = [&](int id, LossCount& losses) {
+      f(id, losses.count);
+      f(id + 1, losses.told);
+      f(id + 2, losses.from_ms);
+      f(id + 3, losses.to_ms);
+    };
+    each_loss(kLost, lost);
+    each_loss(kRefused, refused);
     for (int lane = 0; lane < kLanes; ++lane) {
       const auto i = static_cast<std::size_t>(lane);
       f(kSent + lane, sent[i]);

@@ -95,7 +95,8 @@ Database::Database(std::unique_ptr<SqliteConnection> connection, const StoreSett
       counter_table_(*connection_),
       file_size_(*connection_, quota_),
       receipts_(record_tables_, epochs_),
-      eviction_({record_tables_, commands_, dropped_ranges_, dead_letters_, retention_}, counters_, quota_) {}
+      eviction_({record_tables_, commands_, dropped_ranges_, dead_letters_, retention_}, counters_, quota_),
+      losses_(properties_, counters_) {}
 
 void Database::load() {
   counter_table_.read(counters_);
@@ -223,6 +224,7 @@ Result<Admission> Database::admit(const StoredCommand& command, const std::optio
   }
   const std::size_t bytes = command.body.size() + command.id.size() + (verdict ? verdict->body.size() : 0);
   if (!file_size_.fits_command(static_cast<std::int64_t>(bytes) + CommandTable::kRowOverhead)) {
+    refuse(command);
     return Error{Errc::kFull, "the store has no room for a command"};
   }
   admission.key = counters_.next_key++;
@@ -247,6 +249,10 @@ void Database::add_dead_letter(UtcTime at, const std::string& topic, const std::
   if (counters_.dead_next - counters_.dead_first <= kDeadLettersKept) return;
   counters_.dead_first = counters_.dead_next - kDeadLettersKept;
   dead_letters_.remove_below(counters_.dead_first);
+}
+
+void Database::tell_losses(UtcTime now) {
+  for (const Draft& event : losses_.tell(format_, now)) append(event);
 }
 
 void Database::move_sent(Lane lane, std::int64_t key) {

@@ -10,6 +10,7 @@
 #include "store/outbox.h"
 #include "store/sqlite/catalog_table.h"
 #include "store/sqlite/command_table.h"
+#include "store/sqlite/counted_losses.h"
 #include "store/sqlite/counter_table.h"
 #include "store/sqlite/dead_letter_table.h"
 #include "store/sqlite/dropped_ranges.h"
@@ -36,6 +37,7 @@ class Database {
   /// Errors: kInvalid (another gateway's, or of a newer version), kLocked, kStorage, kCorrupt.
   static Result<std::unique_ptr<Database>> open(const StoreSettings& settings, const RecordFormat& format);
 
+  bool losses_untold() const { return losses_.untold(); }
   const Counters& counters() const { return counters_; }
   StoreProperties& properties() { return properties_; }
   EpochTable& epochs() { return epochs_; }
@@ -57,7 +59,7 @@ class Database {
 
   // Within change().
   std::int64_t append(const Draft& draft);
-  /// Errors: kFull (not even the reserve has room for it).
+  /// Errors: kFull (not even the reserve has room for it: it is counted as refused).
   Result<Admission> admit(const StoredCommand& command, const std::optional<Draft>& verdict);
   bool mark_started(std::int64_t key) { return commands_.mark_started(key); }
   void complete(std::int64_t key, const Draft& result);
@@ -66,6 +68,10 @@ class Database {
   void move_sent(Lane lane, std::int64_t key);
   void move_delivered(Lane lane, std::int64_t key);
   void add_catalog(const std::string& hash, const std::string& bytes);
+  void count_lost(const LostReadings& lost) { losses_.add(lost); }
+  void refuse(const StoredCommand& command) { losses_.add_refused(command.id, command.received); }
+  /// Appends the events that tell what was lost and refused; for when there is room.
+  void tell_losses(UtcTime now);
   void save() { counters_.unsaved = true; }  ///< the counters, and with them the running time
 
   /// What peek() of an earlier object on this file holds.
@@ -137,6 +143,7 @@ class Database {
 
   Counters counters_;
   Eviction eviction_;
+  CountedLosses losses_;
   std::string epoch_;
   std::int64_t doubt_ = 0;
   std::int64_t saved_ms_ = 0;  // running time when the counters were last written

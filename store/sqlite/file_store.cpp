@@ -98,6 +98,7 @@ class FileStoreImpl final : public FileStore {
       *found = *admitted;
       return {};
     };
+    request.refuse = [command](Database& db) { db.refuse(command); };
     const Status done = write(std::move(request));
     if (!done && done.error().code == Errc::kFull) queue_.refuse_command();
     if (!done) return done.error();

@@ -207,7 +207,8 @@ Result<Repaired> repair(const std::string& path, const StoreSettings& settings, 
   // Step 5 in the header.
   into.run(delete_from(
       kCounters, "id IN (" + std::to_string(Counters::kCountedTo) + "," + std::to_string(Counters::kKnownCommands) +
-                     "," + std::to_string(Counters::kKeptBytes) + ") OR id>=" + std::to_string(Counters::kWaiting)));
+                     "," + std::to_string(Counters::kKeptBytes) + ") OR id BETWEEN " +
+                     std::to_string(Counters::kWaiting) + " AND " + std::to_string(Counters::kLastSeq + kLanes - 1)));
   const std::int64_t floor = into.number("SELECT max(" + counter_sql(Counters::kKeyFloor) +
                                          ",coalesce((SELECT max(answer)" + from(kCommands) + "),0))");
   Statement(into, replace_into(kCounters)).run(static_cast<int>(Counters::kKeyFloor), floor);

@@ -1,7 +1,7 @@
 #include <filesystem>
 #include <limits>
 
-#include "store/sqlite/counters.h"
+#include "store/sqlite/counter_table.h"
 #include "store/sqlite/page_reader.h"
 #include "store/sqlite/process_lock.h"
 #include "store/sqlite/record_tables.h"
@@ -17,7 +17,8 @@ class StoreFileImpl final : public StoreFile {
       : lock_(std::move(lock)),
         connection_(std::move(connection)),
         page_reader_(*connection_),
-        record_tables_(*connection_) {}
+        record_tables_(*connection_),
+        counter_table_(*connection_) {}
 
   Result<StorePage<DropEntry>> drops(std::int64_t after) override { return judged(page_reader_.drops(after)); }
   Result<StorePage<DeadEntry>> dead_letters(std::int64_t after) override {
@@ -30,8 +31,7 @@ class StoreFileImpl final : public StoreFile {
 
   Result<std::array<LaneState, kLanes>> lanes() override {
     Counters counters;
-    Statement read(*connection_, "SELECT value" + from(kCounters) + "WHERE id=?1");
-    counters.each_counter([&](int id, std::int64_t& value) { value = read.number_or(0, id); });
+    counter_table_.read(counters);
     std::array<LaneState, kLanes> lanes;
     for (const Lane lane : kAllLanes) {
       const std::int64_t delivered = counters.delivered[index_of(lane)];
@@ -41,6 +41,12 @@ class StoreFileImpl final : public StoreFile {
       state.last_seq = counters.last_seq[index_of(lane)];
     }
     return judged(lanes);
+  }
+
+  Result<LossCounts> losses() override {
+    Counters counters;
+    counter_table_.read(counters);
+    return judged(LossCounts{counters.lost.count, counters.refused.count});
   }
 
  private:
@@ -54,6 +60,7 @@ class StoreFileImpl final : public StoreFile {
   std::unique_ptr<SqliteConnection> connection_;
   PageReader page_reader_;
   RecordTables record_tables_;
+  CounterTable counter_table_;
 };
 
 }  // namespace

@@ -18,7 +18,10 @@ std::optional<std::string> read(Statement::Rows rows) {
 StoreProperties::StoreProperties(SqliteConnection& c)
     : get_(c, "SELECT value" + from(kProperties) + "WHERE id=?1"),
       set_(c, replace_into(kProperties)),
-      forget_repair_(c, delete_from(kProperties, "id<>" + std::to_string(kGatewayProperty))) {}
+      forget_repair_(
+          c, delete_from(kProperties, "id BETWEEN " + std::to_string(static_cast<int>(Property::kQuarantined)) +
+                                          " AND " + std::to_string(id_of(Property::kSavedRecords, kAllLanes.back())))) {
+}
 
 std::optional<std::string> StoreProperties::get(Property property) { return read(get_.query(id_of(property))); }
 std::optional<std::string> StoreProperties::get(Property property, Lane lane) {

@@ -8,12 +8,20 @@
 
 namespace metergate {
 
-/// What the file says of itself: whose it is, and, until the next start, what was repaired. Errors stick to the
-/// connection.
+/// What the file says of itself: whose it is, until the next start what was repaired, and of what CountedLosses counts
+/// the names. Errors stick to the connection.
 class StoreProperties {
  public:
-  /// Ids of the rows; never used for another meaning. kSavedRecords + lane.
-  enum class Property { kGateway = kGatewayProperty, kQuarantined = 2, kCommandsSaved = 3, kSavedRecords = 10 };
+  /// Ids of the rows; never used for another meaning. kSavedRecords + lane. kLostReadings: why, then meters, one a
+  /// line; kRefusedCommands: ids, one a line.
+  enum class Property {
+    kGateway = kGatewayProperty,
+    kQuarantined = 2,
+    kCommandsSaved = 3,
+    kSavedRecords = 10,
+    kLostReadings = 20,
+    kRefusedCommands = 21
+  };
 
   explicit StoreProperties(SqliteConnection& connection);
 

@@ -58,6 +58,7 @@ Status StoreWorker::begin(const std::string& epoch, const Draft& started, FileSt
     done = db_->begin(epoch, started, clock_.utc());
   }
   if (!done) return done;
+  if (db_->losses_untold()) queue_.ask_commit(seen_);  // of an earlier run
   epoch_ = epoch;
   hooks_ = std::move(hooks);
   publish();
@@ -77,7 +78,8 @@ MonoTime StoreWorker::step(MonoTime now) {
   if (!files_are_there(now)) return MonoTime::max();
   db_->pass(elapsed);
   serve_reads(now);
-  if (db_ && now >= not_before_ && (batch_waits_ || queue_.due() <= now)) commit(now);
+  const bool commands_wait = one_by_one_ > 0 && queue_.commands_wait();
+  if (db_ && (commands_wait || (now >= not_before_ && (batch_waits_ || queue_.due() <= now)))) commit(now);
   bool more = false;
   if (db_) more = tend(now);
   publish();
@@ -119,6 +121,8 @@ void StoreWorker::serve_reads(MonoTime now) {
 
 /// True when something became durable.
 bool StoreWorker::commit(MonoTime now) {
+  // Without room, a command is answered at once: it does not wait behind what does not fit.
+  if (one_by_one_ > 0) queue_.take_commands(batch_);
   const bool retried = !batch_.writes.empty();
   const std::size_t max_writes = one_by_one_ > 0 ? 1 : kAllWrites;
   // On a full disk the WAL has little room.
@@ -129,9 +133,7 @@ bool StoreWorker::commit(MonoTime now) {
   for (const WriteRequest& write : batch_.writes) bytes += write.bytes;
   for (const auto& [name, value] : batch_.values) bytes += static_cast<std::int64_t>(name.size() + value.size());
 
-  if (one_by_one_ > 0) {
-    --one_by_one_;
-  }
+  if (one_by_one_ > 0 && !retried) --one_by_one_;
   // Alone, and before anything is evicted: what is delivered meanwhile makes room, and is no loss.
   if (!db_->has_room(bytes)) {
     if (Status done = db_->change([this] { move_cursors(); }); !done) return refused(done.error(), now), false;
@@ -141,7 +143,9 @@ bool StoreWorker::commit(MonoTime now) {
   if (!*room) shed_batch();
   const MonoTime before = clock_.mono();
   const std::int64_t last_key = db_->counters().next_key;
-  const Status done = write_batch(*room);
+  const bool untold = batch_.lost.count > 0 || db_->losses_untold();
+  const bool tells = *room && untold && now >= tell_again_;
+  const Status done = write_batch(tells);
   statistics_.commit_took(std::chrono::duration_cast<Micros>(clock_.mono() - before), static_cast<bool>(done));
   if (!done) {
     doubt_ = done.error().code == Errc::kFull ? 0 : db_->doubt();
@@ -151,24 +155,22 @@ bool StoreWorker::commit(MonoTime now) {
   pause_ = kPauseMin;
   wal_emptied_ = false;
   const bool records = db_->counters().next_key != last_key;
+  if (tells) tell_again_ = now + kMinute;
   batch_is_durable();
+  if (*room && db_->losses_untold()) queue_.ask_commit(tell_again_);
   if (records && hooks_.committed) hooks_.committed();
   return true;
 }
 
-Status StoreWorker::write_batch(bool room) {
-  tells_lost_ = room && batch_.lost.count > 0;
+Status StoreWorker::write_batch(bool tells) {
   return db_->change([&] {
     for (const auto& [name, value] : batch_.values) db_->put(name, value);
     for (WriteRequest& write : batch_.writes) {
       if (write.record) db_->append(*write.record);
       if (write.change) write.outcome = write.change(*db_);
     }
-    if (tells_lost_) {
-      const LostReadings& lost = batch_.lost;
-      const std::vector<std::string> meters(lost.meters.begin(), lost.meters.end());
-      db_->append(format_.lost(lost.count, meters, lost.from, lost.to, lost.why, clock_.utc()));
-    }
+    db_->count_lost(batch_.lost);
+    if (tells) db_->tell_losses(clock_.utc());
     move_cursors();
   });
 }
@@ -189,7 +191,7 @@ void StoreWorker::batch_is_durable() {
   batch_.values.clear();
   batch_waits_ = false;
   queue_.values_written();
-  if (tells_lost_) batch_.lost = LostReadings{};
+  batch_.lost = LostReadings{};
 }
 
 /// A caller that waited no longer was told that the outcome is unknown. What it wanted must not be done later.
@@ -203,7 +205,9 @@ void StoreWorker::shed_batch() {
   auto& writes = batch_.writes;
   for (const WriteRequest& write : writes) {
     if (write.is_reading()) {
-      queue_.lose(*write.record, "the store is full of what must not be dropped");
+      const Draft& reading = *write.record;
+      batch_.lost.add({1, {reading.meter}, reading.at, reading.at, "the store is full of what must not be dropped"});
+      queue_.count_lost();
     } else if (write.spare) {
       queue_.shed();
     }
@@ -255,15 +259,27 @@ void StoreWorker::no_room(MonoTime now) {
   // Drop readings and events, tell the callers that wait, and try results again: each in a commit of its own, so that
   // one that does not fit does not hold up the next.
   shed_batch();
+  const Status counted = count_refused();
   for (WriteRequest& write : std::exchange(batch_.writes, {})) {
     if (write.completion) {
-      write.completion->settle(Error{Errc::kFull, "the store has no room"});
+      const bool refused_in_vain = write.refuse && !counted;
+      write.completion->settle(refused_in_vain ? counted : Status(Error{Errc::kFull, "the store has no room"}));
     } else {
       queue_.push(std::move(write));
     }
   }
   one_by_one_ = queue_.waiting_writes() + 1;
   not_before_ = now + kFullPause;
+}
+
+/// Alone, since it needs no room. A command whose refusal is not on the file must not be acknowledged.
+Status StoreWorker::count_refused() {
+  const Status counted = db_->change([this] {
+    for (const WriteRequest& write : batch_.writes) {
+      if (write.refuse) write.refuse(*db_);
+    }
+  });
+  return counted ? Status() : Status(Error{Errc::kStorage, "the store cannot even count: " + counted.error().detail});
 }
 
 /// The ballast gives room for the WAL. From then on the file keeps the size that it has.
@@ -338,6 +354,8 @@ void StoreWorker::end(const Error& why) {
 Status StoreWorker::finish() {
   if (const auto closed = queue_.closed()) return *closed;
   Status done;
+  tell_again_ = MonoTime::min();  // what is held back is told at a stop
+  if (db_ && db_->losses_untold()) queue_.ask_commit(seen_);
   for (int tries = 0; tries < kLastTries;) {
     if (db_ && !batch_waits_ && queue_.due() == MonoTime::max()) break;
     if (!db_) not_before_ = MonoTime::min();

@@ -38,7 +38,7 @@ class StoreWorker {
   bool files_are_there(MonoTime now);
   void serve_reads(MonoTime now);
   bool commit(MonoTime now);
-  Status write_batch(bool room);
+  Status write_batch(bool tells);
   void move_cursors();
   void drop_unwanted();
   void batch_is_durable();
@@ -48,6 +48,7 @@ class StoreWorker {
 
   void refused(const Error& error, MonoTime now);
   void no_room(MonoTime now);
+  Status count_refused();
   void disk_is_full(MonoTime now);
   void close_for_now(const Error& error, MonoTime now);
   void quarantine_file(const Error& why);
@@ -73,11 +74,11 @@ class StoreWorker {
   std::string epoch_;
   WriteBatch batch_;
   bool batch_waits_ = false;    // it is to be committed again
-  bool tells_lost_ = false;     // its last try told of the readings lost
   std::int64_t doubt_ = 0;      // first key of its failed commit
   std::size_t one_by_one_ = 0;  // so many writes are to be committed each on its own
   bool wal_emptied_ = false;    // since the last commit, to make room
   MonoTime seen_;
+  MonoTime tell_again_ = MonoTime::min();  // of losses: events that repeat come once a minute
   MonoTime not_before_ = MonoTime::min();  // of the next commit, or of the next try to open
   Millis pause_;
 };

@@ -10,6 +10,7 @@ namespace {
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr std::int64_t kCap = 8 << 20;
 
@@ -324,6 +325,85 @@ TEST_F(EvictionTest, TakesRejectedCommandsIntoTheReserveAndThenNoneButKeepsTheAn
   store_->complete(open_command, result("the answer"));
   EXPECT_EQ(bodies(Lane::kResults).back(), "the answer");
   EXPECT_LE(folder_.bytes(), kCap);
+}
+
+/// Everything but the last reserve is taken by results that wait, and that by rejected commands.
+class NoRoomTest : public EvictionTest {
+ protected:
+  void fill_all() {
+    for (int i = 0; i < 3000 && !store_->only_reserve_left(); ++i) append(result(std::string(10000, 'r')));
+    ASSERT_TRUE(store_->only_reserve_left());
+    int i = 0;
+    while (store_->admit(command("full" + std::to_string(i)), result(std::string(900, 'x')))) ++i;
+    ASSERT_EQ(store_->state().commands_without_room, 1);
+    refused_ = "full" + std::to_string(i);
+  }
+  void make_room() { deliver(Lane::kResults, 1 << 30); }
+  std::vector<std::string> reports() {
+    std::vector<std::string> found;
+    for (const std::string& body : bodies(Lane::kEvents)) {
+      if (body.rfind("refused", 0) == 0 || body.rfind("lost", 0) == 0) found.push_back(body);
+    }
+    return found;
+  }
+  std::string refused_;
+};
+
+TEST_F(NoRoomTest, CountsARefusedCommandDurablyAndTellsItWhenThereIsRoom) {
+  open();
+  fill_all();
+  EXPECT_EQ(store_->admit(command("c1"), std::nullopt).error().code, Errc::kFull);
+  EXPECT_THAT(reports(), IsEmpty());
+  crash();
+  open();
+  pass(std::chrono::minutes(2));
+  EXPECT_THAT(reports(), IsEmpty()) << "there is no room yet";
+  make_room();
+  EXPECT_THAT(reports(), ElementsAre("refused 2 " + refused_ + " c1"));
+  restart();
+  pass(std::chrono::minutes(2));
+  EXPECT_EQ(reports().size(), 1u) << "told twice";
+}
+
+TEST_F(NoRoomTest, TellsReadingsLostBeforeAStopAtTheNextStartWithRoom) {
+  open();
+  fill_all();
+  fill(100);
+  ASSERT_EQ(store_->state().readings_lost, 100);
+  restart();
+  make_room();
+  EXPECT_THAT(reports(), ElementsAre("lost 100 of 1 meters", "refused 1 " + refused_));
+}
+
+TEST_F(NoRoomTest, TellsAtMostOnceAMinuteAndTheRestAtAStop) {
+  open();
+  const auto lose_ten = [&] {
+    for (int i = 0; i < 3000 && !store_->only_reserve_left(); ++i) append(result(std::string(10000, 'r')));
+    fill(10);
+    make_room();
+    append_committed(reading("x"));
+  };
+  lose_ten();
+  EXPECT_THAT(reports(), ElementsAre("lost 10 of 1 meters"));
+  deliver(Lane::kEvents, 1 << 30);
+  lose_ten();
+  lose_ten();
+  EXPECT_THAT(reports(), Not(::testing::Contains("lost 20 of 1 meters")));
+  restart();
+  EXPECT_EQ(reports().back(), "lost 20 of 1 meters");
+}
+
+TEST_F(NoRoomTest, ShowsWhatWasLostInAStoreThatNoAgentHasOpen) {
+  open();
+  fill_all();
+  fill(100);
+  close();
+  auto file = StoreFile::open(settings_);
+  ASSERT_TRUE(file) << file.error().detail;
+  const auto losses = (*file)->losses();
+  ASSERT_TRUE(losses);
+  EXPECT_EQ(losses->readings_lost, 100);
+  EXPECT_EQ(losses->commands_refused, 1);
 }
 
 TEST_F(EvictionTest, KeepsIdsAndResultsOfDoneCommandsWhenOtherDeliveredRecordsHaveToGo) {

@@ -153,5 +153,28 @@ TEST_F(FullDiskTest, DeletesDeliveredRecordsInTimeAlsoWhenTheMarkOfTheirDelivery
   EXPECT_THAT(bodies(Lane::kReadings), ::testing::IsEmpty());
 }
 
+TEST_F(FullDiskTest, CountsCommandsThatFindNoRoomOnTheDiskSoThatAKillLosesNone) {
+  open();
+  disk_ = folder_.bytes();
+  for (int i = 0; i < 300; ++i) {
+    append(result(std::string(10000, 'r')));
+    pass(settings_.commit_every);
+  }
+  ASSERT_TRUE(store_->state().disk_full);
+  int refused = 0;
+  int unknown = 0;
+  for (int i = 0; i < 2000 && refused < 20; ++i) {
+    const auto admitted = store_->admit(command("c" + std::to_string(i)), result(std::string(900, 'x')));
+    if (!admitted) ++(admitted.error().code == Errc::kFull ? refused : unknown);
+  }
+  EXPECT_LE(unknown, 1) << "a command had to wait behind what does not fit";
+  ASSERT_GT(refused, 10);
+  crash();
+  disk_ = 64 << 20;
+  open();
+  pass(std::chrono::minutes(2));
+  EXPECT_THAT(bodies(Lane::kEvents), Contains(::testing::StartsWith("refused " + std::to_string(refused) + " ")));
+}
+
 }  // namespace
 }  // namespace metergate

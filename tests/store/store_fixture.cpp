@@ -65,6 +65,11 @@ RecordFormat plain_format() {
                    UtcTime) {
     return event("lost " + std::to_string(count) + " of " + std::to_string(meters.size()) + " meters");
   };
+  format.refused = [](std::int64_t count, const std::vector<std::string>& first_ids, UtcTime, UtcTime, UtcTime) {
+    std::string ids;
+    for (const std::string& id : first_ids) ids += " " + id;
+    return event("refused " + std::to_string(count) + ids);
+  };
   return format;
 }
 

@@ -99,5 +99,16 @@ TEST(Codec, WritesADroppedRangeWithBothEnds) {
       std::string::npos);
 }
 
+TEST(Codec, TellsRefusedCommandsByTheirCountTimesAndFirstIds) {
+  FakeClock clock;
+  const RecordFormat format = record_format("gw", clock);
+  const Draft draft = format.refused(7, {"c1", "c\"2"}, from_ms(0), from_ms(1500), kStamp.at);
+  EXPECT_EQ(draft.lane, Lane::kEvents);
+  EXPECT_NE(draft.body.find(R"("event":"commands_refused","detail":{"count":7,"from":"1970-01-01T00:00:00.000Z",)"
+                            R"("to":"1970-01-01T00:00:01.500Z","first_ids":["c1","c\"2"]})"),
+            std::string::npos)
+      << draft.body;
+}
+
 }  // namespace
 }  // namespace metergate

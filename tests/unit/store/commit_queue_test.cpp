@@ -95,17 +95,10 @@ TEST_F(CommitQueueTest, HoldsTheNewestValuesOfTenThousandNames) {
   EXPECT_EQ(queue_.value("one more"), std::nullopt);
 }
 
-TEST_F(CommitQueueTest, NamesAtMostAHundredMetersOfLostReadings) {
-  for (int i = 0; i < 150; ++i) {
-    queue_.lose(Draft{Lane::kReadings, from_ms(1000 + i), "m" + std::to_string(i), true, ""},
-                "why " + std::to_string(i));
-  }
-  const LostReadings lost = fill().lost;
-  EXPECT_EQ(lost.count, 150);
-  EXPECT_EQ(lost.meters.size(), 100u);
-  EXPECT_EQ(lost.from, from_ms(1000));
-  EXPECT_EQ(lost.to, from_ms(1149));
-  EXPECT_EQ(lost.why, "why 0");
+TEST_F(CommitQueueTest, IsDueWhenAReadingThatWasLostWouldHaveBeen) {
+  for (int i = 0; i < 10000; ++i) queue_.push(reading("m1", at(5000)));
+  queue_.push(reading("m2", at(700)));
+  EXPECT_EQ(queue_.due(), at(700));
 }
 
 TEST_F(CommitQueueTest, FillsABatchWithTheOldestThatFitAndTheRestIsDueAtOnce) {
@@ -115,6 +108,27 @@ TEST_F(CommitQueueTest, FillsABatchWithTheOldestThatFitAndTheRestIsDueAtOnce) {
   EXPECT_EQ(first.writes[0].record->meter, "a");
   EXPECT_EQ(queue_.due(), MonoTime::min());
   EXPECT_EQ(fill(250).writes.at(0).record->meter, "c");
+}
+
+TEST_F(CommitQueueTest, GivesCommandsAloneWhenThatIsWanted) {
+  EXPECT_FALSE(queue_.commands_wait());
+  queue_.push(reading("a"));
+  for (int i = 0; i < 2; ++i) {
+    WriteRequest command;
+    command.refuse = [](Database&) {};
+    command.bytes = 7 + i;
+    queue_.push(std::move(command));
+    queue_.push(reading("b"));
+  }
+  EXPECT_TRUE(queue_.commands_wait());
+  WriteBatch batch;
+  queue_.take_commands(batch);
+  ASSERT_EQ(batch.writes.size(), 2u);
+  EXPECT_EQ(batch.writes[0].bytes, 7);
+  EXPECT_EQ(batch.writes[1].bytes, 8);
+  EXPECT_FALSE(queue_.commands_wait());
+  EXPECT_EQ(queue_.waiting_writes(), 3u);
+  EXPECT_EQ(fill().writes.at(0).record->meter, "a");
 }
 
 TEST_F(CommitQueueTest, TakesOneWriteThatIsLargerThanABatch) {
