@@ -68,8 +68,8 @@ struct UplinkOptions {
   std::string username;
   std::string password_file, ca_file, cert_file, key_file;
   Millis keep_alive{20000};
-  Millis backoff_min{1000};
-  Millis backoff_max{60000};
+  Millis backoff_min{500};
+  Millis backoff_max{30000};
   int max_inflight = 16;
   int batch = 50;
   /// What makes a record delivered: the broker's PUBACK, or a consumer's receipt.

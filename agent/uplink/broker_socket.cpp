@@ -51,18 +51,24 @@ bool BrokerSocket::is_peer_of(int fd) const {
   return a.sin6_port == b.sin6_port && std::memcmp(&a.sin6_addr, &b.sin6_addr, sizeof a.sin6_addr) == 0;
 }
 
-bool BrokerSocket::tune(Millis user_timeout) {
-  found_.clear();
+std::vector<int> BrokerSocket::find() const {
+  std::vector<int> found;
   const std::unique_ptr<DIR, DirCloser> dir(::opendir("/proc/self/fd"));
-  if (dir == nullptr) return false;
-  const int on = 1;
-  const auto timeout = static_cast<unsigned>(user_timeout.count());
+  if (dir == nullptr) return found;
   while (const dirent* entry = ::readdir(dir.get())) {
     const int fd = std::atoi(entry->d_name);  // "." and ".." give 0, which is no socket of ours
-    if (!is_peer_of(fd)) continue;
+    if (is_peer_of(fd)) found.push_back(fd);
+  }
+  return found;
+}
+
+bool BrokerSocket::tune(Millis user_timeout) {
+  const int on = 1;
+  const auto timeout = static_cast<unsigned>(user_timeout.count());
+  found_ = find();
+  for (const int fd : found_) {
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
-    found_.push_back(fd);
   }
   return !found_.empty();
 }

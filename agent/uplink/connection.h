@@ -47,6 +47,8 @@ class Connection {
   virtual ~Connection() = default;
   /// Starts connecting. Waits for a name lookup, half a second at most, and for nothing else.
   virtual void start() = 0;
+  /// Whether the other side has taken the connection (TCP), so that an answer can be waited for.
+  virtual bool accepted() const { return true; }
   /// QoS 1, all at once; ends in on_subscribed or on_lost.
   virtual void subscribe(const std::vector<std::string>& topics) = 0;
   /// QoS 1. Never blocks on the network. False: not taken; on_lost follows, or it is to be tried again after pace().

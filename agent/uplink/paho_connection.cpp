@@ -20,7 +20,7 @@ namespace {
 
 constexpr Millis kLookupPatience{500};
 constexpr Millis kUserTimeout{30'000};
-constexpr std::chrono::seconds kConnectTimeout{10};
+constexpr std::chrono::seconds kConnectTimeout{600};  // beyond the patience of the session, which ends it before
 constexpr int kQos = 1;
 constexpr int kMessagesBeside = 16;  // room in Paho's window beside the forwarder's own
 // Published and not yet written. Paho C 1.3.12 never frees what was not written when its client goes.
@@ -73,6 +73,7 @@ class PahoConnection final : public Connection, private mqtt::iaction_listener {
   }
 
   void start() override;
+  bool accepted() const override { return socket_ && socket_->connected(); }
   void subscribe(const std::vector<std::string>& topics) override;
   bool publish(Handle handle, const Message& message) override;
   void disconnect(Millis patience) override;

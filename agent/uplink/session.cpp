@@ -10,7 +10,7 @@ const char* const kSession = "mqtt.session";  // in the key-value store: this ga
 }
 
 Session::Session(Parts parts)
-    : p_(std::move(parts)), mailbox_(p_.topics, p_.host), backoff_(p_.backoff_min, p_.backoff_max, p_.draw) {}
+    : p_(std::move(parts)), mailbox_(p_.topics, p_.host), pauses_(p_.backoff_min, p_.backoff_max, p_.draw) {}
 
 Session::~Session() = default;
 
@@ -30,11 +30,25 @@ SessionNews Session::step(MonoTime now) {
     drop(*mail.lost, now);
     if (p_.connector.records_only()) state_ = State::kEnded;
   }
-  const bool waits = state_ == State::kConnecting || state_ == State::kSubscribing;
-  if (waits && now >= since_ + kGiveUp) drop("the broker does not answer", now);
-  if (connection_) next_ = waits ? since_ + kGiveUp : MonoTime::max();
+  if (connection_) watch(now);
   if (ended()) next_ = MonoTime::max();
   return news;
+}
+
+/// For an answer to the connect, and then to the subscription.
+void Session::watch(MonoTime now) {
+  next_ = MonoTime::max();
+  if (up()) return;
+  const MonoTime tcp_patience = since_ + kTcpPatience;
+  if (state_ == State::kConnecting && now < tcp_patience) {
+    next_ = tcp_patience;
+  } else if (state_ == State::kConnecting && !connection_->accepted()) {
+    drop("nothing answers at the address of the broker", now);
+  } else if (now < since_ + pauses_.patience()) {
+    next_ = since_ + pauses_.patience();
+  } else {
+    end("the broker takes the connection and does not answer", pauses_.after_silence(), now);
+  }
 }
 
 MonoTime Session::next(MonoTime now) const { return connection_ ? std::min(next_, now + connection_->pace()) : next_; }
@@ -80,12 +94,16 @@ void Session::came_up(MonoTime now) {
 void Session::drop(const std::string& why, MonoTime now) {
   if (!connection_) return;
   if (up()) ++counters_.losses;
-  if (up() && now - since_ >= kStable) backoff_.reset();
+  if (up() && now - since_ >= kStable) pauses_.reset();
+  end(why, pauses_.after_refusal(), now);
+}
+
+void Session::end(const std::string& why, Millis pause, MonoTime now) {
   connection_.reset();
   static_cast<void>(mailbox_.take());  // of the connection that is gone
   state_ = State::kDown;
   since_ = now;
-  next_ = now + backoff_.next();
+  next_ = now + pause;
   // Each reason once for each time that the link was up: with several addresses the reasons take turns.
   const std::int64_t times = throttle_.due(why, std::to_string(counters_.connects), now);
   if (times > 0) p_.log.warn("no connection to the broker", {{"why", why}, {"times", std::to_string(times)}});

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "agent/base/backoff.h"
 #include "agent/base/log.h"
 #include "agent/base/log_throttle.h"
 #include "agent/uplink/connection.h"
 #include "agent/uplink/mailbox.h"
+#include "agent/uplink/reconnect_pauses.h"
 #include "agent/uplink/uplink_host.h"
 #include "store/key_value_store.h"
 #include "store/outbox.h"
@@ -43,7 +43,7 @@ class Session {
     Millis backoff_min, backoff_max;
     Topics topics;
   };
-  static constexpr Millis kGiveUp{12'000};  ///< for CONNACK, and once more for SUBACK
+  static constexpr Millis kTcpPatience{10'000};  ///< until the broker takes the connection; then see ReconnectPauses
   static constexpr Millis kStable{
       30'000};  ///< connected and subscribed for so long: the next loss begins with the shortest pause
 
@@ -77,10 +77,12 @@ class Session {
   void connected(bool session_present, MonoTime now);
   Status note_session(bool present);
   void came_up(MonoTime now);
+  void watch(MonoTime now);
+  void end(const std::string& why, Millis pause, MonoTime now);
 
   Parts p_;
   Mailbox mailbox_;
-  Backoff backoff_;
+  ReconnectPauses pauses_;
   LogThrottle throttle_;
   SessionCounters counters_;
   State state_ = State::kDown;

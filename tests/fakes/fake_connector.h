@@ -23,6 +23,7 @@ class FakeConnection : public Connection {
   ~FakeConnection() override;
 
   void start() override;
+  bool accepted() const override;
   void subscribe(const std::vector<std::string>& topics) override;
   bool publish(Handle handle, const Message& message) override;
   void disconnect(Millis patience) override { goodbye = patience; }
@@ -61,6 +62,7 @@ class FakeConnector : public Connector {
   FakeConnection* now = nullptr;  ///< the living connection
   int made = 0;
   bool bare = false;
+  bool answers_tcp = true;
   std::string refuse;                  ///< not empty: start() fails with it, at once
   std::function<void()> on_subscribe;  ///< called before a subscription is noted
   std::vector<Message> published;      ///< by all connections
@@ -70,6 +72,7 @@ inline FakeConnection::~FakeConnection() { connector_.now = nullptr; }
 inline void FakeConnection::start() {
   if (!connector_.refuse.empty()) listener_.on_lost(connector_.refuse);
 }
+inline bool FakeConnection::accepted() const { return connector_.answers_tcp; }
 inline void FakeConnection::subscribe(const std::vector<std::string>& topics) {
   if (connector_.on_subscribe) connector_.on_subscribe();
   subscribed = topics;

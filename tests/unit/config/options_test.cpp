@@ -73,8 +73,8 @@ TEST_F(OptionsTest, HasTheDefaultsOfTheHelp) {
   EXPECT_EQ(options.uplink.topic_prefix, "metergate");
   EXPECT_EQ(options.uplink.client_id, "metergate-g");
   EXPECT_EQ(options.uplink.keep_alive, Millis{20'000});
-  EXPECT_EQ(options.uplink.backoff_min, Millis{1000});
-  EXPECT_EQ(options.uplink.backoff_max, Millis{60'000});
+  EXPECT_EQ(options.uplink.backoff_min, Millis{500});
+  EXPECT_EQ(options.uplink.backoff_max, Millis{30'000});
   EXPECT_EQ(options.uplink.max_inflight, 16);
   EXPECT_EQ(options.uplink.batch, 50);
   EXPECT_FALSE(options.uplink.receipts);

@@ -79,12 +79,12 @@ TEST_F(SessionTest, IsUpOnlyWithTheSuback) {
   EXPECT_TRUE(session.up());
 }
 
-TEST_F(SessionTest, TriesAgainByAFreshConnectionAfterPausesThatDoubleUpToTheMaximum) {
+TEST_F(SessionTest, TriesAgainByAFreshConnectionAfterPausesThatGrowUpToTheMaximum) {
   draw = 1.0;
   connector.refuse = "connection refused";
   std::vector<Millis> pauses;
   step();
-  for (int i = 0; i < 9; ++i) {
+  for (int i = 0; i < 7; ++i) {
     const MonoTime lost = clock.mono();
     const int made = connector.made;
     while (connector.made == made) {
@@ -94,18 +94,14 @@ TEST_F(SessionTest, TriesAgainByAFreshConnectionAfterPausesThatDoubleUpToTheMaxi
     pauses.push_back(std::chrono::duration_cast<Millis>(clock.mono() - lost));
   }
 
-  EXPECT_THAT(pauses, ElementsAre(1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s, 60s));
+  EXPECT_THAT(pauses, ElementsAre(10s, 15s, 22500ms, 33750ms, 50625ms, 60s, 60s));
 }
 
-TEST_F(SessionTest, DrawsEachPauseFromTheWholeRangeAboveTheMinimum) {
+TEST_F(SessionTest, DrawsTheFirstPauseAfterALossToo) {
   connect(true);
+  draw = 0.5;
   lose();
-  EXPECT_EQ(pause(), 1s);  // the first range is the minimum alone
-  lose();
-  draw = 0.25;
-  EXPECT_EQ(pause(), 1s);
-  lose();
-  EXPECT_EQ(pause(), 1750ms);  // a quarter of 1 s to 4 s
+  EXPECT_EQ(pause(), 5500ms);  // half of the way from 1 s to 10 s
 }
 
 TEST_F(SessionTest, StartsWithTheShortestPauseAgainAfter30sOfStableLinkAndNotBefore) {
@@ -126,12 +122,14 @@ TEST_F(SessionTest, StartsWithTheShortestPauseAgainAfter30sOfStableLinkAndNotBef
   connect(true);
   clock.advance(30s);
   lose();
-  EXPECT_EQ(pause(), 1s);
+  EXPECT_EQ(pause(), 10s);
 }
 
-TEST_F(SessionTest, GivesUpABrokerThatDoesNotAnswerTheConnect) {
+TEST_F(SessionTest, GivesUpAnAddressThatDoesNotTakeTheConnectionAfter10sAsOneThatRefusesIt) {
+  draw = 1.0;
+  connector.answers_tcp = false;
   step();
-  clock.advance(Session::kGiveUp - 1ms);
+  clock.advance(10s - 1ms);
   step();
   EXPECT_NE(connector.now, nullptr);
   EXPECT_EQ(session.next(clock.mono()), clock.mono() + 1ms);
@@ -139,14 +137,39 @@ TEST_F(SessionTest, GivesUpABrokerThatDoesNotAnswerTheConnect) {
   step();
 
   EXPECT_EQ(connector.now, nullptr);
-  EXPECT_EQ(log.count("the broker does not answer"), 1);
+  EXPECT_EQ(log.count("nothing answers"), 1);
+  EXPECT_EQ(pause(), 10s);
 }
 
-TEST_F(SessionTest, GivesUpABrokerThatDoesNotAnswerTheSubscription) {
+TEST_F(SessionTest, WaitsAMinuteForABrokerThatTakesTheConnectionAndDoesNotAnswerAndThenLonger) {
+  draw = 1.0;
+  step();
+  clock.advance(60s - 1ms);
+  step();
+  EXPECT_NE(connector.now, nullptr);
+  clock.advance(1ms);
+  step();
+  EXPECT_EQ(connector.now, nullptr);
+  EXPECT_EQ(log.count("takes the connection and does not answer"), 1);
+
+  EXPECT_EQ(pause(), 60s);
+  clock.advance(120s - 1ms);
+  step();
+  EXPECT_NE(connector.now, nullptr);
+  clock.advance(1ms);
+  step();
+  EXPECT_EQ(connector.now, nullptr);
+  EXPECT_EQ(pause(), 120s);
+}
+
+TEST_F(SessionTest, WaitsAsLongForABrokerThatDoesNotAnswerTheSubscription) {
   step();
   connector.now->accept(true);
   step();
-  clock.advance(Session::kGiveUp);
+  clock.advance(60s - 1ms);
+  step();
+  EXPECT_NE(connector.now, nullptr);
+  clock.advance(1ms);
   step();
 
   EXPECT_EQ(connector.now, nullptr);
