@@ -9,6 +9,7 @@ namespace metergate {
 
 namespace {
 
+constexpr std::size_t kRefusedOnPage = 500;
 constexpr std::size_t kRefusedPoints = 2'000;  // of all meters: the answer of the local socket has a bound
 
 /// `left`: how many may be named still.
@@ -25,6 +26,20 @@ void write_refused(JsonWriter& json, const MeterState& meter, std::size_t& left)
   if (named < meter.unsupported.size()) json.member("refused_more", meter.unsupported.size() - named);
 }
 
+void write_meter(JsonWriter& json, const MeterState& meter, std::size_t& refused_left) {
+  json.begin_object().member("id", meter.id).member("silent", meter.silent);
+  if (meter.last_good != UtcTime{}) json.member("last_good", rfc3339(meter.last_good));
+  json.member("good", meter.good).member("partial", meter.partial).member("bad", meter.bad);
+  json.member("slots_missed", meter.slots_missed);
+  if (const auto& times = meter.turnaround) {
+    json.member("turnaround_us", times->usual.count()).member("slowest_us", times->slowest.count());
+    json.member("deadline_ms", times->deadline.count());
+  }
+  if (!meter.serial.empty()) json.member("serial", meter.serial);
+  write_refused(json, meter, refused_left);
+  json.end_object();
+}
+
 void write_bus(JsonWriter& json, const BusState& bus, std::size_t& refused_left) {
   json.begin_object().member("name", bus.name).member("port", bus.port).member("up", bus.up);
   if (!bus.up) json.member("why_down", bus.why_down);
@@ -39,19 +54,7 @@ void write_bus(JsonWriter& json, const BusState& bus, std::size_t& refused_left)
   json.member("busy_ms", c.busy_us / 1000);
   json.member("commands_done", bus.commands_done).member("commands_waiting", bus.commands_waiting);
   json.key("meters").begin_array();
-  for (const MeterState& meter : bus.meters) {
-    json.begin_object().member("id", meter.id).member("silent", meter.silent);
-    if (meter.last_good != UtcTime{}) json.member("last_good", rfc3339(meter.last_good));
-    json.member("good", meter.good).member("partial", meter.partial).member("bad", meter.bad);
-    json.member("slots_missed", meter.slots_missed);
-    if (const auto& times = meter.turnaround) {
-      json.member("turnaround_us", times->usual.count()).member("slowest_us", times->slowest.count());
-      json.member("deadline_ms", times->deadline.count());
-    }
-    if (!meter.serial.empty()) json.member("serial", meter.serial);
-    write_refused(json, meter, refused_left);
-    json.end_object();
-  }
+  for (const MeterState& meter : bus.meters) write_meter(json, meter, refused_left);
   json.end_array().end_object();
 }
 
@@ -110,18 +113,76 @@ void write_replay(JsonWriter& json, const std::optional<ReplayState>& replay) {
 
 }  // namespace
 
-std::string snapshot_json(const Snapshot& s) {
+namespace {
+
+std::string json_of(const Snapshot& s, std::size_t refused_left) {
   JsonWriter json;
   json.member("gateway", s.gateway).member("version", s.version).member("epoch", s.epoch).member("at", rfc3339(s.at));
   json.member("since", rfc3339(s.since)).member("clock", std::string(s.clock_synced ? "synced" : "unsynced"));
   json.key("buses").begin_array();
-  std::size_t refused_left = kRefusedPoints;
   for (const BusState& bus : s.buses) write_bus(json, bus, refused_left);
   json.end_array();
   write_store(json, s.store);
   write_uplink(json, s.uplink, s.now);
   write_replay(json, s.replay);
   return json.take();
+}
+
+std::size_t bytes_of(const BusState& bus) {
+  JsonWriter json;
+  std::size_t refused_left = kRefusedOnPage;
+  write_bus(json, bus, refused_left);
+  return json.take().size() + 1;
+}
+
+std::size_t bytes_of(const MeterState& meter) {
+  JsonWriter json;
+  std::size_t refused_left = kRefusedOnPage;
+  write_meter(json, meter, refused_left);
+  return json.take().size() + 1;
+}
+
+BusState without_meters(const BusState& bus) {
+  BusState head = bus;
+  head.meters.clear();
+  return head;
+}
+
+}  // namespace
+
+std::string snapshot_json(const Snapshot& s) { return json_of(s, kRefusedPoints); }
+
+std::vector<std::string> snapshot_pages(const Snapshot& s, std::size_t max_bytes) {
+  Snapshot page = s;
+  page.buses.clear();
+  const std::size_t rest = json_of(page, 0).size();
+  std::size_t bytes = rest;
+  std::vector<std::string> pages;
+  const auto turn = [&] {
+    pages.push_back(json_of(page, kRefusedOnPage));
+    page.buses.clear();
+    bytes = rest;
+  };
+  const auto begin_bus = [&](const BusState& bus) {
+    page.buses.push_back(without_meters(bus));
+    bytes += bytes_of(page.buses.back());
+  };
+  for (const BusState& bus : s.buses) {
+    if (!page.buses.empty() && bytes + bytes_of(without_meters(bus)) > max_bytes) turn();
+    begin_bus(bus);
+    for (const MeterState& meter : bus.meters) {
+      const std::size_t size = bytes_of(meter);
+      const bool alone = page.buses.size() == 1 && page.buses.back().meters.empty();
+      if (!alone && bytes + size > max_bytes) {
+        turn();
+        begin_bus(bus);
+      }
+      page.buses.back().meters.push_back(meter);
+      bytes += size;
+    }
+  }
+  turn();
+  return pages;
 }
 
 }  // namespace metergate

@@ -277,7 +277,7 @@ void PollRunner::publish(const std::vector<PollJob::Done>& done) {
       ++state.partial;
     }
     p_.reading(d.reading);
-    drafts.push_back(reading_draft(d.reading, poll.keep_high));
+    for (Draft& draft : reading_drafts(d.reading, poll.keep_high)) drafts.push_back(std::move(draft));
   }
   if (!drafts.empty()) p_.outbox->append(std::move(drafts));
 }

@@ -15,6 +15,14 @@ constexpr std::chrono::seconds kLookAtAll{60};
 constexpr std::size_t kPage = 64;
 constexpr int kPages = 8;  // of one bus in a step
 const std::string kNoBus;
+
+std::variant<std::string, Failure> page_of(const std::vector<std::string>& pages, std::size_t page) {
+  if (page > pages.size()) {
+    return Failure{"bad_value", "page: there are " + std::to_string(pages.size()) + ", not " + std::to_string(page)};
+  }
+  JsonWriter json;
+  return json.raw(pages[page - 1]).member("page", page).member("pages", pages.size()).take();
+}
 }  // namespace
 
 Dispatcher::Dispatcher(Parts parts) : p_(std::move(parts)) {
@@ -184,34 +192,40 @@ std::optional<OpenCommand> Dispatcher::open_or_end(const StoredCommand& stored, 
 
 void Dispatcher::answer(const StoredCommand& stored, const Command& command) {
   CommandResult result = result_for(command, stored.received);
+  if (p_.clock_rule.expired(command.expires, *p_.clock)) {
+    p_.inbox->complete(stored.key, ending(result, "expired", expired_failure(), *p_.clock));
+    return;
+  }
+  const auto more = answer_of(command);
+  if (const auto* failure = std::get_if<Failure>(&more)) {
+    p_.inbox->complete(stored.key, ending(result, "rejected", *failure, *p_.clock));
+    return;
+  }
   result.stamp = stamp_of(*p_.clock);
   result.started = result.finished = result.stamp.at;
   result.status = "done";
-  if (p_.clock_rule.expired(command.expires, *p_.clock)) {
-    result.status = "expired";
-    result.error = expired_failure();
-  } else if (command.op == Command::Op::kStatus) {
-    result.more = p_.status();
-  } else if (command.op == Command::Op::kPause || command.op == Command::Op::kResume) {
-    JsonWriter json;
-    json.member("bus", command.bus);
-    Pausable& pause = *p_.pauses.at(command.bus);
-    if (command.op == Command::Op::kResume) {
-      pause.end();
-    } else {
-      json.member("until", rfc3339(pause.begin(command.time.value_or(kUsualPause))));
-    }
-    result.more = json.take();
-  } else {
-    const auto members = p_.catalog(command.catalog);
-    if (members && *members) {
-      result.more = "\"content\":{" + **members + "}";
-    } else {
-      result.status = "rejected";
-      result.error = Failure{"bad_value", "the store knows no catalog '" + command.catalog + "'"};
-    }
-  }
+  result.more = *std::get_if<std::string>(&more);
   p_.inbox->complete(stored.key, result_draft(result));
+}
+
+/// The members of the result.
+std::variant<std::string, Failure> Dispatcher::answer_of(const Command& command) {
+  if (command.op == Command::Op::kStatus) return page_of(p_.status(), command.page);
+  if (command.op == Command::Op::kCatalog) {
+    auto pages = p_.catalog(command.catalog);
+    if (!pages || !*pages) return Failure{"bad_value", "the store knows no catalog '" + command.catalog + "'"};
+    for (std::string& page : **pages) page.insert(0, "\"content\":");
+    return page_of(**pages, command.page);
+  }
+  JsonWriter json;
+  json.member("bus", command.bus);
+  Pausable& pause = *p_.pauses.at(command.bus);
+  if (command.op == Command::Op::kResume) {
+    pause.end();
+  } else {
+    json.member("until", rfc3339(pause.begin(command.time.value_or(kUsualPause))));
+  }
+  return json.take();
 }
 
 }  // namespace metergate

@@ -15,6 +15,9 @@
 
 namespace metergate {
 
+/// Bytes of one page of an answer; the rest of the record is for what every result has.
+constexpr std::size_t kMaxAnswerPage = kMaxRecordBody - 1024;
+
 /// From the inbox to the buses: hands each bus its open commands, as many of each lane as it has room for, and answers
 /// those that need no bus. What waits behind them costs nobody else anything: other lanes pass, and what expires ends
 /// at its time. One thread, but for changed().
@@ -26,11 +29,11 @@ class Dispatcher {
     Inbox* inbox = nullptr;
     const Clock* clock = nullptr;
     ClockRule clock_rule;
-    std::map<std::string, CommandSink*> sinks;  ///< by bus, and kReplayQueue
-    std::map<std::string, Pausable*> pauses;    ///< by bus
-    std::function<std::string()> status;        ///< JSON members
-    std::function<Result<std::optional<std::string>>(const std::string& hash)>
-        catalog;  ///< JSON members; "" is the present one
+    std::map<std::string, CommandSink*> sinks;         ///< by bus, and kReplayQueue
+    std::map<std::string, Pausable*> pauses;           ///< by bus
+    std::function<std::vector<std::string>()> status;  ///< pages of JSON members
+    /// Pages, each a JSON object; "" is the present one.
+    std::function<Result<std::optional<std::vector<std::string>>>(const std::string& hash)> catalog;
   };
   explicit Dispatcher(Parts parts);
 
@@ -55,6 +58,7 @@ class Dispatcher {
   Result<std::optional<StoredCommand>> fetch(const std::string& bus, std::int64_t key);
   std::optional<OpenCommand> open_or_end(const StoredCommand& stored, const std::string& bus, MonoTime arrived);
   void answer(const StoredCommand& stored, const Command& command);
+  std::variant<std::string, Failure> answer_of(const Command& command);
 
   Parts p_;
   std::map<std::string, Queue> queues_;

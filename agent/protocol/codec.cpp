@@ -90,14 +90,23 @@ Failure failure_of(const Error& error) {
   return {error.detail.substr(0, error.detail.find_first_of(" :")), error.detail};
 }
 
-Draft reading_draft(const Reading& r, bool keep_high) {
+namespace {
+
+/// One of several records of a reading; `parts` 0: the whole.
+struct ReadingPart {
+  std::string quality;
+  std::size_t part = 0, parts = 0;
+};
+
+std::string reading_body(const Reading& r, const ReadingPart& which) {
   JsonWriter json;
   write_stamp(json, r.stamp);
   json.member("meter", r.meter).member("poll", r.poll);
   if (r.slot) json.member("slot", rfc3339(*r.slot));
   json.member("span_ms", r.span.count()).member("catalog", r.catalog);
   if (!r.serial.empty()) json.member("serial", r.serial);
-  json.member("quality", std::string(quality_of(r)));
+  json.member("quality", which.quality);
+  if (which.parts > 0) json.member("part", which.part).member("parts", which.parts);
   write_values(json, r.values);
   if (r.error) write_failure(json, "error", *r.error);
   write_errors(json, r.errors);
@@ -110,11 +119,87 @@ Draft reading_draft(const Reading& r, bool keep_high) {
     }
     json.end_object();
   }
-  Draft draft = draft_of(Lane::kReadings, r.stamp.at, json.take());
+  return json.take();
+}
+
+Draft reading_draft_of(const Reading& r, const ReadingPart& which, bool keep_high) {
+  Draft draft = draft_of(Lane::kReadings, r.stamp.at, reading_body(r, which));
   draft.meter = r.meter;
   draft.keep_high = keep_high;
   return draft;
 }
+
+/// What a reading has beside its points.
+Reading without_points(const Reading& reading) {
+  Reading rest = reading;
+  rest.values.clear();
+  rest.errors.clear();
+  rest.flags.clear();
+  return rest;
+}
+
+/// Deals the points of a reading out to as many as are needed.
+std::vector<Reading> split_by_points(const Reading& reading) {
+  constexpr std::size_t kParts = 40;  // bytes of `part` and `parts`, and of the names of empty lists
+  const Reading rest = without_points(reading);
+  const std::size_t head = reading_body(rest, {quality_of(reading), 0, 0}).size() + kParts;
+  std::vector<Reading> parts{rest};
+  std::size_t bytes = head;
+  const auto begin = [&](const Reading& point) {
+    const std::size_t size = reading_body(point, {quality_of(reading), 0, 0}).size() + kParts - head + 1;
+    if (bytes > head && bytes + size > kMaxRecordBody) {
+      parts.push_back(rest);
+      bytes = head;
+    }
+    bytes += size;
+  };
+  for (const auto& value : reading.values) {
+    Reading point = rest;
+    point.values = {value};
+    for (const auto& flag : reading.flags) {
+      if (flag.first == value.first) point.flags = {flag};
+    }
+    begin(point);
+    parts.back().values.push_back(value);
+    if (!point.flags.empty()) parts.back().flags.push_back(point.flags.front());
+  }
+  for (const auto& error : reading.errors) {
+    Reading point = rest;
+    point.errors = {error};
+    begin(point);
+    parts.back().errors.push_back(error);
+  }
+  return parts;
+}
+
+}  // namespace
+
+Draft reading_draft(const Reading& r, bool keep_high) { return reading_draft_of(r, {quality_of(r), 0, 0}, keep_high); }
+
+std::vector<Draft> reading_drafts(const Reading& r, bool keep_high) {
+  std::vector<Draft> drafts{reading_draft(r, keep_high)};
+  if (drafts.front().body.size() <= kMaxRecordBody) return drafts;
+  drafts.clear();
+  const std::vector<Reading> parts = split_by_points(r);
+  for (const Reading& part : parts) {
+    drafts.push_back(reading_draft_of(part, {quality_of(r), drafts.size() + 1, parts.size()}, keep_high));
+  }
+  return drafts;
+}
+
+namespace {
+CommandResult too_large(const CommandResult& whole, std::size_t bytes) {
+  CommandResult result = whole;
+  result.values.clear();
+  result.errors.clear();
+  result.registers.reset();
+  result.more.clear();
+  result.status = "failed";
+  result.error = Failure{"overflow", "the result has " + std::to_string(bytes) + " bytes, and a record at most " +
+                                         std::to_string(kMaxRecordBody) + "; ask for less at once"};
+  return result;
+}
+}  // namespace
 
 Draft result_draft(const CommandResult& r) {
   JsonWriter json;
@@ -138,7 +223,9 @@ Draft result_draft(const CommandResult& r) {
   json.member("received_at", rfc3339(r.received));
   if (r.started) json.member("started_at", rfc3339(*r.started));
   if (r.finished) json.member("finished_at", rfc3339(*r.finished));
-  Draft draft = draft_of(Lane::kResults, r.stamp.at, json.take());
+  std::string body = json.take();
+  if (body.size() > kMaxRecordBody) return result_draft(too_large(r, body.size()));
+  Draft draft = draft_of(Lane::kResults, r.stamp.at, std::move(body));
   draft.meter = r.meter;
   return draft;
 }

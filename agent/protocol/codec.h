@@ -42,7 +42,13 @@ struct Reading {
   std::vector<std::pair<std::string, std::vector<std::string>>> flags;
   std::optional<Failure> error;  ///< set: nothing could be read
 };
+/// Bytes of a record without its id and number, so that a message with it alone has at most 64 KiB.
+constexpr std::size_t kMaxRecordBody = (64 << 10) - 512;
+
 Draft reading_draft(const Reading& reading, bool keep_high);
+/// The same as what is sent: one that is too large for a record is split by points into records with `part` and
+/// `parts`, each with the quality of the whole.
+std::vector<Draft> reading_drafts(const Reading& reading, bool keep_high);
 
 struct CommandResult {
   Stamp stamp;
@@ -60,6 +66,7 @@ struct CommandResult {
   std::optional<UtcTime> started, finished;
   Micros took{0};  ///< by the transactions; not sent
 };
+/// A result that is too large for a record becomes a failure, `overflow`.
 Draft result_draft(const CommandResult& result);
 
 /// `detail`: a JSON object's text.

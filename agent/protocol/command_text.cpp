@@ -10,6 +10,7 @@ namespace metergate {
 namespace {
 
 constexpr std::size_t kMaxName = 128;
+constexpr std::int64_t kMostPages = 1'000'000;
 constexpr std::int64_t kMostSeq = 1LL << 53;  // what every JSON reader takes
 constexpr std::array<std::pair<const char*, Command::Op>, 7> kOps{{{"read", Command::Op::kRead},
                                                                    {"write", Command::Op::kWrite},
@@ -125,7 +126,17 @@ Verdict fill_write(const Json& object, Command& command) {
   return fill_value(*value, command);
 }
 
+Verdict fill_page(const Json& object, Command& command) {
+  const Json* page = given(object, "page");
+  if (!page) return std::nullopt;
+  const auto number = page->as_integer(1, kMostPages);
+  if (!number) return bad_command("page must be a whole number from 1");
+  command.page = static_cast<std::size_t>(*number);
+  return std::nullopt;
+}
+
 Verdict fill_catalog(const Json& object, Command& command) {
+  if (auto verdict = fill_page(object, command)) return verdict;
   const Json* hash = given(object, "catalog");
   if (!hash) return std::nullopt;
   const bool good = hash->is(Json::Kind::kText) && hash->text.size() == 8 &&
@@ -231,7 +242,7 @@ Verdict fill(const Json& object, Command& command) {
     case Command::Op::kReplay:
       return fill_replay(object, command);
     case Command::Op::kStatus:
-      break;
+      return fill_page(object, command);
   }
   return std::nullopt;
 }

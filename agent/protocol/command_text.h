@@ -36,6 +36,7 @@ struct Command {
   std::string bus;                 ///< pause, resume
   std::optional<Millis> time;      ///< pause; how long
   std::string catalog;             ///< 8 hex digits; empty: the present one
+  std::size_t page = 1;            ///< status, catalog
   ReplayWish replay;
 };
 const char* op_name(Command::Op op);  ///< "read" ...

@@ -165,8 +165,13 @@ void Agent::make_replayer() {
   const ClockRule rule{kBuilt, store_->opened().newest};
   const auto given = [this] { wake_uplink(); };
   const auto ended = [this] { dispatch(kReplayQueue); };
-  replayer_ =
-      std::make_unique<Replayer>(Replayer::Parts{archive, inbox, memory, clock_, rule, options_.gateway, given, ended});
+  const auto configured = [this](const std::string& meter) {
+    return std::any_of(site_.buses.begin(), site_.buses.end(), [&](const BusConfig& bus) {
+      return std::any_of(bus.meters.begin(), bus.meters.end(), [&](const auto& m) { return m.spec.id == meter; });
+    });
+  };
+  replayer_ = std::make_unique<Replayer>(
+      Replayer::Parts{archive, inbox, memory, clock_, rule, options_.gateway, given, ended, configured});
 }
 
 void Agent::make_forwarder() {
@@ -237,10 +242,12 @@ void Agent::make_dispatcher() {
   parts.inbox = store_.get();
   parts.clock = &clock_;
   parts.clock_rule = ClockRule{kBuilt, store_->opened().newest};
-  parts.status = [this] { return snapshot_json(snapshot()); };
-  parts.catalog = [this](const std::string& hash) -> Result<std::optional<std::string>> {
-    if (hash.empty() || hash == catalog_.hash) return std::optional<std::string>(catalog_.members);
-    return store_->catalog(hash);
+  parts.status = [this] { return snapshot_pages(snapshot(), kMaxAnswerPage); };
+  parts.catalog = [this](const std::string& hash) -> Result<std::optional<std::vector<std::string>>> {
+    const auto members = store_->catalog(hash.empty() ? catalog_.hash : hash);
+    if (!members) return members.error();
+    if (!*members) return std::optional<std::vector<std::string>>{};
+    return std::optional(std::vector<std::string>{"{" + **members + "}"});
   };
   parts.sinks[kReplayQueue] = replayer_.get();
   for (BusThread& bus : buses_) {

@@ -95,6 +95,7 @@ Status Replayer::begin() {
 }
 
 Result<Replayer::Outgoing> Replayer::next(std::size_t max_rows, std::size_t max_bytes) {
+  if (looking_) return look_for_meter(max_rows, max_bytes);
   Outgoing out;
   if (!job_ || searched_) return out;
   const std::size_t frame_bytes = kFrameBytes + p_.gateway.size();
@@ -141,6 +142,7 @@ void Replayer::acked(std::int64_t piece) {
 
 void Replayer::lost() {
   pending_.clear();
+  looking_.reset();
   cursor_ = done_.place;
   searched_ = false;
 }
@@ -179,7 +181,44 @@ void Replayer::note(const ReplayPiece& piece) {
   state_->seq = piece.rows.back().seq;
 }
 
+/// Whether a record of any time knows the meter.
+Result<Replayer::Outgoing> Replayer::look_for_meter(std::size_t max_rows, std::size_t max_bytes) {
+  ReplayWish wish;
+  wish.from = UtcTime::min();
+  wish.to = UtcTime::max();
+  wish.meter = job_->command.replay.meter;
+  const auto piece = p_.archive.search(wish, *looking_, max_rows, max_bytes);
+  if (!piece) return piece.error();
+  Outgoing out;
+  if (!piece->rows.empty()) {
+    looking_.reset();
+    end_well();
+  } else if (piece->end) {
+    looking_.reset();
+    reject_unknown_meter();
+  } else {
+    looking_ = piece->next;
+    out.search_on = true;
+  }
+  return out;
+}
+
+void Replayer::reject_unknown_meter() {
+  CommandResult result = result_for(job_->command, job_->stored.received);
+  result.status = "rejected";
+  result.error = Failure{"no_such_meter", "neither the configuration nor a kept record knows the meter '" +
+                                              job_->command.replay.meter + "'"};
+  complete(*job_, std::move(result));
+}
+
 void Replayer::finish() {
+  const std::string& meter = job_->command.replay.meter;
+  if (done_.sent > 0 || meter.empty() || p_.configured(meter)) return end_well();
+  looking_ = ReplayPlace{};
+  p_.given();
+}
+
+void Replayer::end_well() {
   JsonWriter json;
   json.member("sent", done_.sent);
   write_missing(json, job_->command.replay.lane, done_.missing);

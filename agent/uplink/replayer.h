@@ -38,6 +38,7 @@ class Replayer : public CommandSink {
     std::string gateway;
     std::function<void()> given;  ///< there is something to do; any thread
     std::function<void()> ended;  ///< there is room for another
+    std::function<bool(const std::string& meter)> configured = [](const std::string&) { return true; };
   };
   static constexpr std::size_t kQueue = 8;
   static constexpr std::size_t kMostRanges = 400;  ///< that one result names; the others are counted
@@ -83,9 +84,12 @@ class Replayer : public CommandSink {
   };
   Status begin();
   void pass_over();
+  Result<Outgoing> look_for_meter(std::size_t max_rows, std::size_t max_bytes);
+  void reject_unknown_meter();
   void settle();
   void note(const ReplayPiece& piece);
   void finish();
+  void end_well();
   void complete(const OpenCommand& command, CommandResult result);
   std::string saved() const;
   Progress resumed(const std::string& saved) const;
@@ -98,6 +102,8 @@ class Replayer : public CommandSink {
   ReplayPiece next_;             // of next(), not yet sent
   std::deque<Pending> pending_;  // bounded by the forwarder's window
   std::int64_t last_id_ = 0;
+  std::optional<ReplayPlace>
+      looking_;  // nothing was found of a meter that is not configured: whether any record is kept
 
   mutable std::mutex mutex_;  // guards all below
   std::deque<OpenCommand> given_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ class FakeArchive : public Archive {
                              std::size_t) override {
     if (error) return *error;
     wishes.push_back(wish);
+    if (on_search) on_search(wish);
     const auto at = static_cast<std::size_t>(place.after);
     ReplayPiece piece = at < pieces.size() ? pieces[at] : ReplayPiece{};
     if (piece.rows.size() > max_rows) piece.rows.resize(max_rows);
@@ -37,6 +39,7 @@ class FakeArchive : public Archive {
   std::vector<ReplayPiece> pieces;
   std::vector<ReplayWish> wishes;
   std::optional<Error> error;
+  std::function<void(const ReplayWish&)> on_search;
   std::int64_t last_seq = 0;
 };
 

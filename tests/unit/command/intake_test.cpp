@@ -63,10 +63,10 @@ class IntakeTest : public ::testing::Test {
     parts.site = &site_;
     parts.inbox = &store_;
     parts.clock = &clock_;
-    parts.status = [] { return std::string("\"version\":\"1\""); };
+    parts.status = [] { return std::vector<std::string>{"\"version\":\"1\"", "\"version\":\"2\""}; };
     parts.catalog = [](const std::string& hash) {
-      return Result<std::optional<std::string>>(hash == "deadbeef" ? std::nullopt
-                                                                   : std::optional<std::string>("\"meters\":[]"));
+      using Pages = std::vector<std::string>;
+      return Result<std::optional<Pages>>(hash == "deadbeef" ? std::nullopt : std::optional(Pages{"{\"meters\":[]}"}));
     };
     parts.sinks["rs485-1"] = &sink_;
     parts.pauses["rs485-1"] = &pause_;
@@ -227,6 +227,21 @@ TEST_F(IntakeTest, AnswersWhatNeedsNoBus) {
   EXPECT_EQ(result(0, "version"), "1");
   EXPECT_NE(store_.results[1].find("content")->find("meters"), nullptr);
   EXPECT_EQ(code(2), "bad_value");
+}
+
+TEST_F(IntakeTest, GivesThePageThatIsAskedFor) {
+  take(R"({"id":"a","op":"status"})");
+  take(R"({"id":"b","op":"status","page":2})");
+  take(R"({"id":"c","op":"status","page":3})");
+  take(R"({"id":"d","op":"status","page":0})");
+  dispatcher_->step(clock_.mono());
+  EXPECT_EQ(code(0), "bad_command");
+  EXPECT_EQ(result(1, "version"), "1");
+  EXPECT_EQ(store_.results[1].find("page")->text, "1");
+  EXPECT_EQ(store_.results[1].find("pages")->text, "2");
+  EXPECT_EQ(result(2, "version"), "2");
+  EXPECT_EQ(store_.results[2].find("page")->text, "2");
+  EXPECT_EQ(code(3), "bad_value");
 }
 
 TEST_F(IntakeTest, LeavesAWriteThatWasCutOffUnknown) {

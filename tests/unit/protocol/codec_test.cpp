@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/base/json.h"
 #include "tests/fakes/fake_clock.h"
 
 namespace metergate {
@@ -108,6 +109,58 @@ TEST(Codec, TellsRefusedCommandsByTheirCountTimesAndFirstIds) {
                             R"("to":"1970-01-01T00:00:01.500Z","first_ids":["c1","c\"2"]})"),
             std::string::npos)
       << draft.body;
+}
+
+/// A reading of so many texts of 200 bytes, the last one missing, the first one flagged.
+Reading large_reading(int texts) {
+  Reading reading;
+  reading.meter = "m1";
+  reading.poll = "main";
+  for (int i = 0; i < texts; ++i) {
+    reading.values.emplace_back("text_" + std::to_string(i),
+                                Value{Value::Form::kText, std::string(200, 'x'), std::nullopt});
+  }
+  reading.flags.emplace_back("text_0", std::vector<std::string>{"implausible"});
+  reading.errors.emplace_back("last", Failure{"timeout", "no answer"});
+  return reading;
+}
+
+TEST(Codec, SplitsAReadingByPointsThatIsTooLargeForARecord) {
+  const auto drafts = reading_drafts(large_reading(700), true);
+  ASSERT_EQ(drafts.size(), 3u);
+  std::size_t values = 0;
+  for (std::size_t i = 0; i < drafts.size(); ++i) {
+    EXPECT_LE(drafts[i].body.size(), kMaxRecordBody);
+    EXPECT_EQ(drafts[i].meter, "m1");
+    const Json record = *parse_json("{" + drafts[i].body + "}");
+    EXPECT_EQ(record.find("part")->text, std::to_string(i + 1));
+    EXPECT_EQ(record.find("parts")->text, "3");
+    EXPECT_EQ(record.find("quality")->text, "partial");
+    values += record.find("values")->items.size();
+    EXPECT_EQ(record.find("flags") != nullptr, i == 0);
+    EXPECT_EQ(record.find("errors") != nullptr, i == 2);
+  }
+  EXPECT_EQ(values, 700u);
+}
+
+TEST(Codec, LeavesAReadingWholeThatFitsIntoARecord) {
+  const auto drafts = reading_drafts(large_reading(250), true);
+  ASSERT_EQ(drafts.size(), 1u);
+  EXPECT_EQ(drafts[0].body, reading_draft(large_reading(250), true).body);
+  EXPECT_EQ(drafts[0].body.find("\"parts\""), std::string::npos);
+}
+
+TEST(Codec, FailsAResultThatIsTooLargeForARecord) {
+  CommandResult result;
+  result.command = "c";
+  result.op = "read";
+  result.status = "done";
+  result.values = large_reading(700).values;
+  const Draft draft = result_draft(result);
+  const Json record = *parse_json("{" + draft.body + "}");
+  EXPECT_EQ(record.find("status")->text, "failed");
+  EXPECT_EQ(record.find("error")->find("code")->text, "overflow");
+  EXPECT_EQ(record.find("values"), nullptr);
 }
 
 }  // namespace

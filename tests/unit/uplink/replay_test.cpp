@@ -16,7 +16,10 @@ class ReplayTest : public ForwarderTest {
     connect();
     connector.published.clear();
   }
-  void ask(const std::string& id, const std::string& more = {}) {
+  void ask(const std::string& id, const std::string& more = {}) { give(replayer, id, more); }
+  /// Likewise, after a restart().
+  void ask_next(const std::string& id, const std::string& more) { give(*next_replayer, id, more); }
+  void give(Replayer& to, const std::string& id, const std::string& more) {
     const auto parsed =
         parse_command(R"({"id":")" + id + R"(","op":"replay","epoch":"e0","from_seq":1,"to_seq":99)" + more + "}");
     OpenCommand open;
@@ -25,7 +28,7 @@ class ReplayTest : public ForwarderTest {
     open.stored.id = id;
     open.stored.received = clock.utc();
     given.push_back(open);
-    replayer.give({open});
+    to.give(open);
     look();
   }
   void look() {
@@ -40,8 +43,15 @@ class ReplayTest : public ForwarderTest {
   }
   /// As after a kill: only what was remembered is left, and the commands that are open.
   void restart() {
-    auto fresh = std::make_unique<Replayer>(
-        Replayer::Parts{archive, inbox, memory, clock, {}, "g1", [this] { ++woken; }, [this] { ++replays_ended; }});
+    auto fresh = std::make_unique<Replayer>(Replayer::Parts{archive,
+                                                            inbox,
+                                                            memory,
+                                                            clock,
+                                                            {},
+                                                            "g1",
+                                                            [this] { ++woken; },
+                                                            [this] { ++replays_ended; },
+                                                            [this](const std::string&) { return meter_configured; }});
     forwarder.reset();
     next_replayer = std::move(fresh);
     forwarder = std::make_unique<Forwarder>(
@@ -58,6 +68,7 @@ class ReplayTest : public ForwarderTest {
     return member == nullptr ? "none" : member->text;
   }
 
+  bool meter_configured = true;  ///< from the next restart() on
   std::vector<OpenCommand> given;
   std::unique_ptr<Replayer> next_replayer;
   std::int64_t last_key = 0;
@@ -173,7 +184,7 @@ TEST_F(ReplayTest, RunsOneAtATimeInTheOrderOfTheirArrival) {
   ASSERT_TRUE(replayer.state());
   EXPECT_EQ(replayer.state()->command, "r1");
   EXPECT_EQ(replayer.state()->waiting, 2u);
-  EXPECT_EQ(replayer.room(), Replayer::kQueue - 2);
+  EXPECT_EQ(replayer.room({}), Replayer::kQueue - 2);
   ack_and_look();
 
   ASSERT_THAT(inbox.results, SizeIs(3));
@@ -281,6 +292,41 @@ TEST_F(ReplayTest, NamesNoMoreRangesThanAResultHolds) {
 
   EXPECT_THAT(inbox.results.at(0).find("missing")->items, SizeIs(Replayer::kMostRanges));
   EXPECT_EQ(result(0, "more_missing"), "600");
+}
+
+TEST_F(ReplayTest, RejectsAMeterThatNeitherTheConfigurationNorAKeptRecordKnows) {
+  meter_configured = false;
+  restart();
+  archive.add(0);
+  ask_next("r1", R"(,"meter":"nobody")");
+  ASSERT_THAT(inbox.results, SizeIs(1));
+  EXPECT_EQ(result(0, "status"), "rejected");
+  EXPECT_EQ(inbox.results[0].find("error")->find("code")->text, "no_such_meter");
+  EXPECT_THAT(next_replayer->running(), ::testing::Eq(std::nullopt));
+}
+
+TEST_F(ReplayTest, FindsNothingOfAMeterThatOnlyRecordsOfAnotherTimeKnow) {
+  meter_configured = false;
+  restart();
+  archive.add(0);
+  archive.on_search = [this](const ReplayWish& wish) {
+    if (!wish.epoch.empty()) return;
+    EXPECT_EQ(wish.meter, "gone");
+    archive.pieces.clear();
+    archive.add(1);
+  };
+  ask_next("r1", R"(,"meter":"gone")");
+  ASSERT_THAT(inbox.results, SizeIs(1));
+  EXPECT_EQ(result(0, "status"), "done");
+  EXPECT_EQ(result(0, "sent"), "0");
+  EXPECT_THAT(connector.published, IsEmpty());
+}
+
+TEST_F(ReplayTest, FindsNothingOfAConfiguredMeterWithoutASecondLook) {
+  archive.add(0);
+  ask("r1", R"(,"meter":"m1")");
+  EXPECT_EQ(result(0, "status"), "done");
+  EXPECT_THAT(archive.wishes, SizeIs(1));
 }
 
 }  // namespace
