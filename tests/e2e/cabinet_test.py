@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import unittest
@@ -98,6 +99,36 @@ class Cabinet(GatewayTest):
             self.assertEqual(self.metergate("store", "drops", *store, "--json"), "")
             self.agent.kill(15)
         self.assertEqual(export(), exported)
+
+    def local_read(self, unit):
+        """A connection that waits for the answer."""
+        s = socket.socket(socket.AF_UNIX)
+        self.addCleanup(s.close)
+        s.settimeout(10)
+        s.connect(str(self.agent.control))
+        s.sendall(json.dumps({"ask": "read", "bus": "rs485-1", "unit": unit, "table": "holding", "address": 0, "count": 1}).encode() + b"\n")
+        return s
+
+    def answer(self, unit):
+        with self.local_read(unit) as s:
+            return json.loads(s.recv(65536))
+
+    def test_is_busy_when_sixteen_wait_for_a_bus_and_asks_nothing_for_those_that_are_gone(self):
+        self.begin(bus_more=",timeout=2s")
+        self.sim.tell("silent=9")
+        waiting = [self.local_read(9) for _ in range(16)]
+        wait_for("them all", 5, lambda: self.agent.ask()["buses"][0]["commands_waiting"] >= 15)
+        self.assertEqual(self.answer(1)["error"]["code"], "busy")
+        self.assertIn("rs485-1", self.metergate("read", "--bus", f"name=x,device={self.line},baud=19200,mode=8N1", "--unit", 1,
+                                                "--table", "holding", "--address", 0, status=69))
+        for client in waiting:
+            client.close()
+        before = self.asked_of(9)
+        wait_for("room again", 10, lambda: "registers" in self.answer(1))
+        self.assertLessEqual(self.asked_of(9) - before, 1, "the one whose turn it was")
+
+    def asked_of(self, unit):
+        return sum(frame["kind"] == "request" and frame["unit"] == unit for frame in self.sim.frames())
 
     def test_watching_and_reading_all_end_with_what_is_known_when_they_are_interrupted(self):
         self.begin()
