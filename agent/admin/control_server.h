@@ -17,8 +17,8 @@ namespace metergate {
 /// that begins with `{"lines":n` has n lines more. What is no request is answered by
 /// `{"error":{"code":...,"message":...}}`.
 ///
-/// A SocketServer with at most 64 clients, lines of at most 64 KiB and answers of at most 1 MiB. 10 s without a request
-/// or without an answer's end drop a client.
+/// A SocketServer with at most 64 clients, lines of at most 64 KiB and answers of at most 1 MiB. A client
+/// that sends no request, or takes no answer, for 10 s is dropped.
 class ControlServer {
  public:
   using Later = SocketServer::Later;

@@ -83,15 +83,15 @@ void write_buses(Text& text, const Snapshot& s) {
   each_bus(text, s, [](const BusState& b) { return b.up ? 1 : 0; });
   text.gauge("bus_paused", "Whether the bus's port is lent to another program.");
   each_bus(text, s, [](const BusState& b) { return b.paused_until ? 1 : 0; });
-  text.gauge("bus_overloaded", "Whether slots come faster than the bus can carry them.");
+  text.gauge("bus_overloaded", "Whether slots come due faster than the bus can read them.");
   each_bus(text, s, [](const BusState& b) { return b.overloaded ? 1 : 0; });
-  text.counter("bus_slots_wanted_total", "Slots of the bus's polls that came, but for those of silent meters.");
+  text.counter("bus_slots_wanted_total", "Slots that came due for the bus's polls, without those of silent meters.");
   each_bus(text, s, [](const BusState& b) { return b.slots_wanted; });
-  text.counter("bus_slots_kept_total", "Those of them that were not missed.");
+  text.counter("bus_slots_kept_total", "Slots of these that were kept.");
   each_bus(text, s, [](const BusState& b) { return b.slots_kept; });
   text.counter("bus_busy_seconds_total", "Time spent in transactions, silence included; its rate is the utilisation.");
   each_bus(text, s, [](const BusState& b) { return seconds_of_us(b.counters.busy_us); });
-  text.counter("bus_transactions_total", "Requests sent, by what came of them.");
+  text.counter("bus_transactions_total", "Requests, by their outcome.");
   for (const BusState& bus : s.buses) {
     const BusCounters& c = bus.counters;
     const std::pair<const char*, std::int64_t> outcomes[] = {
@@ -101,11 +101,11 @@ void write_buses(Text& text, const Snapshot& s) {
   }
   text.counter("bus_guard_reads_total", "Requests sent to get past an unanswered one.");
   each_bus(text, s, [](const BusState& b) { return b.counters.guards; });
-  text.counter("bus_late_bytes_total", "Bytes thrown away: late or foreign, they answered nothing that was asked.");
+  text.counter("bus_late_bytes_total", "Bytes thrown away because they answered no open request.");
   each_bus(text, s, [](const BusState& b) { return b.counters.late_bytes; });
   text.counter("bus_late_frames_total", "Answers that came too late.");
   each_bus(text, s, [](const BusState& b) { return b.counters.late_frames; });
-  text.counter("bus_foreign_frames_total", "Frames that neither ask nor answer anything of ours.");
+  text.counter("bus_foreign_frames_total", "Requests of another master, and the answers to them.");
   each_bus(text, s, [](const BusState& b) { return b.counters.foreign_frames; });
   text.gauge("bus_second_master", "Whether a second master talks on the line.");
   each_bus(text, s, [](const BusState& b) { return b.second_master ? 1 : 0; });
@@ -138,9 +138,9 @@ void write_meters(Text& text, const Snapshot& s) {
       if (meter.turnaround) text.sample({{"bus", bus}, {"meter", meter.id}}, value(*meter.turnaround));
     });
   };
-  text.gauge("meter_turnaround_seconds", "From a request's end to its answer's begin, a running mean.");
+  text.gauge("meter_turnaround_seconds", "From the end of a request to the start of its answer, a running mean.");
   each_time([](const Turnaround& t) { return seconds_of_us(t.usual.count()); });
-  text.gauge("meter_slowest_answer_seconds", "The longest of these in the last 24 hours.");
+  text.gauge("meter_slowest_answer_seconds", "The longest such time in the last 24 hours.");
   each_time([](const Turnaround& t) { return seconds_of_us(t.slowest.count()); });
   text.gauge("meter_answer_deadline_seconds", "How long the first try of a poll's request waits for its answer.");
   each_time([](const Turnaround& t) { return seconds_of_us(Micros(t.deadline).count()); });
@@ -168,7 +168,7 @@ void each_lane(Text& text, const Value& value) {
 void write_lanes(Text& text, const Snapshot& s) {
   const auto& lanes = s.store.lanes;
   const auto& sources = s.uplink.sources;
-  text.gauge("lane_waiting_records", "Records that are not delivered.");
+  text.gauge("lane_waiting_records", "Records that are not delivered yet.");
   each_lane(text, [&](std::size_t i) { return lanes[i].waiting; });
   text.gauge("lane_oldest_waiting_timestamp_seconds", "When the oldest record that waits was taken, Unix time.");
   for (const Lane lane : kAllLanes) {
@@ -199,30 +199,31 @@ void write_store(Text& text, const StoreState& store) {
   text.sample(seconds_of_us(store.commit_us_max));
   text.counter("store_failed_commits_total", "Commits that failed.").sample(store.failed_commits);
   text.counter("store_reopened_total", "Times that the store's file was opened anew.").sample(store.reopened);
-  text.counter("store_lost_readings_total", "Readings taken while the store could not commit, never numbered.");
+  text.counter("store_lost_readings_total", "Readings that were lost because the store could not take them.");
   text.sample(store.readings_lost);
   text.gauge("store_open_commands", "Commands that have no result yet.").sample(store.open_commands);
   text.counter("store_commands_without_room_total", "Commands for which the store had no room.");
   text.sample(store.commands_without_room);
-  text.gauge("store_dead_letters", "Messages kept that were no commands.").sample(store.dead_letters);
+  text.gauge("store_dead_letters", "Unreadable messages that are kept.").sample(store.dead_letters);
 }
 
 void write_uplink(Text& text, const Snapshot& s) {
   const ForwarderState& uplink = s.uplink;
   text.gauge("uplink_connected", "Whether the broker is connected.").sample(uplink.connected ? 1 : 0);
-  text.counter("uplink_connects_total", "Connections that came about.").sample(uplink.session.connects);
+  text.counter("uplink_connects_total", "Connections that were made.").sample(uplink.session.connects);
   text.counter("uplink_losses_total", "Connections that were lost.").sample(uplink.session.losses);
   text.counter("uplink_sessions_lost_total", "Sessions that the broker forgot.").sample(uplink.session.sessions_lost);
-  text.gauge("uplink_unacknowledged_messages", "Messages on their way.");
+  text.gauge("uplink_unacknowledged_messages", "Messages that the broker has not acknowledged yet.");
   text.sample(static_cast<std::int64_t>(uplink.in_flight));
-  text.gauge("uplink_oldest_unacknowledged_seconds", "Age of the oldest message on its way, 0 without one.");
+  text.gauge("uplink_oldest_unacknowledged_seconds", "Age of the oldest unacknowledged message, 0 without one.");
   text.sample(seconds(uplink.oldest_unacked));
   text.counter("uplink_repeated_records_total", "Records sent again because a command was repeated.");
   text.sample(uplink.republished);
-  text.counter("uplink_resent_records_total", "Records sent again for want of a receipt.").sample(uplink.resent);
-  text.counter("uplink_ignored_messages_total", "Messages that came on a topic that means nothing here.");
+  text.counter("uplink_resent_records_total", "Records sent again because no receipt came for them.")
+      .sample(uplink.resent);
+  text.counter("uplink_ignored_messages_total", "Messages on a topic that this gateway does not use.");
   text.sample(uplink.ignored_messages);
-  text.counter("uplink_receipts_total", "Receipts, by what came of them.");
+  text.counter("uplink_receipts_total", "Receipts, by their outcome.");
   text.sample({{"outcome", "counted"}}, uplink.receipts.counted);
   text.sample({{"outcome", "nothing_new"}}, uplink.receipts.nothing_new);
   text.sample({{"outcome", "ignored"}}, uplink.receipts.ignored);

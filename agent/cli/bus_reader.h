@@ -14,7 +14,7 @@ struct BusTools {
   const Clock& clock;
   std::function<std::unique_ptr<Bus>(const BusSettings& settings)> make_bus;
   SendRequest send;
-  std::function<bool()> stopped = [] { return false; };  ///< the person wants no more; looked at between transactions
+  std::function<bool()> stopped = [] { return false; };  ///< the user wants the end; looked at between transactions
 };
 /// Until `t`, or until `stopped` says so.
 void sleep_until(const BusTools& tools, MonoTime t);

@@ -58,7 +58,7 @@ void print_polls(const BusConfig& bus, const BusLoad& load, std::size_t meter, s
   if (!any) out << "    read on command only\n";
 }
 
-/// The status: 0, or that of a bus that has more to do than it can.
+/// The exit status: 0, or 78 for a bus that needs more than all of its time.
 int check_bus(const BusConfig& bus, std::ostream& out, std::ostream& err) {
   const BusLoad load = bus_load(bus);
   out << "bus " << bus.spec.name << ": " << describe_port(bus.spec.settings) << ", "

@@ -192,7 +192,8 @@ class Scan {
     return asked.lost() ? Status(*asked.lost()) : Status();
   }
 
-  /// A device that ignores the unit answers for those at the end of the range as well, where hardly ever all are real.
+  /// Asks the last units of the range, too: a device that ignores the unit answers for them, and hardly ever are all
+  /// of them real meters.
   Status look_beyond(Bus& bus, int found) {
     looked_beyond_ = true;
     if (all_units_.size() <= kBelievable) return {};
