@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
     return wrong->status;
   }
   const Invocation& invocation = *std::get_if<Invocation>(&parsed);
-  for (const std::string& warning : invocation.warnings) std::fprintf(stderr, "metergate: %s\n", warning.c_str());
+  for (const std::string& warning : invocation.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   switch (invocation.subcommand) {
     case Invocation::Subcommand::kRun:
       return run_agent(invocation.options, command_line);

@@ -182,6 +182,8 @@ int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err
   }
   const auto& site = std::get<Site>(made);
   for (const std::string& warning : site.warnings) err << "warning: " << warning << "\n";
+  if (const auto warning = clock_warning(site, SystemClock(options.trust_clock)))
+    err << "warning: " << *warning << "\n";
   warn_of_manual_numbers(site, err);
 
   int status = check_uplink(options, out, err);

@@ -91,8 +91,9 @@ Result<Upstream> parse_upstream(std::string_view url) {
     const std::string meant = tls               ? "mqtts"
                               : scheme == "tcp" ? "mqtt"
                                                 : nearest(scheme, {"mqtt", "mqtts", "stdout"}).value_or("");
-    return invalid(in_quotes(url) + " is not mqtt://HOST, mqtts://HOST or stdout:" +
-                   (meant.empty() ? "" : " (did you mean " + in_quotes(meant + (meant == "stdout" ? ":" : "://")) + "?)"));
+    return invalid(
+        in_quotes(url) + " is not mqtt://HOST, mqtts://HOST or stdout:" +
+        (meant.empty() ? "" : " (did you mean " + in_quotes(meant + (meant == "stdout" ? ":" : "://")) + "?)"));
   }
   upstream.tls = scheme == "mqtts";
   std::string_view host = url.substr(scheme_end + 3);

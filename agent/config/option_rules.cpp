@@ -1,8 +1,11 @@
 #include "agent/config/option_rules.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <map>
 
+#include "agent/config/service_access.h"
 #include "agent/config/spec.h"
 #include "agent/config/spec_fields.h"
 
@@ -28,7 +31,8 @@ class Unique {
   Refusal add(const std::string& key, const Place& place, const std::string& way_out) {
     const auto [found, fresh] = places_.emplace(key, place);
     if (fresh) return std::nullopt;
-    return wrong_at(place, what_ + " " + in_quotes(key) + " is there twice: " + found->second + " and " + place + way_out);
+    return wrong_at(place,
+                    what_ + " " + in_quotes(key) + " is there twice: " + found->second + " and " + place + way_out);
   }
 
  private:
@@ -207,6 +211,27 @@ Refusal check_store_words(OptionSources& sources) {
   return std::nullopt;
 }
 
+/// Root can read everything, so a `check` by root would not notice what the service's user cannot. What a person writes
+/// on the command line is for that person; the service's flags stand in a file.
+void warn_of_unreadable_paths(OptionSources& sources) {
+  const auto access = UserAccess::of(kServiceUser);
+  if (::geteuid() != 0 || !access) return;
+  Options& options = sources.invocation().options;
+  std::vector<UsedPath> paths{{"--store", options.store.path, true}};
+  const auto add = [&](const char* option, const std::string& path) {
+    if (sources.given_in_file(option)) paths.push_back({"--" + std::string(option), path});
+  };
+  add("password-file", options.uplink.password_file);
+  add("ca-file", options.uplink.ca_file);
+  add("cert-file", options.uplink.cert_file);
+  add("key-file", options.uplink.key_file);
+  add("http-token-file", options.http_token_file);
+  for (const std::string& folder : options.profile_dirs) add("profile-dir", folder);
+  for (std::string& warning : access_warnings(*access, paths)) {
+    sources.invocation().warnings.push_back(std::move(warning));
+  }
+}
+
 Refusal check_words(const OptionSources& sources, Subcommand subcommand) {
   const std::size_t most =
       subcommand == Subcommand::kRun || subcommand == Subcommand::kCheck || subcommand == Subcommand::kScan ? 0 : 1;
@@ -243,6 +268,7 @@ std::optional<UsageError> complete(OptionSources& sources) {
   sources.invocation().options.store.gateway = sources.invocation().options.gateway;
   if (subcommand == Subcommand::kRead) return check_read(sources);
   if (auto refusal = check_uplink(sources)) return refusal;
+  if (subcommand == Subcommand::kCheck) warn_of_unreadable_paths(sources);
   return check_http(sources.invocation().options);
 }
 

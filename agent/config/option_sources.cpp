@@ -34,7 +34,7 @@ std::string variable_name(const std::string& option) {
 OptionSources::Refusal OptionSources::apply(const OptionInfo& option, const Setting& setting) {
   if (setting.value.empty())
     return refused(setting, "has no value" + (option.value.empty() ? "" : "; such a value is " + option.value));
-  given_.insert(option.name);
+  given_[option.name] = setting.in_file;
   return option.apply(invocation_, setting);
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -23,13 +22,18 @@ class OptionSources {
   Invocation& invocation() { return invocation_; }
   const std::vector<std::string>& words() const { return words_; }
   bool given(const std::string& option) const { return given_.count(option) != 0; }
+  /// Whether the value that counts was written in a file.
+  bool given_in_file(const std::string& option) const {
+    const auto found = given_.find(option);
+    return found != given_.end() && found->second;
+  }
 
  private:
   Refusal apply(const OptionInfo& option, const Setting& setting);
 
   Invocation invocation_;
   std::vector<std::string> words_;
-  std::set<std::string> given_;
+  std::map<std::string, bool> given_;  // by option: whether its last value stands in a file
 };
 
 /// `METERGATE_GATEWAY_ID` for `gateway-id`.

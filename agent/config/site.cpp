@@ -72,8 +72,8 @@ class SiteBuilder {
                                      (others == port ? "" : " (" + others + " is the same device)") +
                                      "; a line has one bus, with all its meters on it");
       }
-      site_.warnings.push_back("buses " + in_quotes(other.spec.name) + " and " + in_quotes(spec.name) + " both connect to " +
-                               port);
+      site_.warnings.push_back("buses " + in_quotes(other.spec.name) + " and " + in_quotes(spec.name) +
+                               " both connect to " + port);
     }
     names_.push_back(spec.name);
     ports_.push_back(real);
@@ -188,7 +188,8 @@ class SiteBuilder {
     BusConfig& bus = site_.buses[found->second.first];
     const MeterConfig& meter = bus.meters[found->second.second];
     if (meter.profile->points.empty()) {
-      return wrong(spec.place, "profile " + in_quotes(meter.profile->name) + " has no points to poll; leave every= out");
+      return wrong(spec.place,
+                   "profile " + in_quotes(meter.profile->name) + " has no points to poll; leave every= out");
     }
     auto points = select_points(*meter.profile, spec.points, spec.place);
     if (auto* error = std::get_if<UsageError>(&points)) return *error;
@@ -205,6 +206,20 @@ class SiteBuilder {
 };
 
 }  // namespace
+
+std::optional<std::string> clock_warning(const Site& site, const Clock& clock) {
+  if (clock.synced()) return std::nullopt;
+  for (const BusConfig& bus : site.buses) {
+    for (const MeterConfig& meter : bus.meters) {
+      if (meter.spec.writable) {
+        return "the clock is not synchronised: writes wait up to 5 min for it, then they are rejected; run an NTP "
+               "client, or "
+               "give --trust-clock where a battery-backed clock is right";
+      }
+    }
+  }
+  return std::nullopt;
+}
 
 std::vector<const Point*> matching_points(const Profile& profile, const std::vector<std::string>& patterns) {
   std::vector<const Point*> points;

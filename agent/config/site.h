@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -49,6 +50,9 @@ struct Site {
   std::vector<BusConfig> buses;  ///< in the order of the flags; one may have no meters
   std::vector<std::string> warnings;
 };
+
+/// What an operator is told where meters are writable and nothing says that the clock is right; else nothing.
+std::optional<std::string> clock_warning(const Site& site, const Clock& clock);
 
 /// The points that names and patterns stand for, in the order of the profile; all for no pattern.
 std::vector<const Point*> matching_points(const Profile& profile, const std::vector<std::string>& patterns);

@@ -45,6 +45,7 @@ Agent::Agent(const Options& options, Site site, const CommandLine& command_line)
       topics_(topics_of(options.uplink.topic_prefix, options.gateway)),
       file_system_(posix_file_system()) {
   for (const std::string& warning : site_.warnings) log_.warn(warning);
+  if (const auto warning = clock_warning(site_, clock_)) log_.warn(*warning);
 }
 
 Status Agent::open_store() {

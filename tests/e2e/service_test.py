@@ -7,7 +7,7 @@ import time
 import unittest
 
 from case import GatewayTest
-from lab import AGENT, wait_for
+from lab import AGENT, free_port, wait_for
 
 
 class Service(GatewayTest):
@@ -217,6 +217,46 @@ class Service(GatewayTest):
             self.assertEqual([r["seq"] for r in backend.all(lane) if (r["at"][:4] == "1970") != (r["seq"] <= last[lane])], [], lane)
         self.assertEqual(agent.kill(signal.SIGTERM), 0)
         self.assertEqual(backend.gaps(), {})
+
+    def test_ends_with_the_exit_status_that_names_the_cause(self):
+        folder = self.lab.folder
+
+        def status(*words):
+            return subprocess.run([AGENT, *map(str, words)], capture_output=True, timeout=60).returncode
+
+        flags = [*self.flags("stdout:"), "--control", folder / "c"]
+        self.assertEqual(status("check", *flags), 0)
+        self.assertEqual(status("run", *flags, "--nonsense"), 64)
+        self.assertEqual(status("run", *flags, "--batch", "0"), 64)
+        (folder / "wrong").write_text("batch = 0\n")
+        self.assertEqual(status("run", *flags, f"@{folder / 'wrong'}"), 78)
+        (folder / "profiles" / "wrong.ini").write_text("[profile]\nformat = 2\n")
+        self.assertEqual(status("run", *flags), 78)
+        (folder / "profiles" / "wrong.ini").unlink()
+        self.assertEqual(status("run", *flags, "--store", folder / "none" / "m.db"), 73)
+        (folder / "is-a-folder").mkdir()
+        self.assertEqual(status("run", *flags, "--store", folder / "is-a-folder"), 74)
+        self.serial_sim()
+        agent = self.lab.agent(*self.flags("mqtt://127.0.0.1:1"))
+        wait_for("the start", 10, lambda: " started " in agent.log())
+        self.assertEqual(status("run", *self.flags("mqtt://127.0.0.1:1"), "--control", folder / "c"), 75)
+        self.assertEqual(agent.kill(signal.SIGTERM), 0)
+        self.assertEqual(status("run", *self.flags("mqtt://127.0.0.1:1")[2:], "--gateway-id", "other"), 78)
+        self.assertEqual(status("read", "--bus", f"name=t,tcp=127.0.0.1:{free_port()}", "--unit", "1", "--table", "holding",
+                                "--address", "0", "--count", "1", "--control", folder / "c"), 69)
+
+    def test_warns_once_that_writes_wait_while_the_clock_is_not_synchronised(self):
+        self.serial_sim()
+        untrusted = [f for f in self.flags("mqtt://127.0.0.1:1") if f != "--trust-clock"]
+        self.fault("clock", "0 0")
+        check = subprocess.run([AGENT, "check", *map(str, untrusted)], capture_output=True, text=True, env={**os.environ, **self.faulty()})
+        self.assertEqual(check.stderr.count("writes wait up to 5 min"), 1, check.stderr)
+        agent = self.lab.agent(*untrusted, env=self.faulty())
+        wait_for("the start", 10, lambda: " started " in agent.log())
+        self.assertEqual(agent.log().count("writes wait up to 5 min"), 1)
+        self.fault("clock", "0 1")
+        check = subprocess.run([AGENT, "check", *map(str, untrusted)], capture_output=True, text=True, env={**os.environ, **self.faulty()})
+        self.assertNotIn("writes wait", check.stderr)
 
     def test_prints_no_secret(self):
         secret = "hunter2-very-secret"

@@ -231,6 +231,11 @@ TEST_F(OptionsTest, RefusesANameOrIdThatIsThereTwiceWithBothPlaces) {
   environment_.clear();
   EXPECT_EQ(fault({"--config", config, "@" + config}, 78),
             "bus 'a' is there twice: " + config + ":1 and " + config + ":1");
+  const std::string table = file("t.csv", "id,bus,unit,profile\nm,a,3,p\n");
+  EXPECT_EQ(fault({"--meter", kMeter, "--meters", table}, 78),
+            "meter 'm' is there twice: --meter '" + kMeter + "' and " + table + ":2");
+  EXPECT_EQ(fault({"--meters", table, "--meters", table}, 78),
+            "meter 'm' is there twice: " + table + ":2 and " + table + ":2");
   EXPECT_EQ(fault({"--meter", kMeter, "--poll", "meter=m,every=1m,name=main"}),
             "meter 'm': poll 'main' is there twice: --meter '" + kMeter +
                 "' and --poll 'meter=m,every=1m,name=main'; name=NAME tells them apart");

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/fakes/fake_clock.h"
+
 namespace metergate {
 namespace {
 
@@ -223,6 +225,17 @@ TEST_F(SiteTest, TellsWhatMayBeAMistake) {
 
 TEST_F(SiteTest, LetsAWritableProfileBeWritable) {
   EXPECT_TRUE(good({"--meter", "id=m,bus=a,unit=1,profile=w,writable=yes"}).buses[0].meters[0].spec.writable);
+}
+
+TEST_F(SiteTest, TellsThatWritesWaitWhereNobodySaysThatTheClockIsRight) {
+  FakeClock clock;
+  const Site writable = good({"--meter", "id=m,bus=a,unit=1,profile=w,writable=yes"});
+  const Site read_only = good({"--meter", "id=m,bus=a,unit=1,profile=w"});
+  EXPECT_EQ(clock_warning(writable, clock), std::nullopt);
+  clock.set_synced(false);
+  EXPECT_EQ(clock_warning(read_only, clock), std::nullopt);
+  ASSERT_TRUE(clock_warning(writable, clock));
+  EXPECT_THAT(*clock_warning(writable, clock), HasSubstr("writes wait up to 5 min"));
 }
 
 TEST_F(SiteTest, BlamesTheFileForWhatAFileSays) {
