@@ -14,15 +14,24 @@ namespace metergate {
 /// Who switches an RS-485 transceiver between sending and listening.
 enum class Direction { kNone, kKernel, kRtsUp, kRtsDown };
 
-struct SerialSettings {
-  std::string device;  ///< best a name from /dev/serial/by-path: it survives a replug
+/// How a character goes over a serial line; 8 data bits.
+struct LineMode {
   int baud = 0;
   char parity = 'E';  ///< 'N', 'E' or 'O'
   int stop_bits = 1;
+  bool operator==(const LineMode& o) const { return baud == o.baud && parity == o.parity && stop_bits == o.stop_bits; }
+};
+
+struct SerialSettings : LineMode {
+  std::string device;  ///< best a name from /dev/serial/by-path: it survives a replug
   Direction direction = Direction::kNone;
   Millis rts_before{0};  ///< from switching to sending until the first bit
   Millis rts_after{0};   ///< from the last bit until switching back
 };
+
+/// Which numbers of a Modbus TCP answer need not be those of the request. Where the transaction may differ, a late
+/// answer looks like the next one's, and is told from it as on RTU, by guard reads.
+enum class Lenient { kNone, kTransaction, kUnit, kBoth };
 
 struct TcpSettings {
   std::string host;  ///< name, IPv4, or IPv6 without brackets
@@ -30,6 +39,9 @@ struct TcpSettings {
   bool rtu = false;  ///< RTU frames with CRC instead of Modbus TCP's header
   Millis connect_timeout{5000};
   std::optional<Millis> idle_close;  ///< close the connection after so long without a request
+  /// From a connect to the first request. (Modbus TCP: a longer one that turns out to be needed is learned.)
+  Millis connect_delay{0};
+  Lenient lenient = Lenient::kNone;  ///< Modbus TCP
 };
 
 struct BusSettings {
@@ -43,14 +55,14 @@ inline bool is_serial(const BusSettings& s) { return std::holds_alternative<Seri
 inline bool is_rtu(const BusSettings& s) { return is_serial(s) || std::get<TcpSettings>(s.port).rtu; }
 
 /// Of one character on the wire.
-inline Nanos char_time(const SerialSettings& s) {
+inline Nanos char_time(const LineMode& s) {
   const int bits = 1 + 8 + (s.parity == 'N' ? 0 : 1) + s.stop_bits;
   return s.baud > 0 ? Nanos{std::chrono::seconds(bits)} / s.baud : Nanos{0};
 }
 
 /// The silence that ends a frame, t3.5: 3.5 characters, above 19200 baud 1.75 ms (Modbus over serial line V1.02,
 /// 2.5.1.1).
-inline Nanos frame_gap(const SerialSettings& s) {
+inline Nanos frame_gap(const LineMode& s) {
   return s.baud > 19200 ? Nanos{std::chrono::microseconds(1750)} : char_time(s) * 7 / 2;
 }
 
@@ -61,17 +73,32 @@ inline bool is_bits(Table table) { return table == Table::kCoil || table == Tabl
 // What an address and the answer to one request can carry (Modbus Application Protocol V1.1b3, 4.4 and 6.1 to 6.4).
 constexpr int kAddresses = 65536;
 constexpr int kMostBits = 2000, kMostRegisters = 125;
-inline int most_per_request(Table table) { return is_bits(table) ? kMostBits : kMostRegisters; }
+constexpr int kRegisterBytes = 2;
+/// `register_bytes`: 4 where the meter answers with so many for each register that is asked for.
+inline int most_per_request(Table table, int register_bytes = kRegisterBytes) {
+  return is_bits(table) ? kMostBits : kMostRegisters * kRegisterBytes / register_bytes;
+}
 
 /// Registers (or bits) that one request reads.
 struct Block {
   Table table = Table::kHolding;
   std::uint16_t address = 0;  ///< zero-based, as on the wire
   std::uint16_t count = 0;
-  bool operator==(const Block& o) const { return table == o.table && address == o.address && count == o.count; }
+  int register_bytes = kRegisterBytes;  ///< 2, or 4: then each register gives two words, high first
+  bool operator==(const Block& o) const {
+    return table == o.table && address == o.address && count == o.count && register_bytes == o.register_bytes;
+  }
 };
 
-using Words = std::vector<std::uint16_t>;  ///< for bits: 0 or 1 each
+/// For bits: 0 or 1 each.
+using Words = std::vector<std::uint16_t>;
+
+/// How many a read of the block gives.
+inline std::size_t words_in(const Block& block) {
+  return is_bits(block.table)
+             ? block.count
+             : std::size_t{block.count} * static_cast<std::size_t>(block.register_bytes / kRegisterBytes);
+}
 
 struct Write {
   enum class Form { kCoil, kCoils, kRegister, kRegisters };  // function 5, 15, 6, 16
@@ -90,7 +117,14 @@ struct Target {
   /// If this read is not answered, the caller asks once more with the full timeout. So this one may be given up
   /// earlier, after what was learned of this meter (Turnaround::deadline).
   bool asked_again = false;
+  std::optional<LineMode> line;  ///< on a serial line: where it differs from the bus's
 };
+
+/// The mode in which a target is asked; null: over a socket. Points into either.
+inline const LineMode* line_of(const BusSettings& settings, const Target& target) {
+  const auto* const serial = std::get_if<SerialSettings>(&settings.port);
+  return serial != nullptr && target.line ? &*target.line : serial;
+}
 
 /// `sent` tells a write that certainly never left from one whose fate the meter alone knows.
 struct WriteOutcome {
@@ -139,7 +173,9 @@ class Bus {
   virtual bool is_open() const = 0;
 
   /// One transaction, after a guard read where one is due. Blocks at most for twice (timeout + wire time) and the
-  /// silence. Errors: kTimeout, kCrc, kGarbled, kException; kBusDown: the port was closed, open() before the next.
+  /// silence; where the other side ends a connection instead of answering, once more after a new connect. Errors:
+  /// kTimeout, kCrc, kException; kGarbled, also where it ends the new connection, too; kBusDown: the port was closed,
+  /// open() before the next.
   virtual Result<Words> read(const Target& target, const Block& block) = 0;
 
   /// At most one write request ever leaves; echo compared; never sent to the broadcast address.

@@ -129,13 +129,16 @@ void BlockReader::leave_search(MonoTime now) {
 bool BlockReader::take_over(const Block& block, const Words& words, MonoTime now) {
   if (search_) return false;  // whose halves are counted
   const auto held = [&](const Block& b) {
-    return b.table == block.table && b.address >= block.address && b.address + b.count <= block.address + block.count;
+    return b.table == block.table && b.register_bytes == block.register_bytes && b.address >= block.address &&
+           b.address + b.count <= block.address + block.count;
   };
   bool any = false;
   for (auto it = todo_.begin(); (it = std::find_if(todo_.begin(), todo_.end(), held)) != todo_.end(); any = true) {
     std::rotate(todo_.begin(), it, it + 1);
-    const auto from = words.begin() + (todo_.front().address - block.address);
-    answered(Words(from, from + todo_.front().count), now);
+    const Block before{block.table, block.address, static_cast<std::uint16_t>(todo_.front().address - block.address),
+                       block.register_bytes};
+    const auto from = words.begin() + static_cast<std::ptrdiff_t>(words_in(before));
+    answered(Words(from, from + static_cast<std::ptrdiff_t>(words_in(todo_.front()))), now);
   }
   return any;
 }

@@ -21,7 +21,7 @@ class MeasuredCost {
     const Micros change = std::chrono::abs(measured->usual - turnaround_);
     if (change < std::max<Micros>(kStep, turnaround_ / 2)) return false;
     turnaround_ = measured->usual;
-    cost_ = plan_cost(bus_, meter_.target.gap, meter_.target.max_registers, turnaround_);
+    cost_ = plan_cost(bus_, meter_.target, turnaround_);
     return true;
   }
   const PlanCost& cost() const { return cost_; }

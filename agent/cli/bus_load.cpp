@@ -31,7 +31,7 @@ std::vector<RequestLoad> requests_for(const BusConfig& bus, const MeterConfig& m
   if (points.empty()) return requests;
   const Millis waits = assumed_turnaround(bus.spec.settings) + std::max(bus.spec.settings.gap, meter.target.gap);
   for (const Block& block : plan_blocks(*meter.profile, points, meter.cost)) {
-    requests.push_back({block, wire_time(bus.spec.settings, block) + waits});
+    requests.push_back({block, wire_time(bus.spec.settings, meter.target, block) + waits});
   }
   return requests;
 }

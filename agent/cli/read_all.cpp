@@ -44,7 +44,7 @@ void read_round(BusReader& line, const BusConfig& bus, const MeterConfig& site, 
     const BusReader::Answer answer = line.read(site.target, block);
     sheet.symptoms.count(answer.words, block);
     if (answer.words) {
-      const Micros turnaround = std::max(Micros{0}, answer.took - wire_time(bus.spec.settings, block));
+      const Micros turnaround = std::max(Micros{0}, answer.took - wire_time(bus.spec.settings, site.target, block));
       if (sheet.turnarounds.size() < kSamples) sheet.turnarounds.emplace_back();
       sheet.turnarounds[static_cast<std::size_t>(sheet.symptoms.answers - 1) % kSamples] = turnaround;
       sheet.image.put(block, *answer.words);

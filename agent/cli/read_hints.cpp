@@ -106,6 +106,8 @@ std::vector<std::string> hints_for(const Symptoms& s) {
     hint("another unit behind that address, or the line behind it is silent; or a longer timeout is needed");
     if (s.link == LinkKind::kSerialServer) hint("another baud rate or mode in the serial server than in the meter");
   } else if (s.link == LinkKind::kTcp && damaged > 0) {
+    if (nothing)
+      hint("a server that answers with other transaction or unit numbers: the error names the lenient= for it");
     hint("no Modbus TCP at that port: a serial server that passes RTU frames needs rtu-over-tcp=, not tcp=");
   } else if (nothing && damaged > 0) {
     if (s.others_answer.value_or(false)) hint("two meters with this unit answer at once: take one of them off the bus");

@@ -61,7 +61,7 @@ std::vector<ScanPass> scan_passes(const BusSpec& bus, const std::vector<int>& un
 }
 
 Nanos silent_time(const ScanPass& pass) {
-  const Nanos each = pass.settings.timeout + wire_time(pass.settings, kScanRequest) + pass.settings.gap;
+  const Nanos each = pass.settings.timeout + wire_time(pass.settings, Target{}, kScanRequest) + pass.settings.gap;
   return each * static_cast<Nanos::rep>(pass.units.size());
 }
 

@@ -7,12 +7,12 @@ namespace {
 const char* const kForms = R"(
 SPEC of --bus (baud and mode have no default; modes are 8N1 8N2 8E1 8O1):
   name=rs485-1,device=/dev/ttyS1,baud=9600,mode=8E1[,rs485=none|kernel|rts-up|rts-down][,rts-delay=1ms/1ms]
-  name=plant,tcp=HOST:PORT[,connect-timeout=5s][,idle-close=D]
-  name=nport,rtu-over-tcp=HOST:PORT[,connect-timeout=5s][,idle-close=D]
+  name=plant,tcp=HOST:PORT[,connect-timeout=5s][,connect-delay=0ms][,idle-close=D][,lenient=none|transaction|unit|both]
+  name=nport,rtu-over-tcp=HOST:PORT[,connect-timeout=5s][,connect-delay=0ms][,idle-close=D]
   all: [,timeout=D] until the first byte of an answer, wire time is added (default 1s, TCP 3s) [,retries=1] [,gap=0ms]
 SPEC of --meter (without every it is read on command only; every=0s reads back to back):
   id=main,bus=rs485-1,unit=1,profile=sdm630[,every=10s][,points=a+b*][,label=TEXT][,serial=S][,ct=200/5][,pt=10000/100]
-  [,writable=yes][,timeout=D][,retries=N][,gap=D][,max-registers=N]
+  [,writable=yes][,timeout=D][,retries=N][,gap=D][,max-registers=N][,baud=B][,mode=M]
 SPEC of --poll (its name is its interval unless given; keep is low below 1m, else high):
   meter=main,every=15m[,points=active_energy_*][,name=billing][,keep=high|low]
 Names and ids are 1 to 64 letters, digits, '_', '-' or '.'; a value with commas stands in double quotes.

@@ -40,6 +40,8 @@ struct MeterSpec {
   std::optional<int> retries;
   Millis gap{0};
   std::optional<int> max_registers;
+  std::optional<int> baud;  ///< and the mode, `8E1`: where they differ from the line's others
+  std::string mode;
   Place place;
 };
 

@@ -161,6 +161,20 @@ class SiteBuilder {
     return std::nullopt;
   }
 
+  static Refusal set_line(const MeterSpec& spec, const BusConfig& bus, Target& target) {
+    if (!spec.baud && spec.mode.empty()) return std::nullopt;
+    const auto* const serial = std::get_if<SerialSettings>(&bus.spec.settings.port);
+    if (serial == nullptr) {
+      return wrong(spec.place, std::string(spec.baud ? "baud" : "mode") + " has no meaning over TCP: bus " +
+                                   quoted(bus.spec.name) + " is no serial line of this machine");
+    }
+    LineMode line = *serial;
+    if (spec.baud) line.baud = *spec.baud;
+    if (!spec.mode.empty()) set_mode(spec.mode, &line);
+    if (!(line == *serial)) target.line = line;
+    return std::nullopt;
+  }
+
   Refusal set_target(MeterConfig& meter, const BusConfig& bus) {
     const MeterSpec& spec = meter.spec;
     meter.target.address = std::to_string(spec.unit);
@@ -169,8 +183,8 @@ class SiteBuilder {
     meter.target.max_registers =
         std::min(spec.max_registers.value_or(meter.profile->max_registers), meter.profile->max_registers);
     meter.retries = spec.retries.value_or(bus.spec.retries);
-    meter.cost = plan_cost(bus.spec.settings, meter.target.gap, meter.target.max_registers,
-                           assumed_turnaround(bus.spec.settings));
+    if (auto refusal = set_line(spec, bus, meter.target)) return refusal;
+    meter.cost = plan_cost(bus.spec.settings, meter.target, assumed_turnaround(bus.spec.settings));
     for (const Point& point : meter.profile->points) {
       if (is_bits(point.table) || point.registers <= meter.target.max_registers) continue;
       return wrong(spec.place, "max-registers: '" + std::to_string(meter.target.max_registers) + "' is less than the " +

@@ -42,7 +42,7 @@ enum class LineSpeed { kGiven, kToBeFound };
 SerialSettings read_serial(SpecFieldReader& reader, LineSpeed speed) {
   SerialSettings serial;
   serial.device = reader.required("device", "/dev/ttyS1");
-  for (const char* key : {"connect-timeout", "idle-close"}) {
+  for (const char* key : {"connect-timeout", "idle-close", "connect-delay", "lenient"}) {
     if (reader.text(key)) reader.fail(std::string(key) + " has no meaning on a serial line");
   }
   serial.stop_bits = 0;
@@ -75,12 +75,21 @@ TcpSettings read_tcp(SpecFieldReader& reader, bool rtu) {
   reader.duration("connect-timeout", Millis{100}, minutes(1), connect);
   tcp.connect_timeout = connect.value_or(tcp.connect_timeout);
   reader.duration("idle-close", seconds(1), hours(24), tcp.idle_close);
+  std::optional<Millis> delay;
+  reader.duration("connect-delay", Millis{0}, seconds(10), delay);
+  tcp.connect_delay = delay.value_or(tcp.connect_delay);
+  if (rtu && reader.text("lenient"))
+    reader.fail("lenient has no meaning with rtu-over-tcp=: its frames carry no transaction number");
+  if (const auto lenient = reader.choice("lenient", {"none", "transaction", "unit", "both"})) {
+    tcp.lenient = static_cast<Lenient>(*lenient);
+  }
   return tcp;
 }
 
 Result<BusSpec> read_bus(const SpecFields& fields, const Place& place, LineSpeed speed) {
-  SpecFieldReader reader(fields, {"name", "device", "baud", "mode", "rs485", "rts-delay", "tcp", "rtu-over-tcp",
-                                  "connect-timeout", "idle-close", "timeout", "retries", "gap"});
+  SpecFieldReader reader(
+      fields, {"name", "device", "baud", "mode", "rs485", "rts-delay", "tcp", "rtu-over-tcp", "connect-delay",
+               "lenient", "connect-timeout", "idle-close", "timeout", "retries", "gap"});
   BusSpec bus;
   bus.place = place;
   reader.name("name", bus.name, "rs485-1");
@@ -158,15 +167,15 @@ const std::vector<std::string>& known_modes() {
   return list;
 }
 
-void set_mode(const std::string& mode, SerialSettings* serial) {
-  serial->parity = mode[1];
-  serial->stop_bits = mode[2] - '0';
+void set_mode(const std::string& mode, LineMode* line) {
+  line->parity = mode[1];
+  line->stop_bits = mode[2] - '0';
 }
 
 const std::vector<std::string>& meter_keys() {
-  static const std::vector<std::string> keys{"id",       "bus",     "unit",    "profile", "every",
-                                             "points",   "label",   "serial",  "ct",      "pt",
-                                             "writable", "timeout", "retries", "gap",     "max-registers"};
+  static const std::vector<std::string> keys{
+      "id", "bus",      "unit",    "profile", "every", "points",        "label", "serial", "ct",
+      "pt", "writable", "timeout", "retries", "gap",   "max-registers", "baud",  "mode"};
   return keys;
 }
 
@@ -201,6 +210,8 @@ Result<MeterAndPoll> parse_meter(const SpecFields& fields, const Place& place) {
   reader.duration("gap", Millis{0}, seconds(10), gap);
   meter.gap = gap.value_or(Millis{0});
   reader.integer("max-registers", 1, kMostRegisters, meter.max_registers);
+  if (const auto baud = reader.choice("baud", known_bauds())) meter.baud = std::stoi(known_bauds()[*baud]);
+  if (const auto mode = reader.choice("mode", known_modes())) meter.mode = known_modes()[*mode];
   if (reader.text("every")) {
     PollSpec poll;
     poll.meter = meter.id;

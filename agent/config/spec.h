@@ -24,7 +24,7 @@ const std::vector<std::string>& meter_keys();
 const std::vector<std::string>& known_bauds();
 const std::vector<std::string>& known_modes();  ///< 8N1 ...
 /// `8E1` into a line's parity and stop bits; one of known_modes().
-void set_mode(const std::string& mode, SerialSettings* serial);
+void set_mode(const std::string& mode, LineMode* line);
 
 /// What --bus, --meter and --poll say, each value checked by itself. Errors: kInvalid, without the place.
 Result<BusSpec> parse_bus(const SpecFields& fields, const Place& place);

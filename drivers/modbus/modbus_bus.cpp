@@ -16,6 +16,16 @@ constexpr int kBroadcast = 0, kLowestOwnUnit = 1, kHighestUnit = 247, kHighestTc
 
 constexpr const char* kNotAsked = "not asked, the answer to another request may still come";
 
+const TcpSettings* socket_of(const BusSettings& settings) { return std::get_if<TcpSettings>(&settings.port); }
+
+Lenient leniency(const BusSettings& settings) {
+  return is_rtu(settings) ? Lenient::kNone : socket_of(settings)->lenient;
+}
+
+Nanos delay_given(const BusSettings& settings) {
+  return is_serial(settings) ? Nanos{0} : Nanos{socket_of(settings)->connect_delay};
+}
+
 bool is_answered(const Result<Bytes>& answer) { return answer || answer.error().code == Errc::kException; }
 
 }  // namespace
@@ -34,7 +44,11 @@ class ModbusBus::Busy {
 };
 
 ModbusBus::ModbusBus(BusSettings settings, std::unique_ptr<ModbusLink> link, const Clock& clock)
-    : settings_(std::move(settings)), link_(std::move(link)), clock_(clock) {}
+    : settings_(std::move(settings)),
+      lenient_(leniency(settings_)),
+      link_(std::move(link)),
+      clock_(clock),
+      connect_delay_(delay_given(settings_)) {}
 
 Status ModbusBus::open() {
   Status connected = connect();
@@ -46,6 +60,7 @@ Status ModbusBus::connect() {
   if (Status opened = link_->open(); !opened) return opened;
   ++counters_.opened;
   last_use_ = clock_.mono();
+  connected_ = last_use_;
   return {};
 }
 
@@ -55,7 +70,7 @@ void ModbusBus::close() {
 }
 
 MonoTime ModbusBus::idle() {
-  const auto* const socket = std::get_if<TcpSettings>(&settings_.port);
+  const TcpSettings* const socket = socket_of(settings_);
   if (socket == nullptr || !socket->idle_close || !link_->is_open()) return MonoTime::max();
   const MonoTime end = last_use_ + *socket->idle_close;
   if (clock_.mono() < end) return end;
@@ -64,34 +79,48 @@ MonoTime ModbusBus::idle() {
 }
 
 /// Connected, silent for long enough, nothing unread.
-Status ModbusBus::ready(Nanos gap) {
+Status ModbusBus::ready(const Peer& peer) {
   if (!open_) return Error{Errc::kBusDown, link_->name() + ": not open"};
+  if (peer.line != nullptr) {
+    const Status set = link_->set_mode(*peer.line);
+    return set ? settle(peer.gap) : set;
+  }
   idle();
-  if (link_->is_open() || is_serial(settings_)) {
-    Status silent = settle(gap);
+  if (link_->is_open()) {
+    Status silent = settle(peer.gap);
     // A server that closed a connection because it was idle is no failure of the bus.
-    if (silent || is_serial(settings_) || silent.error().code != Errc::kBusDown) return silent;
+    if (silent || silent.error().code != Errc::kBusDown) return silent;
   }
   if (Status connected = connect(); !connected) return connected;
-  return settle(gap);
+  return settle(peer.gap);
 }
 
 Status ModbusBus::settle(Nanos gap) {
+  if (connected_ && connect_delay_.current() > Nanos{0}) clock_.sleep_until(*connected_ + connect_delay_.current());
   Bytes strays;
   Status silent = link_->settle(gap, &strays);
   counters_.late_bytes += static_cast<std::int64_t>(strays.size());
   if (is_rtu(settings_)) {
     for (const ModbusLink::Frame& frame : frames_in(strays)) {
-      if (const auto asked = hear(frame)) unanswered_[frame.unit].add(*asked, true);
+      if (const auto asked = hear(frame)) unanswered(frame.unit).add(*asked, true);
     }
   }
   return silent;
 }
 
+UnansweredRequests& ModbusBus::unanswered(int unit) {
+  return unanswered_[lenient_ == Lenient::kBoth ? kBroadcast : unit];
+}
+
+/// Whether the answer to an earlier request can come into the connection of a later one, and look like its answer.
+bool ModbusBus::may_answer_late() const {
+  return is_rtu(settings_) || lenient_ == Lenient::kTransaction || lenient_ == Lenient::kBoth;
+}
+
 /// A frame that was not asked for now: an answer to an earlier request, or a second master's request; then the shape of
 /// the answer to that is returned.
 std::optional<Shape> ModbusBus::hear(const ModbusLink::Frame& frame) {
-  const UnansweredRequests::Of whose = unanswered_[frame.unit].heard(frame.pdu);
+  const UnansweredRequests::Of whose = unanswered(frame.unit).heard(frame.pdu);
   if (whose == UnansweredRequests::Of::kOwn) times_[frame.unit].late(clock_.mono());
   ++(whose == UnansweredRequests::Of::kOwn ? counters_.late_frames : counters_.foreign_frames);
   return whose == UnansweredRequests::Of::kNone ? asked_by(frame.pdu) : std::nullopt;
@@ -109,7 +138,8 @@ Result<ModbusBus::Peer> ModbusBus::peer(const Target& target, int lowest_unit) c
   const int highest = is_rtu(settings_) ? kHighestUnit : kHighestTcpUnit;
   const Result<std::int64_t> unit = parse_integer(target.address, lowest_unit, highest);
   if (!unit) return Error{Errc::kInvalid, link_->name() + ": unit '" + target.address + "': " + unit.error().detail};
-  return Peer{static_cast<int>(*unit), target.timeout.value_or(settings_.timeout), std::max(settings_.gap, target.gap)};
+  return Peer{static_cast<int>(*unit), target.timeout.value_or(settings_.timeout), std::max(settings_.gap, target.gap),
+              line_of(settings_, target)};
 }
 
 std::optional<Turnaround> ModbusBus::turnaround(const Target& target) const {
@@ -143,7 +173,8 @@ Result<Words> ModbusBus::read(const Target& target, const Block& block) {
   if (!peer) return peer.error();
   if (target.asked_again) peer->timeout = times_[peer->unit].deadline(peer->timeout, clock_.mono());
 
-  const Exchange exchange = ask_past_others(*peer, *request, block, target.max_registers);
+  Exchange exchange = ask_past_others(*peer, *request, block, target.max_registers);
+  if (exchange.hung_up) exchange = ask_past_others(*peer, *request, block, target.max_registers, true);
   if (!exchange.answer) return exchange.answer.error();
   return words_of(block, exchange.answer->data());
 }
@@ -163,54 +194,69 @@ WriteOutcome ModbusBus::write(const Target& target, const Write& write) {
 
 /// Whether the answer to an earlier request may be taken for the one to this; for a write, an exception too.
 bool ModbusBus::is_hidden(const Peer& peer, const Request& request) {
-  const UnansweredRequests& open = unanswered_[peer.unit];
+  const UnansweredRequests& open = unanswered(peer.unit);
   return request.is_write() ? open.hides_function(request.shape) : open.hides(request.shape);
 }
 
 ModbusBus::Exchange ModbusBus::ask_past_others(const Peer& peer, const Request& request, const Block& near,
-                                               int max_registers) {
+                                               int max_registers, bool anew) {
   for (bool again = true;; again = false) {
-    const bool guarded = request.is_write() ? !unanswered_[peer.unit].empty() : is_hidden(peer, request);
-    Status past = guarded ? pass_late_answers(peer, near, max_registers) : Status{};
-    if (!past) return {behind_guard(peer, request, past.error()), false};
+    const bool guarded = request.is_write() ? !unanswered(peer.unit).empty() : is_hidden(peer, request);
+    const Exchange past = guarded ? pass_late_answers(peer, near, max_registers) : Exchange{Bytes{}};
+    if (anew && guarded) link_->close();  // the server may hang up after each answer
+    if (!is_answered(past.answer)) return {behind_guard(peer, request, past.answer.error()), false, past.hung_up};
     Exchange exchange = ask(peer, request, false);
     // Not sent, although nothing was open before: in the silence before it a second master was heard to ask the same.
     if (exchange.sent || guarded || !again || !is_hidden(peer, request)) return exchange;
   }
 }
 
-Status ModbusBus::pass_late_answers(const Peer& peer, const Block& near, int max_registers) {
-  const std::optional<Block> block = unanswered_[peer.unit].guard(near, max_registers);
-  if (!block) return {};
+ModbusBus::Exchange ModbusBus::pass_late_answers(const Peer& peer, const Block& near, int max_registers) {
+  const std::optional<Block> block = unanswered(peer.unit).guard(near, max_registers);
+  if (!block) return {Bytes{}};
   const Result<Request> guard = to_request(*block);
-  if (!guard) return guard.error();
+  if (!guard) return {guard.error()};
   ++counters_.guards;
-  const Exchange exchange = ask(peer, *guard, true);
-  return is_answered(exchange.answer) ? Status{} : exchange.answer.error();
+  return ask(peer, *guard, true);
 }
 
 ModbusBus::Exchange ModbusBus::ask(const Peer& peer, const Request& request, bool is_guard) {
   Exchange exchange{Bytes{}};
-  if (Status silent = ready(peer.gap); !silent) {
+  if (Status silent = ready(peer); !silent) {
     exchange.answer = silent.error();
+    count(exchange);
   } else if (!is_guard && is_hidden(peer, request)) {
     exchange.answer = Error{Errc::kGarbled, where(peer, request) + kNotAsked};
     return exchange;
   } else {
-    asked_ = clock_.mono();
-    const ModbusLink::Sent sent = link_->send(peer.unit, request.pdu);
-    exchange.sent = sent.any;
-    exchange.answer = sent.status ? await(peer, request, is_guard) : Result<Bytes>(sent.status.error());
+    exchange = send(peer, request, is_guard);
   }
-  count(exchange);
   last_use_ = clock_.mono();
   if (is_answered(exchange.answer)) return exchange;
   if (exchange.answer.error().code == Errc::kBusDown) close();
   // A Modbus TCP server answers into the connection that asked; what waits behind a serial server comes into any.
-  if (!is_rtu(settings_)) {
+  if (!is_rtu(settings_)) link_->close();
+  if (exchange.sent && may_answer_late()) unanswered(peer.unit).add(request.shape);
+  return exchange;
+}
+
+ModbusBus::Exchange ModbusBus::send(const Peer& peer, const Request& request, bool is_guard) {
+  asked_ = clock_.mono();
+  const bool first = std::exchange(connected_, std::nullopt).has_value();
+  const ModbusLink::Sent sent = link_->send(peer.unit, request.pdu);
+  Exchange exchange{sent.status ? await(peer, request, is_guard) : Result<Bytes>(sent.status.error()), sent.any};
+  count(exchange);
+  if (is_answered(exchange.answer)) {
+    if (first) connect_delay_.answered();
+    return exchange;
+  }
+  const Error error = exchange.answer.error();
+  if (first && !is_rtu(settings_) && error.code == Errc::kTimeout) connect_delay_.unanswered();
+  if (error.code == Errc::kBusDown && !is_serial(settings_)) {
     link_->close();
-  } else if (exchange.sent) {
-    unanswered_[peer.unit].add(request.shape);
+    exchange.hung_up = true;
+    exchange.answer =
+        Error{Errc::kGarbled, where(peer, request) + "the connection ended instead of an answer: " + error.detail};
   }
   return exchange;
 }
@@ -219,13 +265,29 @@ ModbusBus::Exchange ModbusBus::ask(const Peer& peer, const Request& request, boo
 void ModbusBus::learn(const Peer& peer, const Request& request, std::size_t answer) {
   if (request.is_write()) return;
   const MonoTime now = clock_.mono();
-  const Nanos took = std::max(Nanos{0}, now - asked_ - frames_time(settings_, request, answer));
+  const Nanos took = std::max(Nanos{0}, now - asked_ - frames_time(peer.line, request, answer));
   times_[peer.unit].answered(std::chrono::duration_cast<Micros>(took), now);
+}
+
+/// Whether unit and transaction are the request's, as far as they have to be.
+bool ModbusBus::is_addressed(const ModbusLink::Frame& frame, const Peer& peer) const {
+  const bool any_unit = lenient_ == Lenient::kUnit || lenient_ == Lenient::kBoth;
+  const bool any_transaction = lenient_ == Lenient::kTransaction || lenient_ == Lenient::kBoth;
+  return (any_unit || frame.unit == peer.unit) && (any_transaction || !frame.other_transaction);
+}
+
+/// What would take an answer that fits but for its numbers.
+std::string ModbusBus::other_numbers(const ModbusLink::Frame& frame, const Peer& peer) const {
+  const bool unit = frame.unit != peer.unit;
+  const std::string numbers = unit && frame.other_transaction ? "transaction and unit" : unit ? "unit" : "transaction";
+  const bool both = (unit && frame.other_transaction) || lenient_ != Lenient::kNone;
+  return "an answer came with another " + numbers +
+         " number; if it is this server's way, --bus ...,lenient=" + (both ? "both" : numbers) + " takes it";
 }
 
 Result<Bytes> ModbusBus::await(const Peer& peer, const Request& request, bool is_guard) {
   const Nanos slack = is_serial(settings_) ? kSlack : Nanos{0};
-  const MonoTime deadline = clock_.mono() + peer.timeout + wire_time(settings_, request) + slack;
+  const MonoTime deadline = clock_.mono() + peer.timeout + wire_time(peer.line, request) + slack;
   std::string strangers;
   bool disturbed = false;  // by a second master's request
   for (bool first = true;; first = false) {
@@ -244,9 +306,10 @@ Result<Bytes> ModbusBus::await(const Peer& peer, const Request& request, bool is
     } else if (first && is_rtu(settings_) && is_echo(*frame, peer, request)) {
       continue;
     }
-    UnansweredRequests& open = unanswered_[peer.unit];
-    const bool ours = frame->unit == peer.unit && !pdu.empty() && !disturbed;
-    const Fit how = ours ? fit(request, pdu.data(), pdu.size()) : Fit::kNone;
+    UnansweredRequests& open = unanswered(peer.unit);
+    const Fit fits = fit(request, pdu.data(), pdu.size());
+    const bool ours = is_addressed(*frame, peer) && !disturbed;
+    const Fit how = ours ? fits : Fit::kNone;
     const bool certain = how != Fit::kNone && open.take(request.shape, how);
     if (how != Fit::kNone && is_guard && !certain) open.add(request.shape);
     if (how != Fit::kNone && (certain || is_guard)) {
@@ -257,13 +320,15 @@ Result<Bytes> ModbusBus::await(const Peer& peer, const Request& request, bool is
     counters_.late_bytes += static_cast<std::int64_t>(pdu.size());
     if (how != Fit::kNone || !is_rtu(settings_)) {
       ++counters_.late_frames;
-      strangers = how == Fit::kNone ? "only frames came that do not answer it"
-                                    : "an exception came that may answer an earlier request";
+      strangers = how == Fit::kException ? "an exception came that may answer an earlier request"
+                  : how == Fit::kAnswer  ? "an answer came that may be the one to an earlier request"
+                  : fits != Fit::kNone   ? other_numbers(*frame, peer)
+                                         : "only frames came that do not answer it";
       continue;
     }
     if (const auto asked = hear(*frame)) {
       if (!std::exchange(disturbed, true)) open.add(request.shape, true);
-      unanswered_[frame->unit].add(*asked, true);
+      unanswered(frame->unit).add(*asked, true);
     }
     strangers = disturbed ? "a second master's request came in between" : "only frames came that do not answer it";
   }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "drivers/bus.h"
+#include "drivers/modbus/connect_delay.h"
 #include "drivers/modbus/modbus_link.h"
 #include "drivers/modbus/pdu.h"
 #include "drivers/modbus/response_times.h"
@@ -17,6 +18,10 @@ namespace metergate {
 ///
 /// On RTU a frame that does not fit is passed over, and the answer is waited for until the deadline. On Modbus TCP any
 /// failure but an exception closes the connection, so that no late answer can come; the next request connects again.
+/// (A server whose transaction numbers are not to be trusted may answer the next connection late: there, guards.)
+///
+/// A connection that the other side ends instead of answering is no failure of the bus while a new one can be made: a
+/// read is sent once more over the new one.
 class ModbusBus : public Bus {
  public:
   ModbusBus(BusSettings settings, std::unique_ptr<ModbusLink> link, const Clock& clock);
@@ -36,10 +41,12 @@ class ModbusBus : public Bus {
     int unit;
     Nanos timeout;
     Nanos gap;
+    const LineMode* line;  ///< null: a socket
   };
   struct Exchange {
     Result<Bytes> answer;  ///< a PDU that fits
     bool sent = false;     ///< a byte may have left
+    bool hung_up = false;  ///< the other side ended the connection instead of answering
   };
   struct Counters {
     std::atomic<std::int64_t> requests{0}, answers{0}, timeouts{0}, crc{0}, garbled{0}, exceptions{0}, bus_down{0},
@@ -49,29 +56,39 @@ class ModbusBus : public Bus {
 
   Result<Peer> peer(const Target& target, int lowest_unit) const;
   Status connect();
-  Status ready(Nanos gap);
+  Status ready(const Peer& peer);
   Status settle(Nanos gap);
+  UnansweredRequests& unanswered(int unit);
+  bool may_answer_late() const;
   std::optional<Shape> hear(const ModbusLink::Frame& frame);
   bool is_echo(const ModbusLink::Frame& frame, const Peer& peer, const Request& request);
   bool is_hidden(const Peer& peer, const Request& request);
   /// Asks a guard first where one is due. Sends nothing where the answer could still be another request's after that.
-  Exchange ask_past_others(const Peer& peer, const Request& request, const Block& near, int max_registers);
-  Status pass_late_answers(const Peer& peer, const Block& near, int max_registers);
+  /// `anew`: over a connection that nothing was asked over.
+  Exchange ask_past_others(const Peer& peer, const Request& request, const Block& near, int max_registers,
+                           bool anew = false);
+  Exchange pass_late_answers(const Peer& peer, const Block& near, int max_registers);
   Exchange ask(const Peer& peer, const Request& request, bool is_guard);
+  Exchange send(const Peer& peer, const Request& request, bool is_guard);
   void learn(const Peer& peer, const Request& request, std::size_t answer);
+  bool is_addressed(const ModbusLink::Frame& frame, const Peer& peer) const;
+  std::string other_numbers(const ModbusLink::Frame& frame, const Peer& peer) const;
   Result<Bytes> await(const Peer& peer, const Request& request, bool is_guard);
   void count(const Exchange& exchange);
   Error behind_guard(const Peer& peer, const Request& request, Error error) const;
   std::string where(const Peer& peer, const Request& request) const;
 
   const BusSettings settings_;
+  const Lenient lenient_;
   const std::unique_ptr<ModbusLink> link_;
   const Clock& clock_;
+  ConnectDelay connect_delay_;
   bool open_ = false;
-  bool echoes_ = false;  // what is sent is heard too
+  std::optional<MonoTime> connected_;  // when, until the first request over the connection
+  bool echoes_ = false;                // what is sent is heard too
   MonoTime last_use_{};
   MonoTime asked_{};                              // when the last request was sent
-  std::map<int, UnansweredRequests> unanswered_;  // by unit
+  std::map<int, UnansweredRequests> unanswered_;  // by unit; all in one where the unit of an answer does not count
   std::map<int, ResponseTimes> times_;            // by unit
   Counters counters_;
 };

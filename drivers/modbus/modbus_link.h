@@ -21,6 +21,9 @@ class ModbusLink {
   virtual bool is_open() const = 0;
   virtual std::string name() const = 0;
 
+  /// On a serial line, before settle: the mode of the next request and its answer. Errors: as Port::set_mode.
+  virtual Status set_mode(const LineMode&) { return {}; }
+
   /// Before each request; as Port::settle. What was heard since the last answer goes to `strays` too.
   virtual Status settle(Nanos gap, Bytes* strays) = 0;
 
@@ -32,9 +35,10 @@ class ModbusLink {
 
   struct Frame {
     int unit = 0;
-    Bytes pdu;               ///< at least one byte; none for a Modbus TCP frame that does not answer the last request
-    std::size_t noise = 0;   ///< bytes before it that were passed over
-    bool past_echo = false;  ///< they are our own request but for one byte: the transceiver echoes
+    Bytes pdu;                       ///< at least one byte
+    std::size_t noise = 0;           ///< bytes before it that were passed over
+    bool past_echo = false;          ///< they are our own request but for one byte: the transceiver echoes
+    bool other_transaction = false;  ///< of Modbus TCP: its number is not the last request's
   };
   /// The next frame, on RTU of any unit; `unit` and `shape` are those of the awaited answer. Errors: kTimeout, kCrc,
   /// kGarbled, kBusDown.

@@ -61,15 +61,17 @@ void put_bits(std::vector<std::uint8_t>& to, const Words& values) {
 bool Request::is_write() const { return shape.function >= kFirstWrite; }
 
 Shape shape_of(const Block& block) {
-  const std::size_t data = is_bits(block.table) ? bytes_for_bits(block.count) : 2 * std::size_t{block.count};
+  const std::size_t data = is_bits(block.table) ? bytes_for_bits(block.count) : 2 * words_in(block);
   return {function_of(block.table), kReadHeader + data};
 }
 
 Result<Request> to_request(const Block& block) {
   const std::string text = std::string(word_of(block.table)) + " " + std::to_string(block.address) + ", " +
                            std::to_string(block.count) + (is_bits(block.table) ? " bits" : " registers");
-  if (block.count < 1 || block.count > most_per_request(block.table)) {
-    return Error{Errc::kInvalid, text + ": 1 to " + std::to_string(most_per_request(block.table)) + " fit one request"};
+  if (block.count < 1 || block.count > most_per_request(block.table, block.register_bytes)) {
+    return Error{
+        Errc::kInvalid,
+        text + ": 1 to " + std::to_string(most_per_request(block.table, block.register_bytes)) + " fit one request"};
   }
   if (block.address + block.count > kAddresses) return Error{Errc::kInvalid, text + ": ends beyond 65535"};
   Request out{{function_of(block.table)}, shape_of(block), text};
@@ -143,7 +145,7 @@ Fit fit(const Request& request, const std::uint8_t* pdu, std::size_t size) {
 
 Words words_of(const Block& block, const std::uint8_t* pdu) {
   const std::uint8_t* const data = pdu + kReadHeader;
-  Words out(block.count);
+  Words out(words_in(block));
   for (std::size_t i = 0; i < out.size(); ++i) {
     if (is_bits(block.table)) {
       out[i] = static_cast<std::uint16_t>(data[i / 8] >> (i % 8) & 1);

@@ -43,7 +43,7 @@ bool can_answer(const std::vector<std::uint8_t>& pdu, const Shape& shape);
 enum class Fit { kNone, kAnswer, kException };
 Fit fit(const Request& request, const std::uint8_t* pdu, std::size_t size);
 
-/// The values in an answer that fits.
+/// The values in an answer that fits: words_in(block).
 Words words_of(const Block& block, const std::uint8_t* pdu);
 
 }  // namespace metergate

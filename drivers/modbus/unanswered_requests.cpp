@@ -25,7 +25,8 @@ Table sibling(Table table) {
 /// `count` registers that include the block's address.
 Block around(const Block& block, Table table, int count) {
   const int address = std::min<int>(block.address, kAddresses - count);
-  return {table, static_cast<std::uint16_t>(address), static_cast<std::uint16_t>(count)};
+  return {table, static_cast<std::uint16_t>(address), static_cast<std::uint16_t>(count),
+          is_bits(table) ? kRegisterBytes : block.register_bytes};
 }
 
 }  // namespace
@@ -70,7 +71,8 @@ bool UnansweredRequests::take(const Shape& asked, Fit how) {
 
 std::optional<Block> UnansweredRequests::guard(const Block& block, int max_registers) const {
   const auto fresh = [&](Table table, int count) -> std::optional<Block> {
-    const int most = is_bits(table) ? most_per_request(table) : std::min(max_registers, most_per_request(table));
+    const int limit = most_per_request(table, is_bits(table) ? kRegisterBytes : block.register_bytes);
+    const int most = is_bits(table) ? limit : std::min(max_registers, limit);
     if (count < 1 || count > most) return std::nullopt;
     const Block candidate = around(block, table, count);
     if (hides(shape_of(candidate)) || shape_of(candidate) == shape_of(block)) return std::nullopt;

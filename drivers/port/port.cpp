@@ -41,7 +41,8 @@ Status Port::write(const Bytes& bytes) {
   if (const ssize_t n = ::write(fd(), bytes.data(), bytes.size()); n != static_cast<ssize_t>(bytes.size())) {
     return lost(n < 0 ? errno : ENOSPC);
   }
-  clock_.sleep_until(clock_.mono() + char_time() * static_cast<Nanos::rep>(bytes.size()));
+  const Nanos on_wire = char_time() * static_cast<Nanos::rep>(bytes.size());
+  if (on_wire > Nanos{0}) clock_.sleep_until(clock_.mono() + on_wire);
   last_byte_ = clock_.mono();
   return direction(false);
 }
@@ -77,12 +78,16 @@ Status Port::discard(Bytes* strays) {
   return {};
 }
 
+void Port::wait_for_silence(Nanos silence) const {
+  if (clock_.mono() < last_byte_ + silence) clock_.sleep_until(last_byte_ + silence);
+}
+
 Status Port::settle(Nanos gap, Bytes* strays) {
   Nanos silence = frame_gap() + gap;
   if (!strays->empty()) silence = std::max(silence, kQuietAfterStrays);
   const MonoTime patience = clock_.mono() + silence + kNoisePatience + char_time() * kLongestFrame;
   for (;;) {
-    clock_.sleep_until(last_byte_ + silence);
+    wait_for_silence(silence);
     const std::size_t before = strays->size();
     if (Status taken = discard(strays); !taken) return taken;
     if (strays->size() == before) return {};

@@ -37,6 +37,11 @@ class Port {
   /// The silence that ends a frame (Modbus over serial line V1.02, 2.5.1.1: t3.5); zero for sockets.
   virtual Nanos frame_gap() const = 0;
 
+  /// How characters go over the line from now on; the next silence is the longer one of both modes, which the meters of
+  /// either need. Back to that of its settings with open(). Nothing to do for sockets. Errors: kBusDown; kInvalid: the
+  /// device cannot do it.
+  virtual Status set_mode(const LineMode&) { return {}; }
+
   /// Makes an RS-485 transceiver send, or listen once the last bit is out; with the delays that were set. Nothing to do
   /// for lines whose driver or adapter switches by itself. Leaves the port open. Errors: kBusDown.
   virtual Status direction(bool sending);
@@ -58,6 +63,7 @@ class Port {
 
  protected:
   void opened(Fd fd);
+  void wait_for_silence(Nanos silence) const;
   const Clock& clock_;
 
  private:

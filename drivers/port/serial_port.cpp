@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 #include <termios.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -35,7 +36,7 @@ bool is_pty(int fd) {
   return fstat(fd, &st) == 0 && major(st.st_rdev) >= kFirstPtySlaveMajor && major(st.st_rdev) <= kLastPtySlaveMajor;
 }
 
-tcflag_t frame_flags(const SerialSettings& s) {
+tcflag_t frame_flags(const LineMode& s) {
   tcflag_t flags = CS8;
   if (s.parity != 'N') flags |= PARENB;
   if (s.parity == 'O') flags |= PARODD;
@@ -45,7 +46,7 @@ tcflag_t frame_flags(const SerialSettings& s) {
 
 /// Whether the device took what matters. tcsetattr(3) cannot say: it succeeds if it did any of it, and glibc's also
 /// fails with EINVAL for a parity that a pty dropped.
-bool set_line(int fd, const SerialSettings& s, speed_t speed) {
+bool set_termios(int fd, const LineMode& s, speed_t speed) {
   termios line{};
   line.c_cflag = frame_flags(s) | CREAD | CLOCAL;
   line.c_iflag = s.parity == 'N' ? 0 : INPCK;
@@ -75,6 +76,7 @@ Error SerialPort::refused(const std::string& what) const { return {Errc::kInvali
 
 Status SerialPort::open() {
   close();
+  mode_ = settings_;
   Fd fd(::open(settings_.device.c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
   if (!fd) {
     if (errno == EBUSY) return Error{Errc::kLocked, settings_.device + ": another program has opened it exclusively"};
@@ -95,19 +97,30 @@ Status SerialPort::open() {
   return discard(&old);
 }
 
-Status SerialPort::prepare(int fd) const {
-  if (!isatty(fd)) return refused("is no serial device");
-  const auto speed = speeds().find(settings_.baud);
+Status SerialPort::set_line(int fd) const {
+  const auto speed = speeds().find(mode_.baud);
   if (speed == speeds().end()) {
     std::string known;
     for (const auto& entry : speeds()) known += " " + std::to_string(entry.first);
-    return refused("baud " + std::to_string(settings_.baud) + " is none of" + known);
+    return refused("baud " + std::to_string(mode_.baud) + " is none of" + known);
   }
+  if (set_termios(fd, mode_, speed->second)) return {};
+  return refused("cannot do " + std::to_string(mode_.baud) + " baud 8" + mode_.parity +
+                 std::to_string(mode_.stop_bits));
+}
+
+Status SerialPort::set_mode(const LineMode& line) {
+  if (!is_open()) return lost(EBADF);
+  if (line == mode_) return {};
+  wait_for_silence(std::max(frame_gap(), metergate::frame_gap(line)));
+  mode_ = line;
+  return set_line(fd());
+}
+
+Status SerialPort::prepare(int fd) const {
+  if (!isatty(fd)) return refused("is no serial device");
   if (!is_pty(fd)) ioctl(fd, TIOCEXCL);
-  if (!set_line(fd, settings_, speed->second)) {
-    return refused("cannot do " + std::to_string(settings_.baud) + " baud 8" + settings_.parity +
-                   std::to_string(settings_.stop_bits));
-  }
+  if (Status set = set_line(fd); !set) return set;
   ask_for_low_latency(fd);
   return set_up_direction(fd);
 }

@@ -14,20 +14,24 @@ namespace metergate {
 /// (TIOCSERGETLSR). tcdrain(3) is not used, it may oversleep by several milliseconds.
 class SerialPort : public Port {
  public:
-  SerialPort(SerialSettings settings, const Clock& clock) : Port(clock), settings_(std::move(settings)) {}
+  SerialPort(SerialSettings settings, const Clock& clock)
+      : Port(clock), settings_(std::move(settings)), mode_(settings_) {}
   ~SerialPort() override { close(); }
   Status open() override;
   void close() override;
   std::string name() const override { return settings_.device; }
-  Nanos char_time() const override { return metergate::char_time(settings_); }
-  Nanos frame_gap() const override { return metergate::frame_gap(settings_); }
+  Nanos char_time() const override { return metergate::char_time(mode_); }
+  Nanos frame_gap() const override { return metergate::frame_gap(mode_); }
+  Status set_mode(const LineMode& line) override;
   Status direction(bool sending) override;
 
  private:
+  Status set_line(int fd) const;
   Status prepare(int fd) const;
   Status set_up_direction(int fd) const;
   Error refused(const std::string& what) const;
   SerialSettings settings_;
+  LineMode mode_;
 };
 
 }  // namespace metergate

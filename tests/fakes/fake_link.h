@@ -47,6 +47,8 @@ class FakeLink : public ModbusLink {
   Status open() override {
     if (unplugged) return Error{Errc::kBusDown, "no such device"};
     open_ = true;
+    server_closed = false;
+    connected_ = clock_.mono();
     ++opens;
     return {};
   }
@@ -69,7 +71,9 @@ class FakeLink : public ModbusLink {
 
   Sent send(int unit, const Bytes& pdu) override {
     asked.push_back({unit, pdu, clock_.mono()});
-    if (const std::optional<Nanos> wait = delay(asked.back())) {
+    if (ends_after_request > 0 && --ends_after_request == 0) server_closed = true;
+    const bool swallowed = clock_.mono() < connected_ + swallows;
+    if (const std::optional<Nanos> wait = swallowed ? std::nullopt : delay(asked.back())) {
       MonoTime at = clock_.mono() + *wait;
       if (!coming_.empty()) at = std::max(at, coming_.back().at);
       if (const Bytes said = meter(unit, pdu); !said.empty()) coming_.push_back({unit, said, at});
@@ -78,7 +82,7 @@ class FakeLink : public ModbusLink {
   }
 
   Result<Frame> receive(int, const Shape&, MonoTime deadline) override {
-    if (unplugged) return gone();
+    if (unplugged || server_closed) return gone();
     if (coming_.empty() || coming_.front().at > deadline) {
       clock_.sleep_until(deadline);
       return Error{Errc::kTimeout, "no answer"};
@@ -86,7 +90,10 @@ class FakeLink : public ModbusLink {
     const Asked frame = coming_.front();
     coming_.pop_front();
     clock_.sleep_until(frame.at);
-    return Frame{frame.unit, frame.pdu};
+    Frame answer{frame.unit, frame.pdu};
+    answer.other_transaction = other_transaction;
+    answer.unit = other_unit.value_or(answer.unit);
+    return answer;
   }
 
   Delay delay = [](const Asked&) { return std::chrono::milliseconds(5); };
@@ -94,6 +101,10 @@ class FakeLink : public ModbusLink {
   bool unplugged = false;
   bool server_closed = false;     ///< the other side ended the connection; the next open() succeeds
   bool forgets_on_close = false;  ///< as a Modbus TCP server does
+  int ends_after_request = 0;     ///< the server closes at the nth request from now instead of answering it
+  Nanos swallows{0};              ///< what comes so soon after a connect
+  bool other_transaction = false;
+  std::optional<int> other_unit;  ///< in the answers
   std::vector<Asked> asked;
   std::vector<Nanos> gaps;
   int opens = 0;
@@ -113,6 +124,7 @@ class FakeLink : public ModbusLink {
 
   const FakeClock& clock_;
   bool open_ = false;
+  MonoTime connected_{};
   std::deque<Asked> coming_;  // `at`: when it is there
 };
 

@@ -60,11 +60,17 @@ class SharedLine : public ModbusLink {
   Bytes noise_before, noise_after;  ///< around each answer
   std::optional<MonoTime> shorted;  ///< until then nothing but noise is heard, by anybody
 
+  std::vector<LineMode> modes;  ///< of the requests
+
   Status open() override { return open_ = true, Status(); }
   void close() override { open_ = false; }
   bool is_open() const override { return open_; }
   std::string name() const override { return "line"; }
 
+  Status set_mode(const LineMode& mode) override {
+    modes.push_back(mode);
+    return {};
+  }
   /// As Port::settle.
   Status settle(Nanos gap, Bytes* strays) override {
     *strays = receiver_.take_rest();

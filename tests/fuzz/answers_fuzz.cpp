@@ -35,6 +35,7 @@ class FuzzedLink : public ModbusLink {
     }
     Frame frame;
     frame.unit = length % 16 == 15 ? 2 : unit;
+    frame.other_transaction = length % 16 == 14;
     while (frame.pdu.size() < std::max<std::size_t>(length, 1) && left_ > 0) frame.pdu.push_back(take());
     return frame;
   }
@@ -61,10 +62,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto names = library().names();
   const Profile& profile = *library().find(names[data[0] % names.size()]);
   BusSettings settings;
-  settings.port = TcpSettings{"meter", 502, (data[1] & 1) != 0, Millis{100}, std::nullopt};
+  TcpSettings socket;
+  socket.host = "meter";
+  socket.rtu = (data[1] & 1) != 0;
+  socket.connect_timeout = Millis{100};
+  socket.lenient = static_cast<Lenient>(data[1] >> 1 & 3);
+  settings.port = socket;
   const FakeClock clock;
   ModbusBus bus(settings, std::make_unique<FuzzedLink>(data + 2, size - 2, clock), clock);
-  const Target target{"1", Millis{50}, Millis{0}, profile.max_registers};
+  Target target;
+  target.address = "1";
+  target.timeout = Millis{50};
+  target.max_registers = profile.max_registers;
   std::vector<const Point*> points;
   for (const Point& point : profile.points) points.push_back(&point);
   RegisterImage image;
@@ -73,7 +82,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!bus.is_open() && !bus.open()) break;
     const Result<Words> words = bus.read(target, block);
     if (!words) continue;
-    must(words->size() == block.count, "as many registers as were asked for");
+    must(words->size() == words_in(block), "as many registers as were asked for");
     image.put(block, *words);
   }
   for (const Point* point : points) static_cast<void>(decode(profile, *point, image, Ratios{}));

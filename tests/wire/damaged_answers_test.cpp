@@ -142,6 +142,49 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"TCP: another unit", Wire::kTcp, [](Bytes right) { return flipped(right, 6); }, Errc::kGarbled},
         Case{"TCP: another protocol", Wire::kTcp, [](Bytes right) { return flipped(right, 3); }, Errc::kGarbled}));
 
+struct HangUp {
+  Wire wire;
+  LateSlave::End end;
+  Millis after, pause;  ///< of the server, after each answer; of the master
+};
+void PrintTo(const HangUp& example, std::ostream* out) {
+  *out << static_cast<int>(example.wire) << static_cast<int>(example.end) << " after " << example.after.count()
+       << " ms, asked each " << example.pause.count() << " ms";
+}
+
+class HangUpTest : public ::testing::TestWithParam<HangUp> {};
+
+TEST_P(HangUpTest, CostsNoReadingAndTakesNoBusDown) {
+  std::signal(SIGPIPE, SIG_IGN);
+  LateSlave slave(
+      GetParam().wire, [](int) { return Millis{0}; }, nullptr, GetParam().end, GetParam().after);
+  const SystemClock clock;
+  BusSettings settings;
+  settings.port = slave.port();
+  settings.timeout = Millis{2000};
+  const std::unique_ptr<Bus> bus = make_modbus_bus(settings, clock);
+  ASSERT_TRUE(bus->open());
+  Target target;
+  target.address = "1";
+  for (std::uint16_t i = 0; i < 30; ++i) {
+    const Result<Words> words = bus->read(target, {Table::kHolding, i, 1});
+    ASSERT_TRUE(words) << i << ": " << words.error().detail;
+    EXPECT_THAT(*words, ElementsAre(i));
+    EXPECT_TRUE(bus->is_open());
+    clock.sleep_until(clock.mono() + GetParam().pause);
+  }
+  EXPECT_GE(bus->counters().opened, 10);
+}
+
+INSTANTIATE_TEST_SUITE_P(Servers, HangUpTest,
+                         ::testing::Values(HangUp{Wire::kTcp, LateSlave::End::kClose, Millis{4}, Millis{0}},
+                                           HangUp{Wire::kTcp, LateSlave::End::kClose, Millis{0}, Millis{0}},
+                                           HangUp{Wire::kTcp, LateSlave::End::kReset, Millis{4}, Millis{0}},
+                                           HangUp{Wire::kTcp, LateSlave::End::kReset, Millis{0}, Millis{1}},
+                                           HangUp{Wire::kTcp, LateSlave::End::kClose, Millis{4}, Millis{4}},
+                                           HangUp{Wire::kRtuOverTcp, LateSlave::End::kClose, Millis{4}, Millis{10}},
+                                           HangUp{Wire::kRtuOverTcp, LateSlave::End::kReset, Millis{4}, Millis{10}}));
+
 TEST_F(DamagedAnswersTest, NoWriteIsDoneThatIsNotEchoedExactly) {
   for (std::size_t at = 2; at < 6; ++at) {
     use(Wire::kPty, [at](Bytes right) {

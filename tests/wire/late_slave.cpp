@@ -22,8 +22,8 @@ bool readable(int fd) {
 
 }  // namespace
 
-LateSlave::LateSlave(Wire wire, Delay delay, Damage damage)
-    : wire_(wire), delay_(std::move(delay)), damage_(std::move(damage)) {
+LateSlave::LateSlave(Wire wire, Delay delay, Damage damage, End end, Millis after)
+    : wire_(wire), delay_(std::move(delay)), damage_(std::move(damage)), end_(end), end_after_(after) {
   if (wire_ == Wire::kPty) {
     pty_.emplace();
     SerialSettings serial = pty_->settings();
@@ -70,8 +70,17 @@ bool LateSlave::serve(int fd) {
     const metersim::Bytes& frame = due_.front().frame;
     if (write(fd, frame.data(), frame.size()) < 0) return false;
     due_.pop_front();
+    if (end_ != End::kNever) return hang_up(fd);
   }
   return true;
+}
+
+/// The caller closes the descriptor.
+bool LateSlave::hang_up(int fd) const {
+  clock_.sleep_until(clock_.mono() + end_after_);
+  const linger at_once{1, 0};
+  if (end_ == End::kReset) setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  return false;
 }
 
 void LateSlave::take_requests() {

@@ -27,7 +27,10 @@ class LateSlave {
   /// What is sent instead of the right answer to the nth request.
   using Damage = std::function<metersim::Bytes(int n, metersim::Bytes right)>;
 
-  LateSlave(Wire wire, Delay delay, Damage damage = nullptr);
+  /// How a server ends its connection so long after each answer.
+  enum class End { kNever, kClose, kReset };
+
+  LateSlave(Wire wire, Delay delay, Damage damage = nullptr, End end = End::kNever, Millis after = Millis{4});
   ~LateSlave();
   /// Where a master finds it.
   std::variant<SerialSettings, TcpSettings> port() const { return port_; }
@@ -39,12 +42,15 @@ class LateSlave {
   };
   void run();
   bool serve(int fd);
+  bool hang_up(int fd) const;
   void take_requests();
   void answer(const metersim::Bytes& pdu, std::uint16_t transaction, std::uint8_t unit);
 
   const Wire wire_;
   const Delay delay_;
   const Damage damage_;
+  const End end_;
+  const Millis end_after_;
   const SystemClock clock_;
   std::variant<SerialSettings, TcpSettings> port_;
   std::optional<Pty> pty_;

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <sys/socket.h>
+#include <termios.h>
 
 #include <array>
 #include <csignal>
@@ -151,6 +152,36 @@ TEST_F(PortTest, IsSilentForThreeAndAHalfCharactersAndTheGapAfterTheLastByte) {
   EXPECT_TRUE(port->settle(Millis{10}, &strays));
   EXPECT_THAT(clock_.mono() - settled, Lt(t35 + Millis{10}));  // long silent already
   EXPECT_TRUE(strays.empty());
+}
+
+TEST_F(PortTest, ChangesItsModeAfterTheSilenceThatBothNeed) {
+  const std::unique_ptr<Port> port = opened(pty_.settings());
+  const auto speed = [&] {
+    termios line{};
+    EXPECT_EQ(tcgetattr(port->fd(), &line), 0);
+    return cfgetospeed(&line);
+  };
+  EXPECT_EQ(speed(), B9600);
+  EXPECT_TRUE(port->write(Bytes(2)));
+  MonoTime sent = clock_.mono();
+
+  EXPECT_TRUE(port->set_mode({1200, 'N', 2}));
+
+  EXPECT_EQ(speed(), B1200);
+  EXPECT_THAT(clock_.mono() - sent, Ge(Nanos{std::chrono::seconds(11)} / 1200 * 7 / 2 - Micros{200}));
+  EXPECT_EQ(port->char_time(), Nanos{std::chrono::seconds(11)} / 1200);
+  EXPECT_TRUE(port->write(Bytes(1)));
+  sent = clock_.mono();
+  EXPECT_TRUE(port->set_mode({115200, 'N', 1}));
+  EXPECT_EQ(speed(), B115200);
+  EXPECT_THAT(clock_.mono() - sent, Ge(Nanos{std::chrono::seconds(11)} / 1200 * 7 / 2 - Micros{200}));
+
+  EXPECT_EQ(error_of(port->set_mode({12345, 'N', 1})).code, Errc::kInvalid);
+  EXPECT_TRUE(port->set_mode({9600, 'N', 1}));
+  EXPECT_EQ(speed(), B9600);
+  EXPECT_TRUE(port->set_mode({1200, 'N', 2}));
+  EXPECT_TRUE(port->open());
+  EXPECT_EQ(speed(), B9600);
 }
 
 TEST_F(PortTest, ThrowsStraysAwayAndWaitsForSilenceAfterThem) {

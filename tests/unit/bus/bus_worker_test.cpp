@@ -718,7 +718,7 @@ TEST_F(BusWorkerTest, PlansAgainWhenTheMeterProvesSlow) {
   line.baud = 9600;
   holes.bus.spec.settings.port = line;
   const auto m = holes.meter("m1", 1);
-  holes.bus.meters[m].cost = plan_cost(holes.bus.spec.settings, Millis{0}, 125, Millis{20});
+  holes.bus.meters[m].cost = plan_cost(holes.bus.spec.settings, Target{}, Millis{20});
   holes.poll(m, seconds(10), {"power", "energy"});
   site_.bus = holes.bus;
   start();

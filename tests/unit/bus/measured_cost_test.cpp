@@ -17,7 +17,7 @@ class MeasuredCostTest : public ::testing::Test {
     BusSettings& bus = site_.bus.spec.settings;
     bus.port = line;
     site_.meter("m1", 1);
-    site_.bus.meters[0].cost = plan_cost(bus, Millis{0}, 125, assumed_turnaround(bus));
+    site_.bus.meters[0].cost = plan_cost(bus, Target{}, assumed_turnaround(bus));
     assumed_ = std::chrono::duration_cast<Millis>(assumed_turnaround(bus));
     cost_.emplace(site_.bus, 0);
     first_ = cost_->cost().request_registers;

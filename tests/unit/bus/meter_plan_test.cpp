@@ -15,7 +15,7 @@ class MeterPlanTest : public ::testing::Test {
     line.baud = 9600;
     site_.bus.spec.settings.port = line;
     site_.meter("m1", 1);
-    site_.bus.meters[0].cost = plan_cost(site_.bus.spec.settings, Millis{0}, 125, Millis{20});
+    site_.bus.meters[0].cost = plan_cost(site_.bus.spec.settings, Target{}, Millis{20});
     plan_.emplace(site_.bus, 0, unsupported_);
   }
   std::size_t blocks(const std::vector<const char*>& names) {

@@ -25,7 +25,7 @@ class BusLoadTest : public testing::Test {
   }
   BusLoad load() const { return bus_load(line_.bus); }
   Micros request(std::uint16_t registers, Millis gap = Millis{0}) const {
-    return wire_time(line_.bus.spec.settings, Block{Table::kHolding, 0, registers}) + Millis{20} + gap;
+    return wire_time(line_.bus.spec.settings, Target{}, Block{Table::kHolding, 0, registers}) + Millis{20} + gap;
   }
 
   OneBus line_;
@@ -47,7 +47,7 @@ TEST_F(BusLoadTest, CountsWireTimeTurnaroundAndTheGapThatIsAskedFor) {
 TEST_F(BusLoadTest, TakesLessTurnaroundOnTcp) {
   line_.bus.spec.settings.port = TcpSettings{};
   line_.poll(0, seconds(1), {"power"});
-  EXPECT_EQ(load().polls[0].time, wire_time(line_.bus.spec.settings, Block{Table::kHolding, 10, 1}) + Millis{5});
+  EXPECT_EQ(load().polls[0].time, wire_time(line_.bus.spec.settings, Target{}, Block{Table::kHolding, 10, 1}) + Millis{5});
 }
 
 TEST_F(BusLoadTest, AddsUpMetersAndPolls) {

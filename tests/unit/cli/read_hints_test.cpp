@@ -43,6 +43,14 @@ TEST(Hints, NameTheBaudRateWhenOnlyGarbageComes) {
   EXPECT_THAT(all_hints(seen(0, 0, 2)), HasSubstr("another baud rate or mode in the meter"));
 }
 
+TEST(Hints, NameTheNumbersOfAServerWhenOnlyGarbageComesFromOne) {
+  Symptoms s = seen(0, 0, 2);
+  s.link = LinkKind::kTcp;
+  EXPECT_THAT(all_hints(s), HasSubstr("lenient="));
+  EXPECT_THAT(all_hints(s), HasSubstr("rtu-over-tcp="));
+  EXPECT_THAT(all_hints(s), Not(HasSubstr("A and B")));
+}
+
 TEST(Hints, NameTwoMetersWithOneUnitWhenOnlyThisOneIsGarbled) {
   Symptoms s = seen(0, 3, 17);
   s.others_answer = true;

@@ -128,6 +128,18 @@ TEST_F(SiteTest, WeighsARequestByTheTimeThatItTakesOnTheWire) {
   EXPECT_EQ(site.buses[1].meters[0].cost.request_registers, 50) << "a register costs nothing on a socket";
 }
 
+TEST_F(SiteTest, TakesTheModeOfAMeterThatDiffersFromItsLine) {
+  const auto site =
+      good({"--meter", "id=m1,bus=a,unit=1,profile=p,baud=2400", "--meter", "id=m2,bus=a,unit=2,profile=p,mode=8N2",
+            "--meter", "id=m3,bus=a,unit=3,profile=p,baud=9600,mode=8E1", "--meter", "id=m4,bus=a,unit=4,profile=p"});
+  const auto& meters = site.buses[0].meters;
+  EXPECT_EQ(meters[0].target.line, (LineMode{2400, 'E', 1}));
+  EXPECT_EQ(meters[1].target.line, (LineMode{9600, 'N', 2}));
+  EXPECT_EQ(meters[2].target.line, std::nullopt) << "the line's own";
+  EXPECT_EQ(meters[3].target.line, std::nullopt);
+  EXPECT_LT(meters[0].cost.request_registers, meters[3].cost.request_registers) << "registers take longer";
+}
+
 TEST_F(SiteTest, SelectsPointsByPatternInTheOrderOfTheProfileEachOnce) {
   const auto site = good({"--meter", "id=m,bus=a,unit=1,profile=p,every=1s,points=frequency+active_*+*_power", "--poll",
                           "meter=m,every=1m"});
@@ -199,6 +211,10 @@ TEST_F(SiteTest, RefusesWhatDoesNotFitTogether) {
            "written"},
           {{"--meter", "id=m,bus=a,unit=1,profile=none,every=1s"},
            "--meter 'id=m,bus=a,unit=1,profile=none,every=1s': profile 'none' has no points to poll; leave every= out"},
+          {{"--meter", "id=m,bus=t,unit=1,profile=p,baud=9600"},
+           "--meter 'id=m,bus=t,unit=1,profile=p,baud=9600': baud has no meaning over TCP: bus 't' is no serial line "
+           "of "
+           "this machine"},
           {{"--meter", "id=m,bus=a,unit=1,profile=p,max-registers=1"},
            "--meter 'id=m,bus=a,unit=1,profile=p,max-registers=1': max-registers: '1' is less than the 2 registers of "
            "'active_energy_import', which one request has to read"},

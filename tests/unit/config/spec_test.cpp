@@ -112,6 +112,13 @@ TEST(BusSpecTest, ReadsTcpEndpoints) {
   EXPECT_EQ(tcp("name=a,tcp=h:1").idle_close, std::nullopt);
   EXPECT_EQ(tcp("name=a,tcp=h:1,connect-timeout=2s,idle-close=30s").connect_timeout, Millis{2000});
   EXPECT_EQ(tcp("name=a,tcp=h:1,connect-timeout=2s,idle-close=30s").idle_close, Millis{30000});
+  EXPECT_EQ(tcp("name=a,tcp=h:1").connect_delay, Millis{0});
+  EXPECT_EQ(tcp("name=a,tcp=h:1,connect-delay=1500ms").connect_delay, Millis{1500});
+  EXPECT_EQ(tcp("name=a,tcp=h:1").lenient, Lenient::kNone);
+  EXPECT_EQ(tcp("name=a,tcp=h:1,lenient=none").lenient, Lenient::kNone);
+  EXPECT_EQ(tcp("name=a,tcp=h:1,lenient=transaction").lenient, Lenient::kTransaction);
+  EXPECT_EQ(tcp("name=a,tcp=h:1,lenient=unit").lenient, Lenient::kUnit);
+  EXPECT_EQ(tcp("name=a,tcp=h:1,lenient=both").lenient, Lenient::kBoth);
   EXPECT_EQ(bus("name=a,tcp=h:1").settings.timeout, Millis{3000});
   EXPECT_EQ(bus("name=a,tcp=h:1,timeout=1s").settings.timeout, Millis{1000});
 }
@@ -136,6 +143,11 @@ TEST(BusSpecTest, RefusesWithTheOffendingTextAndWhatWouldBeRight) {
            {"name=a,tcp=h:1,baud=9600", "baud has no meaning with tcp="},
            {"name=a,rtu-over-tcp=h:1,mode=8E1", "mode has no meaning with rtu-over-tcp="},
            {"name=a,device=x,baud=9600,mode=8E1,idle-close=5s", "idle-close has no meaning on a serial line"},
+           {"name=a,device=x,baud=9600,mode=8E1,connect-delay=1s", "connect-delay has no meaning on a serial line"},
+           {"name=a,tcp=h:1,connect-delay=11s", "connect-delay: '11s' is not from 0s to 10s"},
+           {"name=a,tcp=h:1,lenient=yes", "lenient: 'yes' is not one of none, transaction, unit, both"},
+           {"name=a,rtu-over-tcp=h:1,lenient=both",
+            "lenient has no meaning with rtu-over-tcp=: its frames carry no transaction number"},
            {"name=a,device=x,baud=9600,mode=8E1,rs485=rts",
             "rs485: 'rts' is not one of none, kernel, rts-up, rts-down (did you mean 'rts-up'?)"},
            {"name=a,device=x,baud=9600,mode=8E1,rs485=kernel,rts-delay=1ms",
@@ -168,7 +180,9 @@ TEST(MeterSpecTest, ReadsAMeterOnCommandOnlyWhenItHasNoEvery) {
 TEST(MeterSpecTest, ReadsEveryKey) {
   const MeterAndPoll parsed = meter(
       ",every=10s,points=active_*+frequency,label=Main meter,serial=A-17,ct=200/5,pt=10000/100,writable=yes,timeout=2s,"
-      "retries=3,gap=50ms,max-registers=60");
+      "retries=3,gap=50ms,max-registers=60,baud=2400,mode=8O1");
+  EXPECT_EQ(parsed.meter.baud, 2400);
+  EXPECT_EQ(parsed.meter.mode, "8O1");
   EXPECT_THAT(parsed.meter.points, ElementsAre("active_*", "frequency"));
   EXPECT_EQ(parsed.meter.label, "Main meter");
   EXPECT_EQ(parsed.meter.serial, "A-17");

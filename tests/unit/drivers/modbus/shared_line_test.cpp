@@ -164,6 +164,32 @@ TEST_F(SharedLineTest, ReadsPastNoiseBeforeAndBehindTheAnswer) {
   EXPECT_EQ(bus_->counters().late_bytes, 300 * 3 - 2);  // the last two zeros were not taken off the line yet
 }
 
+TEST_F(SharedLineTest, AsksEachMeterInItsMode) {
+  Target slow = unit_target(2);
+  slow.line = LineMode{1200, 'N', 1};
+  EXPECT_TRUE(read(1, holding(10, 2)));
+  EXPECT_TRUE(bus_->read(slow, holding(10, 2)));
+  EXPECT_TRUE(read(1, holding(10, 2)));
+
+  EXPECT_THAT(line_->modes,
+              ::testing::ElementsAre(LineMode{9600, 'N', 1}, LineMode{1200, 'N', 1}, LineMode{9600, 'N', 1}));
+}
+
+TEST_F(SharedLineTest, WaitsForASlowMeterAsLongAsItsCharactersTake) {
+  line_->meter = [](int, const Bytes&) { return SharedLine::Said{}; };
+  int unit = 0;
+  const auto wait = [&](const std::optional<LineMode>& mode) {
+    Target target = unit_target(++unit);  // nothing is open there
+    target.line = mode;
+    const MonoTime asked = clock_.mono();
+    EXPECT_FALSE(bus_->read(target, holding(10, 2)));
+    return std::chrono::duration_cast<Millis>(clock_.mono() - asked);
+  };
+  const Millis fast = wait(std::nullopt);
+  // 17 characters and 3.5 more of silence: 20.5 * (8.33 - 1.04) ms.
+  EXPECT_NEAR(static_cast<double>((wait(LineMode{1200, 'N', 1}) - fast).count()), 149, 2);
+}
+
 struct Noise {
   int polls;
   Bytes before, after;

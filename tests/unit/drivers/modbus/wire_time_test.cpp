@@ -38,13 +38,14 @@ TEST(WireTimeTest, AFrameEndsWithThreeAndAHalfCharactersAboveThatSpeedWithAFixed
 TEST(WireTimeTest, ARequestTakesEightCharactersAnAnswerFiveAndTwoARegisterAndT35) {
   const BusSettings settings = bus(line(1000, 'N', 1));
 
-  EXPECT_EQ(wire_time(settings, Block{Table::kHolding, 0, 10}), Millis{10 * (8 + 5 + 20) + 35});
-  EXPECT_EQ(wire_time(settings, Block{Table::kCoil, 0, 9}), Millis{10 * (8 + 5 + 2) + 35});
-  EXPECT_EQ(frames_time(settings, *to_request(Block{Table::kHolding, 0, 10}), 2), Millis{10 * (8 + 5)});
+  EXPECT_EQ(wire_time(settings, Target{}, Block{Table::kHolding, 0, 10}), Millis{10 * (8 + 5 + 20) + 35});
+  EXPECT_EQ(wire_time(settings, Target{}, Block{Table::kCoil, 0, 9}), Millis{10 * (8 + 5 + 2) + 35});
+  EXPECT_EQ(frames_time(line_of(settings, Target{}), *to_request(Block{Table::kHolding, 0, 10}), 2),
+            Millis{10 * (8 + 5)});
 }
 
 TEST(WireTimeTest, ASocketTakesNoTime) {
-  EXPECT_EQ(wire_time(bus(TcpSettings{}), Block{Table::kHolding, 0, 10}), Micros{0});
+  EXPECT_EQ(wire_time(bus(TcpSettings{}), Target{}, Block{Table::kHolding, 0, 10}), Micros{0});
 }
 
 }  // namespace
