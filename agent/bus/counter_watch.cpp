@@ -19,12 +19,14 @@ bool wrapped(const Point& point, const Decimal& from, const Decimal& to) {
 }
 
 /// More than max_rise allows for the time since it last changed.
-bool rose_too_much(const CounterWatch::Counter& counter, const Decimal& value, MonoTime now) {
-  if (!counter.point->max_rise || !counter.last) return false;
+bool rose_too_much(const CounterWatch::Counter& counter, const Ratios& ratios, const Decimal& value, MonoTime now) {
+  const auto ratio = ratio_of(*counter.point, ratios);
+  if (!counter.point->max_rise || !counter.last || !ratio) return false;
   const auto rise = value.plus(counter.last->negated());
   const auto time = std::max<Nanos>(CounterWatch::kLeastRiseTime, now - counter.changed);
   const auto in_ms = Decimal(std::chrono::duration_cast<Millis>(time).count());
-  const auto most = counter.point->max_rise->times(in_ms);
+  const auto primary = counter.point->max_rise->times(*ratio);
+  const auto most = primary ? primary->times(in_ms) : std::nullopt;
   const auto compared = rise ? rise->times(Decimal(Millis(std::chrono::hours(1)).count())) : std::nullopt;
   return most && compared && *most < *compared;
 }
@@ -70,7 +72,7 @@ CounterWatch::Taken CounterWatch::take(const PollJob& job, MonoTime now) {
     const Value* value = job.fresh(*counter.point);
     if (value == nullptr || !value->number || (counter.last && *counter.last == *value->number)) continue;
     const Decimal shown = *value->number;
-    if (rose_too_much(counter, shown, now)) {
+    if (rose_too_much(counter, bus_.meters[meter_].ratios, shown, now)) {
       owe(*counter.point, "implausible");
       continue;
     }

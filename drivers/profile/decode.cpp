@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/base/text.h"
+#include "drivers/profile/plan.h"
 #include "drivers/profile/point_text.h"
 #include "drivers/profile/profile_tokens.h"
 #include "drivers/profile/register_codec.h"
@@ -15,8 +16,7 @@ constexpr int kLargestPower = 99;
 
 Result<Words> words_of(const Point& point, const RegisterImage& image) {
   Words words;
-  for (const std::uint16_t address : point.addresses) {
-    const Block block{point.table, address, static_cast<std::uint16_t>(point.registers)};
+  for (const Block& block : registers_of(point)) {
     if (!image.has(block)) return Error{Errc::kNotFound, "the registers of " + point.name + " were not read"};
     const Words part = image.get(block);
     words.insert(words.end(), part.begin(), part.end());
@@ -134,26 +134,29 @@ Result<Decimal> parse_ratio(std::string_view text) {
 }
 
 void RegisterImage::put(const Block& block, const Words& words) {
-  for (std::size_t i = 0; i < words.size() && i < block.count; ++i) {
-    words_[{block.table, static_cast<std::uint16_t>(block.address + i)}] = words[i];
+  const std::size_t each = words_in(block) / std::max<std::size_t>(block.count, 1);
+  for (std::size_t i = 0; i < words.size() && i < words_in(block); ++i) {
+    registers_[place(block, static_cast<int>(i / each))].at(i % each) = words[i];
   }
 }
 
 void RegisterImage::forget(const Block& block) {
-  for (int i = 0; i < block.count; ++i) words_.erase({block.table, static_cast<std::uint16_t>(block.address + i)});
+  for (int i = 0; i < block.count; ++i) registers_.erase(place(block, i));
 }
 
 bool RegisterImage::has(const Block& block) const {
   for (int i = 0; i < block.count; ++i) {
-    if (words_.count({block.table, static_cast<std::uint16_t>(block.address + i)}) == 0) return false;
+    if (registers_.count(place(block, i)) == 0) return false;
   }
   return true;
 }
 
 Words RegisterImage::get(const Block& block) const {
+  const std::size_t each = words_in(block) / std::max<std::size_t>(block.count, 1);
   Words words;
   for (int i = 0; i < block.count; ++i) {
-    words.push_back(words_.at({block.table, static_cast<std::uint16_t>(block.address + i)}));
+    const auto& held = registers_.at(place(block, i));
+    words.insert(words.end(), held.begin(), held.begin() + static_cast<std::ptrdiff_t>(each));
   }
   return words;
 }

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "drivers/profile/profile.h"
@@ -27,7 +29,7 @@ Result<Decimal> parse_ratio(std::string_view text);
 /// What the point's `ratio` multiplies by, 1 without one; nothing when one of the ratios it names is not known.
 std::optional<Decimal> ratio_of(const Point& point, const Ratios& ratios);
 
-/// What was read so far, by table and address.
+/// What was read so far, by table, size of the registers and address.
 class RegisterImage {
  public:
   void put(const Block& block, const Words& words);
@@ -37,7 +39,18 @@ class RegisterImage {
   Words get(const Block& block) const;
 
  private:
-  std::map<std::pair<Table, std::uint16_t>, std::uint16_t> words_;
+  struct Place {
+    Table table;
+    int register_bytes;
+    std::uint16_t address;
+    bool operator<(const Place& o) const {
+      return std::tie(table, register_bytes, address) < std::tie(o.table, o.register_bytes, o.address);
+    }
+  };
+  static Place place(const Block& block, int offset) {
+    return {block.table, block.register_bytes, static_cast<std::uint16_t>(block.address + offset)};
+  }
+  std::map<Place, std::array<std::uint16_t, 2>> registers_;  // the second word of those of four bytes only
 };
 
 struct Decoded {

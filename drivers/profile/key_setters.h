@@ -11,6 +11,7 @@ namespace metergate {
 // right`. Called in the order of this list, so that each finds the point's layout before its values, and `write` before
 // what belongs to it.
 
+Status set_register_bytes(const std::string& text, Point* point);
 Status set_form(const std::string& text, Point* point);
 Status set_registers(const std::string& text, Point* point);
 Status set_bits(const std::string& text, Point* point);
@@ -29,6 +30,7 @@ Status set_enum(const std::string& text, Point* point);
 Status set_min(const std::string& text, Point* point);
 Status set_max(const std::string& text, Point* point);
 Status set_wraps(const std::string& text, Point* point);
+Status set_max_rise(const std::string& text, Point* point);
 Status set_unit(const std::string& text, Point* point);
 Status set_obis(const std::string& text, Point* point);
 Status set_kind(const std::string& text, Point* point);
@@ -37,6 +39,9 @@ Status set_write(const std::string& text, Point* point);
 Status set_write_address(const std::string& text, Point* point);
 Status set_allow(const std::string& text, Point* point);
 Status set_verify(const std::string& text, Point* point);
+
+/// Whether an order of single bytes, if there is one, has just those of a part; once the parts are known.
+Status check_order(const Point& point);
 
 /// Whether a writable point's keys, all set, go together.
 Status check_write(const Point& point, bool has_address);

@@ -16,6 +16,14 @@ constexpr std::array<Keyword<bool>, 2> kHalves{{{"high", true}, {"low", false}}}
 
 }  // namespace
 
+Status set_register_bytes(const std::string& text, Point* point) {
+  if (text != "2" && text != "4") return wrong(text, "register_bytes is 2 or 4, what a register takes in an answer");
+  if (text == "2") return {};
+  point->register_bytes = 4;
+  point->registers /= 2;
+  return {};
+}
+
 Status set_form(const std::string& text, Point* point) {
   const auto form = one_of(kForms, text, "form");
   if (!form) return form.error();
@@ -73,9 +81,12 @@ Status set_byte(const std::string& text, Point* point) {
 }
 
 Status set_order(const std::string& text, Point* point) {
-  const auto order = parse_order(text);
-  if (!order) return order.error();
-  point->order = *order;
+  if (const auto order = parse_order(text)) {
+    point->order = *order;
+    return {};
+  }
+  if (point->type == PointType::kBits || point->type == PointType::kString) return parse_order(text).error();
+  point->byte_order = text;  // parts= tells the width only then: check_order looks at it
   return {};
 }
 
@@ -103,6 +114,16 @@ Status set_parts(const std::string& text, Point* point) {
   }
   point->addresses = addresses;
   return {};
+}
+
+Status check_order(const Point& point) {
+  if (point.byte_order.empty()) return {};
+  std::string letters = point.byte_order, wanted;
+  for (int i = 0; i < part_words(point) * 2; ++i) wanted += static_cast<char>('A' + i);
+  std::sort(letters.begin(), letters.end());
+  if (letters == wanted) return {};
+  return wrong(point.byte_order, "order is ABCD, CDAB, BADC or DCBA, or the bytes of a part as they come: " + wanted +
+                                     ", A the highest, in their order");
 }
 
 Status set_na(const std::string& text, Point* point) {

@@ -36,20 +36,29 @@ std::vector<Span> merged(std::vector<Span> spans) {
   return runs;
 }
 
+/// The registers of a table that are read alike.
+struct Registers {
+  Table table;
+  int bytes;
+  bool operator==(const Registers& o) const { return table == o.table && bytes == o.bytes; }
+};
+
+Registers registers_at(const Point& point) { return {point.table, point.register_bytes}; }
+
 /// The reads of one table.
 class TablePlan {
  public:
-  TablePlan(const Profile& profile, Table table, const PlanCost& cost, const std::vector<Block>& refused)
-      : table_(table),
-        limit_(is_bits(table) ? kMostBits : std::min(profile.max_registers, cost.max_registers)),
+  TablePlan(const Profile& profile, const Registers& registers, const PlanCost& cost, const std::vector<Block>& refused)
+      : registers_(registers),
+        limit_(limit_of(registers, std::min(profile.max_registers, cost.max_registers))),
         hole_(profile.hole.value_or(std::numeric_limits<int>::max())),
         request_(cost.request_registers) {
     for (const Block& block : refused) {
-      if (block.table == table) refused_.push_back({block.address, block.address + block.count});
+      if (block.table == registers.table) refused_.push_back({block.address, block.address + block.count});
     }
     std::vector<Span> spans;
     for (const Point& point : profile.points) {
-      if (point.table != table) continue;
+      if (!(registers_at(point) == registers)) continue;
       for (const Span& span : spans_of(point)) {
         if (!is_refused(span)) spans.push_back(span);
       }
@@ -77,7 +86,7 @@ class TablePlan {
         end = std::max(end, units[m].end);
         const int length = end - units[m].first;
         if (length > limit_ && m + 1 < n) break;
-        const double cost = best[m].cost + request_ + (is_bits(table_) ? length / 16.0 : length);
+        const double cost = best[m].cost + request_ + length_in_words(length);
         const int reads = best[m].reads + 1;
         if (cost < found.cost || (cost <= found.cost && reads < found.reads)) found = {cost, reads, m, end};
       }
@@ -86,12 +95,21 @@ class TablePlan {
     const auto first = static_cast<std::ptrdiff_t>(out->size());
     for (std::size_t n = units.size(); n > 0; n = best[n].from) {
       const int start = units[best[n].from].first;
-      out->push_back({table_, static_cast<std::uint16_t>(start), static_cast<std::uint16_t>(best[n].end - start)});
+      out->push_back({registers_.table, static_cast<std::uint16_t>(start),
+                      static_cast<std::uint16_t>(best[n].end - start), registers_.bytes});
     }
     std::reverse(out->begin() + first, out->end());
   }
 
  private:
+  static int limit_of(const Registers& registers, int max_registers) {
+    const int most = most_per_request(registers.table, registers.bytes);
+    return is_bits(registers.table) ? most : std::min(most, max_registers);
+  }
+  double length_in_words(int length) const {
+    return is_bits(registers_.table) ? length / 16.0 : length * registers_.bytes / kRegisterBytes;
+  }
+
   /// What cannot be divided: the runs that hold something wanted. One wider than a read only by its wanted values.
   std::vector<Span> units_of(const std::vector<Span>& wanted) const {
     std::set<Span> units;
@@ -123,7 +141,7 @@ class TablePlan {
     return right.first - open <= hole_;
   }
 
-  Table table_;
+  Registers registers_;
   int limit_;
   int hole_;
   double request_;
@@ -150,13 +168,14 @@ std::vector<const Point*> with_dependencies(const Profile& profile, const std::v
 std::vector<Block> registers_of(const Point& point) {
   std::vector<Block> blocks;
   for (const std::uint16_t address : point.addresses) {
-    blocks.push_back({point.table, address, static_cast<std::uint16_t>(point.registers)});
+    blocks.push_back({point.table, address, static_cast<std::uint16_t>(point.registers), point.register_bytes});
   }
   return blocks;
 }
 
 bool overlaps(const Block& a, const Block& b) {
-  return a.table == b.table && a.address < b.address + b.count && b.address < a.address + a.count;
+  return a.table == b.table && a.register_bytes == b.register_bytes && a.address < b.address + b.count &&
+         b.address < a.address + a.count;
 }
 
 std::vector<Block> halves_of(const Block& block, const std::vector<const Point*>& points) {
@@ -165,7 +184,8 @@ std::vector<Block> halves_of(const Block& block, const std::vector<const Point*>
     for (const Block& registers : registers_of(*point)) {
       const Span span{registers.address, registers.address + registers.count};
       const bool inside = block.address <= span.first && span.end <= block.address + block.count;
-      if (registers.table == block.table && inside) values.push_back(span);
+      if (registers.table == block.table && registers.register_bytes == block.register_bytes && inside)
+        values.push_back(span);
     }
   }
   std::sort(values.begin(), values.end(),
@@ -176,8 +196,8 @@ std::vector<Block> halves_of(const Block& block, const std::vector<const Point*>
   }
   const auto block_of = [&](std::size_t from, std::size_t to) {
     const int first = widest[from].first;
-    return Block{block.table, static_cast<std::uint16_t>(first),
-                 static_cast<std::uint16_t>(widest[to - 1].end - first)};
+    return Block{block.table, static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(widest[to - 1].end - first),
+                 block.register_bytes};
   };
   const std::size_t n = widest.size();
   if (n > 1) return {block_of(0, n / 2), block_of(n / 2, n)};
@@ -190,12 +210,15 @@ std::vector<Block> plan_blocks(const Profile& profile, const std::vector<const P
   std::vector<Block> blocks;
   const auto needed = with_dependencies(profile, points);
   for (const Table table : {Table::kCoil, Table::kDiscrete, Table::kInput, Table::kHolding}) {
-    std::vector<Span> wanted;
-    for (const Point* point : needed) {
-      if (point->table != table) continue;
-      for (const Span& span : spans_of(*point)) wanted.push_back(span);
+    for (const int bytes : {2, 4}) {
+      const Registers registers{table, bytes};
+      std::vector<Span> wanted;
+      for (const Point* point : needed) {
+        if (!(registers_at(*point) == registers)) continue;
+        for (const Span& span : spans_of(*point)) wanted.push_back(span);
+      }
+      if (!wanted.empty()) TablePlan(profile, registers, cost, refused).add_blocks(wanted, &blocks);
     }
-    if (!wanted.empty()) TablePlan(profile, table, cost, refused).add_blocks(wanted, &blocks);
   }
   return blocks;
 }

@@ -14,6 +14,8 @@ constexpr unsigned kAll = ~0u;
 constexpr unsigned kBytes = bit(PointType::kU8) | bit(PointType::kI8);
 constexpr unsigned kNumbers = kAll & ~(bit(PointType::kString) | bit(PointType::kTime));
 constexpr unsigned kWholes = kNumbers & ~(bit(PointType::kF32) | bit(PointType::kF64));
+constexpr unsigned kWide = bit(PointType::kU32) | bit(PointType::kI32) | bit(PointType::kU64) | bit(PointType::kI64) |
+                           bit(PointType::kF32) | bit(PointType::kF64) | bit(PointType::kSm32);
 constexpr unsigned kSized =
     bit(PointType::kBcd) | bit(PointType::kM10k) | bit(PointType::kString) | bit(PointType::kTime);
 
@@ -27,7 +29,8 @@ struct Key {
   Tables tables;
 };
 
-constexpr std::array<Key, 26> kKeys{{
+constexpr std::array<Key, 28> kKeys{{
+    {"register_bytes", set_register_bytes, kWide, "types of 4 and 8 bytes", Tables::kRegisters},
     {"form", set_form, bit(PointType::kTime), "time", Tables::kRegisters},
     {"registers", set_registers, kSized, "bcd, m10k, string and time", Tables::kRegisters},
     {"bits", set_bits, bit(PointType::kBits), "bits", Tables::kAny},
@@ -46,6 +49,7 @@ constexpr std::array<Key, 26> kKeys{{
     {"min", set_min, kNumbers, "numbers", Tables::kRegisters},
     {"max", set_max, kNumbers, "numbers", Tables::kRegisters},
     {"wraps", set_wraps, kNumbers, "numbers", Tables::kRegisters},
+    {"max_rise", set_max_rise, kNumbers, "numbers", Tables::kRegisters},
     {"unit", set_unit, kNumbers, "numbers", Tables::kAny},
     {"obis", set_obis, kAll, "all types", Tables::kAny},
     {"kind", set_kind, kAll, "all types", Tables::kAny},
@@ -78,7 +82,8 @@ Status check_together(const KeyValues& keys, const Point& point) {
   if (point.type == PointType::kBits && point.bit_width == 0 && keys.count("bits") == 0) {
     return wrong(type, "needs bits=FIRST:WIDTH, bit 0 the lowest");
   }
-  for (const char* name : {"scale", "offset", "exponent", "times", "sign", "ratio", "min", "max", "wraps"}) {
+  for (const char* name :
+       {"scale", "offset", "exponent", "times", "sign", "ratio", "min", "max", "wraps", "max_rise"}) {
     const auto key = keys.find(name);
     if (keys.count("enum") != 0 && key != keys.end()) {
       return wrong(key->first + "=" + key->second, "an enum names raw values: it has no scale or limits");
@@ -103,6 +108,7 @@ Status apply_keys(const KeyValues& keys, Point* point) {
     }
     if (Status set = key.set(given->second, point); !set) return set;
   }
+  if (Status order = check_order(*point); !order) return order;
   return point->write ? check_write(*point, keys.count("write_address") != 0) : Status();
 }
 

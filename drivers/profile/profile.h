@@ -57,10 +57,12 @@ struct Point {
   std::vector<std::uint16_t> addresses;  ///< one, or one per part (high first)
   int registers = 1;                     ///< of each part; bits in coil and discrete tables, where every type is kBits
   PointType type = PointType::kU16;
-  WordOrder order = WordOrder::kABCD;  ///< of the words within each part; not applied to u8, i8
-  bool high_byte = false;              // u8, i8, and strings of one character a register
-  int bit_first = 0, bit_width = 0;    // bit 0 is the lowest; in coil and discrete tables bit_first is 0
-  int chars = 2;                       // string: characters a register
+  int register_bytes = kRegisterBytes;  ///< 4: the meter answers with so many for each register
+  WordOrder order = WordOrder::kABCD;   ///< of the words within each part; not applied to u8, i8
+  std::string byte_order;               ///< instead of it: the bytes of a part as they come, A the highest; or empty
+  bool high_byte = false;               // u8, i8, and strings of one character a register
+  int bit_first = 0, bit_width = 0;     // bit 0 is the lowest; in coil and discrete tables bit_first is 0
+  int chars = 2;                        // string: characters a register
   TimeForm time_form = TimeForm::kUnix;
 
   Decimal scale{1};
@@ -72,7 +74,7 @@ struct Point {
   std::map<std::int64_t, std::string> names;  ///< enum
   std::vector<std::uint64_t> not_available;   ///< raw patterns, after order
   std::optional<Decimal> min, max, wraps;
-  std::optional<Decimal> max_rise;  ///< of a counter: more in an hour is no consumption; in its unit
+  std::optional<Decimal> max_rise;  ///< of a counter: more in an hour is no consumption; in its unit, before ratio
   std::string unit, obis;
   PointKind kind = PointKind::kGauge;
   int sources = 2;

@@ -57,6 +57,10 @@ std::string describe(const Point& point) {
        {&point.exponent_point, &point.times_point, &point.sign_point, &point.unit, &point.obis}) {
     out.add(*text);
   }
+  // Only where they are given: digests stay as they were before there were these keys. max_rise judges a value and
+  // gives it no meaning.
+  if (!point.byte_order.empty()) out.add("byte_order" + point.byte_order);
+  if (point.register_bytes != kRegisterBytes) out.add("register_bytes" + std::to_string(point.register_bytes));
   if (point.write) describe_write(*point.write, &out);
   return out.text();
 }

@@ -108,8 +108,10 @@ Status fill_in(const KeyValues& keys, Point* point) {
   if (!point->names.empty() && point->kind != PointKind::kState) {
     return wrong("kind=" + keys.at("kind"), "an enum is kind=state");
   }
-  if (point->wraps && point->kind != PointKind::kCounter)
-    return wrong("wraps=" + keys.at("wraps"), "only a kind=counter wraps");
+  for (const char* key : {"wraps", "max_rise"}) {
+    if (keys.count(key) == 0 || point->kind == PointKind::kCounter) continue;
+    return wrong(std::string(key) + "=" + keys.at(key), "goes with kind=counter");
+  }
   return {};
 }
 

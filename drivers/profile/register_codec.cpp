@@ -18,7 +18,39 @@ std::uint16_t word_at(std::uint64_t pattern, int from_right) {
   return static_cast<std::uint16_t>(pattern >> (16 * from_right) & 0xFFFF);
 }
 
-int words_in(const Point& point) { return point.registers * static_cast<int>(point.addresses.size()); }
+int words_in(const Point& point) { return part_words(point) * static_cast<int>(point.addresses.size()); }
+
+/// The bytes of each part brought from the order in which they come into the order ABCD, or back.
+Words permuted(const Point& point, const Words& words, bool back) {
+  const std::string& order = point.byte_order;
+  const auto part = static_cast<std::size_t>(part_words(point));
+  Words out(words.size());
+  for (std::size_t first = 0; first < words.size(); first += part) {
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const auto place = static_cast<std::size_t>(order[i] - 'A');
+      const std::size_t from = back ? place : i, to = back ? i : place;
+      const unsigned byte = words[first + from / 2] >> (from % 2 == 0 ? 8 : 0) & 0xFFU;
+      std::uint16_t& word = out[first + to / 2];
+      word = static_cast<std::uint16_t>(word | byte << (to % 2 == 0 ? 8 : 0));
+    }
+  }
+  return out;
+}
+
+/// Words as they come, parts one behind the other, into the order ABCD; `back`: as they are sent.
+Words ordered(const Point& point, Words words, bool back = false) {
+  if (point.type == PointType::kU8 || point.type == PointType::kI8) return words;
+  if (!point.byte_order.empty()) return permuted(point, words, back);
+  if (point.order == WordOrder::kBADC || point.order == WordOrder::kDCBA) {
+    std::transform(words.begin(), words.end(), words.begin(), swapped);
+  }
+  if (point.order == WordOrder::kCDAB || point.order == WordOrder::kDCBA) {
+    for (auto part = words.begin(); part != words.end(); part += part_words(point)) {
+      std::reverse(part, part + part_words(point));
+    }
+  }
+  return words;
+}
 
 template <class Float, class Bits>
 Float float_from(std::uint64_t pattern) {
@@ -110,19 +142,6 @@ std::uint64_t candidate_for(const Point& point, Whole value) {
 
 }  // namespace
 
-Words ordered(const Point& point, Words words) {
-  if (point.type == PointType::kU8 || point.type == PointType::kI8) return words;
-  if (point.order == WordOrder::kBADC || point.order == WordOrder::kDCBA) {
-    std::transform(words.begin(), words.end(), words.begin(), swapped);
-  }
-  if (point.order == WordOrder::kCDAB || point.order == WordOrder::kDCBA) {
-    for (auto part = words.begin(); part != words.end(); part += point.registers) {
-      std::reverse(part, part + point.registers);
-    }
-  }
-  return words;
-}
-
 std::uint64_t pattern_of(const Point& point, const Words& words) {
   std::uint64_t pattern = 0;
   if (is_bits(point.table)) {
@@ -138,7 +157,7 @@ std::uint64_t pattern_of(const Point& point, const Words& words) {
 Words words_for(const Point& point, std::uint64_t pattern) {
   Words words;
   for (int i = words_in(point) - 1; i >= 0; --i) words.push_back(word_at(pattern, i));
-  return ordered(point, std::move(words));
+  return ordered(point, std::move(words), true);
 }
 
 Result<std::optional<Decimal>> number_of(const Point& point, std::uint64_t pattern) {
@@ -164,6 +183,8 @@ std::optional<std::uint64_t> pattern_for(const Point& point, const Decimal& numb
   if (!back || !*back || !(**back == number)) return std::nullopt;
   return pattern;
 }
+
+int part_words(const Point& point) { return point.registers * point.register_bytes / kRegisterBytes; }
 
 int pattern_bits(const Point& point) {
   if (point.type == PointType::kBits) return point.bit_width;

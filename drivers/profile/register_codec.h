@@ -11,9 +11,6 @@ namespace metergate {
 /// Between registers and the plain value they hold, before any scale. Points of at most four registers, or of bits, but
 /// for bytes_of.
 
-/// All words of a point, parts one behind the other, in the order ABCD. Its own inverse.
-Words ordered(const Point& point, Words words);
-
 /// The bits of the value, right-aligned: of `bits` the field, of u8 and i8 the byte. `words` as read.
 std::uint64_t pattern_of(const Point& point, const Words& words);
 /// The registers to write; not for u8, i8 and `bits`, which do not fill theirs.
@@ -23,6 +20,9 @@ Words words_for(const Point& point, std::uint64_t pattern);
 Result<std::optional<Decimal>> number_of(const Point& point, std::uint64_t pattern);
 /// The pattern that number_of turns into exactly `number`; nothing when there is none.
 std::optional<std::uint64_t> pattern_for(const Point& point, const Decimal& number);
+
+/// How many words one part of a point has.
+int part_words(const Point& point);
 
 /// How many bits a pattern has.
 int pattern_bits(const Point& point);

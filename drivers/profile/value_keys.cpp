@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "drivers/profile/key_setters.h"
 #include "drivers/profile/profile_line.h"
@@ -81,6 +82,7 @@ Status set_ratio(const std::string& text, Point* point) {
 }
 
 Status set_enum(const std::string& text, Point* point) {
+  std::set<std::string> names;
   for (const std::string& entry : split(text, '|')) {
     const std::size_t colon = entry.find(':');
     const auto number = whole_number(entry.substr(0, colon));
@@ -90,9 +92,7 @@ Status set_enum(const std::string& text, Point* point) {
     }
     const std::string name = entry.substr(colon + 1);
     if (Status checked = check_text(name, "the name of a value"); !checked) return checked;
-    const bool twice =
-        std::any_of(point->names.begin(), point->names.end(), [&](const auto& n) { return n.second == name; });
-    if (twice || !point->names.emplace(static_cast<std::int64_t>(*number), name).second) {
+    if (!names.insert(name).second || !point->names.emplace(static_cast<std::int64_t>(*number), name).second) {
       return wrong(entry, "was given before");
     }
   }
@@ -119,6 +119,14 @@ Status set_wraps(const std::string& text, Point* point) {
   if (!wraps) return wraps.error();
   if (!(Decimal() < *wraps)) return wrong(text, "wraps is above 0, the value at which the counter starts again");
   point->wraps = *wraps;
+  return {};
+}
+
+Status set_max_rise(const std::string& text, Point* point) {
+  const auto rise = decimal(text, "max_rise");
+  if (!rise) return rise.error();
+  if (!(Decimal() < *rise)) return wrong(text, "max_rise is above 0, the most that the counter can grow in an hour");
+  point->max_rise = *rise;
   return {};
 }
 

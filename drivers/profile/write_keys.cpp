@@ -69,6 +69,9 @@ Status set_verify(const std::string& text, Point* point) {
 
 Status check_write(const Point& point, bool has_address) {
   const WriteRule& rule = *point.write;
+  if (point.register_bytes != kRegisterBytes) {
+    return wrong(form_name(rule), "registers of four bytes cannot be written");
+  }
   const bool part_of_register =
       point.type == PointType::kBits || point.type == PointType::kU8 || point.type == PointType::kI8;
   const Table own = writes_bits(rule) ? Table::kCoil : Table::kHolding;

@@ -332,6 +332,26 @@ TEST_F(RiseTest, TakesAHigherCounterInTheEndWhenItStaysThere) {
   EXPECT_EQ(flag("active_energy_import"), "");
 }
 
+TEST_F(MeterMonitorTest, MultipliesWhatACounterCanRiseByTheMetersRatio) {
+  for (Point& point : profile_.points) {
+    if (point.name != "active_energy_import") continue;
+    point.ratio = Ratio::kCt;
+    point.max_rise = Decimal(1800);  // 30 a minute, behind the transformer 60
+  }
+  bus_.meters[0].ratios.ct = Decimal(2);
+  start_all();
+  run(seconds(5));
+  const auto show = [this](std::uint16_t secondary) {
+    line_.registers[kLowWord] = secondary;
+    next_reading();
+  };
+  show(5029);
+  EXPECT_EQ(value("active_energy_import"), "10058");
+  EXPECT_EQ(flag("active_energy_import"), "");
+  show(5061);
+  EXPECT_EQ(flag("active_energy_import"), "implausible");
+}
+
 /// A meter that shows its ratio and no serial number.
 class RatioTest : public OneMeterTest {
  protected:

@@ -46,11 +46,23 @@ TEST_F(BuiltinProfilesTest, RawHasNoPointsButTheGuide) {
     EXPECT_THAT(guide, testing::ContainsRegex("[ /]" + std::string(type) + "[ \n]"));
   }
   for (const char* key :
-       {"order=", "parts=",     "scale=",  "offset=", "exponent=",      "times=", "sign=",
-        "ratio=", "enum=",      "na=",     "min=",    "max=",           "wraps=", "unit=",
-        "obis=",  "kind=",      "source=", "write=",  "write_address=", "allow=", "verify=POINT after 500ms",
-        "byte=",  "registers=", "bits=",   "chars=",  "form="}) {
+       {"order=",    "parts=",          "scale=",  "offset=",    "exponent=",      "times=", "sign=",
+        "ratio=",    "enum=",           "na=",     "min=",       "max=",           "wraps=", "unit=",
+        "obis=",     "kind=",           "source=", "write=",     "write_address=", "allow=", "verify=POINT after 500ms",
+        "max_rise=", "register_bytes=", "byte=",   "registers=", "bits=",          "chars=", "form="}) {
     EXPECT_THAT(guide, HasSubstr(key));
+  }
+}
+
+TEST_F(BuiltinProfilesTest, TellTheMostThatEachCounterCanRise) {
+  for (const std::string& name : library_->names()) {
+    for (const Point& point : library_->find(name)->points) {
+      if (point.kind != PointKind::kCounter) continue;
+      ASSERT_TRUE(point.max_rise) << name << ' ' << point.name;
+      // The guide's rule for the smallest meter there is, 40 A at 230 V in one phase, and the largest transformers.
+      EXPECT_FALSE(*point.max_rise < *Decimal::parse("13.8")) << name << ' ' << point.name;
+      EXPECT_FALSE(Decimal(935'000) < *point.max_rise) << name << ' ' << point.name;
+    }
   }
 }
 

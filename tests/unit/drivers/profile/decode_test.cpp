@@ -109,6 +109,31 @@ TEST(DecodeTest, AppliesEveryOrderToAnyWidth) {
          {"holding 0 bcd registers=2 order=CDAB", {0x5678, 0x1234}, "12345678"}});
 }
 
+TEST(DecodeTest, TakesTheBytesInAnyOrder) {
+  // The letters name the bytes as they come, A the highest of the value.
+  EXPECT_EQ(value_of("holding 0 u32 order=BDAC", {0x2244, 0x1133}), "287454020");  // 0x11223344
+  EXPECT_EQ(value_of("holding 0 u16 order=BA", {0x3412}), "4660");
+  EXPECT_EQ(value_of("holding 0 u64 order=HGFEDCBA", {0x0807, 0x0605, 0x0403, 0x0201}), "72623859790382856");
+  EXPECT_EQ(value_of("holding 0 u48 order=EFCDAB", {0x0506, 0x0304, 0x0102}), "1108152157446");
+  EXPECT_EQ(value_of("holding 0 u64 parts=0+2 order=BADC", {0x0201, 0x0403, 0x0605, 0x0807}), "72623859790382856");
+  EXPECT_EQ(value_of("holding 0 u64 parts=0+2 order=CABD", {0x0301, 0x0204, 0x0705, 0x0608}), "72623859790382856");
+}
+
+TEST(DecodeTest, ReadsRegistersOfFourBytes) {
+  const Profile profile = profile_of(
+      "a = holding 7001 f32 register_bytes=4\nb = holding 7002 u64 register_bytes=4 order=CDAB\nc = holding 7001 "
+      "u16\n");
+  RegisterImage image;
+  image.put({Table::kHolding, 7001, 3, 4}, {0x4366, 0x8000, 0x0304, 0x0102, 0, 0});
+  EXPECT_EQ(decode(profile, profile.points[0], image, {})->value.text, "230.5");
+  EXPECT_EQ(decode(profile, profile.points[1], image, {})->value.text, "16909060");
+  EXPECT_FALSE(decode(profile, profile.points[2], image, {}));  // the same address, read another way
+
+  image.forget({Table::kHolding, 7002, 1, 4});
+  EXPECT_TRUE(image.has({Table::kHolding, 7001, 1, 4}));
+  EXPECT_FALSE(image.has({Table::kHolding, 7002, 2, 4}));
+}
+
 TEST(DecodeTest, PutsPartsTogetherHighFirstAndAppliesTheOrderWithinEach) {
   check({{"holding 3 u32 parts=3+0", {2, 9, 9, 1}, "65538"},
          {"holding 0 u64 parts=0+3", {0, 1, 9, 0, 2}, "4294967298"},

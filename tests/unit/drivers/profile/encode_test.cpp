@@ -63,6 +63,13 @@ TEST(EncodeTest, WritesWhereAndHowTheProfileSays) {
   EXPECT_THAT(other->values, ElementsAre(0, 1));
 }
 
+TEST(EncodeTest, SendsTheBytesInTheOrderOfTheMeter) {
+  const Profile profile = profile_of("p = holding 0 u32 order=BDAC write=registers\n");
+  const auto write = encode(profile, profile.points[0], {Value::Form::kNumber, "", Decimal(0x11223344)}, {});
+  ASSERT_TRUE(write) << write.error().detail;
+  EXPECT_EQ(write->values, (Words{0x2244, 0x1133}));
+}
+
 TEST(EncodeTest, WritesCoils) {
   EXPECT_THAT(words_of("coil 0 u16 write=coil", number("1")), ElementsAre(1));
   EXPECT_THAT(words_of("coil 0 bits bits=0:4 write=coils", number("10")), ElementsAre(0, 1, 0, 1));

@@ -69,6 +69,17 @@ TEST(PlanTest, WhatOtherPointsCoverIsNoHole) {
   EXPECT_THAT(plan_blocks(profile, named(profile, {"a", "c"}), {}), ElementsAre(holding(0, 7)));
 }
 
+TEST(PlanTest, KeepsRegistersOfFourBytesApartAndReadsHalfAsMany) {
+  const Profile profile = profile_of(
+      "a = holding 0 u32\nb = holding 2 u32 register_bytes=4\nc = holding 3 u64 register_bytes=4\nd = holding 64 f32 "
+      "register_bytes=4\n");
+  EXPECT_EQ(profile.points[2].registers, 2);
+  EXPECT_THAT(plan_blocks(profile, all(profile), {125, 1000}),
+              ElementsAre(holding(0, 2), Block{Table::kHolding, 2, 3, 4}, Block{Table::kHolding, 64, 1, 4}));
+  EXPECT_THAT(plan_blocks(profile, named(profile, {"c", "d"}), {125, 1000}),
+              ElementsAre(Block{Table::kHolding, 3, 62, 4}));
+}
+
 TEST(PlanTest, SplitsBetweenValuesOnly) {
   const Profile profile = profile_of("a = holding 0 u64\nb = holding 4 u64\nc = holding 8 u64\n", "max_registers = 9");
   EXPECT_THAT(plan_blocks(profile, all(profile), {}),

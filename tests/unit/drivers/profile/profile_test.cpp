@@ -114,6 +114,19 @@ TEST(ProfileTest, TakesEveryKey) {
   EXPECT_EQ(point_of("holding 0 string registers=4 chars=1 byte=high").chars, 1);
 }
 
+TEST(ProfileTest, TakesTheMostThatACounterCanRise) {
+  EXPECT_EQ(point_of("holding 0 u32 unit=kWh max_rise=69.3").max_rise, Decimal::parse("69.3"));
+  EXPECT_EQ(point_of("holding 0 u32 unit=kWh").max_rise, std::nullopt);
+}
+
+TEST(ProfileTest, TakesSixtyThousandNamesOfStatesAtOnce) {
+  std::string line = "p = holding 0 u16 enum=0:s0";
+  for (int i = 1; i < 60'000; ++i) line += "|" + std::to_string(i) + ":s" + std::to_string(i);
+  const Profile profile = profile_of(line + "\n");
+  ASSERT_EQ(profile.points.size(), 1u);
+  EXPECT_EQ(profile.points[0].names.size(), 60'000u);
+}
+
 TEST(ProfileTest, TurnsNotAvailableValuesIntoPatterns) {
   const std::pair<std::string, std::uint64_t> cases[] = {
       {"u16 na=65535", 0xFFFF},
@@ -323,6 +336,9 @@ TEST(ProfileDigestTest, ChangesWithTheMeaningOfAnyPoint) {
                                "a = holding 1 u32",
                                "a = holding 0 i32",
                                "a = holding 0 u32 order=CDAB",
+                               "a = holding 0 u32 order=BDAC",
+                               "a = holding 0 u32 order=BDCA",
+                               "a = holding 0 u32 register_bytes=4",
                                "a = holding 0 u32 scale=0.1",
                                "a = holding 0 u32 offset=1",
                                "a = holding 0 u32 unit=V",
@@ -345,6 +361,11 @@ TEST(ProfileDigestTest, ChangesWithTheMeaningOfAnyPoint) {
     const auto [before, is_new] = seen.emplace(profile_of(line + "\n").digest, line);
     EXPECT_TRUE(is_new) << line << " and " << before->second;
   }
+}
+
+TEST(ProfileDigestTest, StaysWhenACounterLearnsWhatItCanRise) {
+  EXPECT_EQ(profile_of("a = holding 0 u32 kind=counter max_rise=70\n").digest,
+            profile_of("a = holding 0 u32 kind=counter\n").digest);
 }
 
 }  // namespace
