@@ -126,9 +126,7 @@ int check_uplink(const Options& options, std::ostream& out, std::ostream& err) {
     out << "upstream: stdout\n\n";
     return 0;
   }
-  const SystemClock clock;
-  Log log(LogLevel::kError, options.log_format, clock);
-  const auto connector = make_mqtt_connector({uplink, "", [] { return std::string(); }}, clock, log);
+  const auto connector = make_mqtt_connector({uplink, "", [] { return std::string(); }});
   if (!connector) {
     err << "metergate: " << connector.error().detail << "\n";
     return kWrongFile;

@@ -1,6 +1,7 @@
 #include "agent/protocol/catalog.h"
 
 #include <set>
+#include <string_view>
 
 #include "agent/base/hash.h"
 #include "agent/base/json.h"
@@ -84,11 +85,128 @@ Catalog make_catalog(const std::string& gateway, const std::string& version, con
   return catalog;
 }
 
-std::string catalog_payload(const std::string& gateway, const std::string& epoch, UtcTime at,
-                            const std::string& members) {
+namespace {
+
+/// What stands between the commas of an object's or array's inside.
+std::vector<std::string_view> elements(std::string_view inside) {
+  std::vector<std::string_view> found;
+  std::size_t from = 0;
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < inside.size(); ++i) {
+    const char c = inside[i];
+    if (quoted) {
+      if (c == '\\') ++i;
+      if (c == '"') quoted = false;
+      continue;
+    }
+    if (c == '"') quoted = true;
+    if (c == '{' || c == '[') ++depth;
+    if (c == '}' || c == ']') --depth;
+    if (c != ',' || depth > 0) continue;
+    found.push_back(inside.substr(from, i - from));
+    from = i + 1;
+  }
+  if (from < inside.size()) found.push_back(inside.substr(from));
+  return found;
+}
+
+/// A profile or meter that may be split: head, some of the elements, tail.
+struct Splittable {
+  std::string_view head, tail;
+  std::vector<std::string_view> inside;
+};
+
+/// `list`: the member that is split, such as `,"points":{`. The tail is as long as the brackets that are open then.
+Splittable splittable(std::string_view element, std::string_view list, std::size_t tail) {
+  const std::size_t at = element.find(list);
+  if (at == std::string_view::npos) return {element, {}, {}};
+  const std::size_t begin = at + list.size();
+  const std::size_t end = element.size() - tail;
+  return {element.substr(0, begin), element.substr(end), elements(element.substr(begin, end - begin))};
+}
+
+/// The profiles and meters of one message, as they stand between their brackets.
+struct Part {
+  std::string profiles, meters;
+  std::size_t size() const { return profiles.size() + meters.size(); }
+};
+
+/// Fills messages one after the other.
+class Splitter {
+ public:
+  explicit Splitter(std::size_t room) : room_(room) { parts_.emplace_back(); }
+
+  void add(std::string Part::*list, std::string_view whole, const Splittable& item) {
+    if (!fits(whole.size()) && whole.size() < room_) parts_.emplace_back();
+    if (fits(whole.size())) return append(list, std::string(whole));
+    std::string piece;
+    for (const std::string_view element : item.inside) {
+      const std::size_t size = piece.empty() ? item.head.size() : piece.size();
+      if (!piece.empty() && !fits(size + 1 + element.size() + item.tail.size())) {
+        append(list, piece.append(item.tail));
+        parts_.emplace_back();
+        piece.clear();
+      }
+      piece.append(piece.empty() ? item.head : std::string_view(",")).append(element);
+    }
+    if (!piece.empty()) append(list, piece.append(item.tail));
+  }
+  const std::vector<Part>& parts() const { return parts_; }
+
+ private:
+  bool fits(std::size_t bytes) const { return parts_.back().size() + 1 + bytes <= room_; }
+  void append(std::string Part::*list, const std::string& text) {
+    std::string& to = parts_.back().*list;
+    to += (to.empty() ? "" : ",") + text;
+  }
+  std::size_t room_;
+  std::vector<Part> parts_;
+};
+
+/// `"name":{...}` without name and brackets; nothing if it is another member.
+std::string_view inside_of(std::string_view member, std::string_view name) {
+  const std::size_t head = name.size() + 4;  // two quotes, colon, bracket
+  if (member.size() <= head || member.substr(1, name.size()) != name) return {};
+  return member.substr(head, member.size() - head - 1);
+}
+
+}  // namespace
+
+std::vector<std::string> catalog_payloads(const std::string& gateway, const std::string& epoch, UtcTime at,
+                                          const std::string& members) {
   JsonWriter json;
-  json.begin_object().member("gateway", gateway).member("epoch", epoch).member("at", rfc3339(at)).raw(members);
-  return json.end_object().take();
+  json.begin_object().member("gateway", gateway).member("epoch", epoch).member("at", rfc3339(at));
+  const std::string head = json.take();
+  if (head.size() + 1 + members.size() + 1 <= kMaxMessageBytes) return {head + "," + members + "}"};
+
+  std::string others = head;
+  std::string_view profiles;
+  std::string_view meters;
+  for (const std::string_view member : elements(members)) {
+    if (const auto inside = inside_of(member, "profiles"); !inside.empty()) {
+      profiles = inside;
+    } else if (const auto list = inside_of(member, "meters"); !list.empty()) {
+      meters = list;
+    } else {
+      others.append(",").append(member);
+    }
+  }
+  constexpr std::size_t kRest = 100;  // part, parts and the brackets
+  Splitter splitter(kMaxMessageBytes - kRest - others.size());
+  for (const std::string_view profile : elements(profiles)) {
+    splitter.add(&Part::profiles, profile, splittable(profile, ",\"points\":{", 2));
+  }
+  for (const std::string_view meter : elements(meters)) {
+    splitter.add(&Part::meters, meter, splittable(meter, ",\"polls\":[", 2));
+  }
+  std::vector<std::string> payloads;
+  for (const Part& part : splitter.parts()) {
+    payloads.push_back(others + ",\"part\":" + std::to_string(payloads.size() + 1) +
+                       ",\"parts\":" + std::to_string(splitter.parts().size()) + ",\"profiles\":{" + part.profiles +
+                       "},\"meters\":[" + part.meters + "]}");
+  }
+  return payloads;
 }
 
 }  // namespace metergate

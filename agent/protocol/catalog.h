@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "agent/base/clock.h"
 #include "agent/config/site.h"
@@ -14,7 +15,12 @@ struct Catalog {
 };
 Catalog make_catalog(const std::string& gateway, const std::string& version, const Site& site);
 
-std::string catalog_payload(const std::string& gateway, const std::string& epoch, UtcTime at,
-                            const std::string& members);
+constexpr std::size_t kMaxMessageBytes = 64 << 10;  ///< of anything that is published
+
+/// The messages of one catalog, in their order. One that is too large for one message is split by profiles, points,
+/// meters and polls: each part is whole JSON with `part`, `parts` and the same hash, and what is split has its name and
+/// its other members in each. `members`: as Catalog has them.
+std::vector<std::string> catalog_payloads(const std::string& gateway, const std::string& epoch, UtcTime at,
+                                          const std::string& members);
 
 }  // namespace metergate

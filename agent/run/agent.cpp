@@ -75,7 +75,7 @@ Status Agent::open_uplink() {
     return status_message(false, connect, connect, false);
   };
   if (!options_.uplink.tls) leave_openssl_unloaded();
-  auto connector = make_mqtt_connector(std::move(settings), clock_, log_);
+  auto connector = make_mqtt_connector(std::move(settings));
   if (!connector) return connector.error();
   connector_ = std::move(*connector);
   return {};
@@ -124,15 +124,16 @@ std::string Agent::status_message(bool online, UtcTime at, UtcTime since, bool w
   return metergate::status_payload(message);
 }
 
-std::vector<std::string> Agent::catalog_payloads() {
-  std::vector<std::string> payloads;
+std::optional<std::vector<std::vector<std::string>>> Agent::catalogs() {
   const auto waiting = store_->catalogs_waiting();
-  if (!waiting) return payloads;
+  if (!waiting) return std::nullopt;
+  std::vector<std::vector<std::string>> catalogs;
   for (const std::string& hash : *waiting) {
     const auto members = store_->catalog(hash);
-    if (members && *members) payloads.push_back(catalog_payload(options_.gateway, epoch_, clock_.utc(), **members));
+    if (!members) return std::nullopt;
+    if (*members) catalogs.push_back(catalog_payloads(options_.gateway, epoch_, clock_.utc(), **members));
   }
-  return payloads;
+  return catalogs;
 }
 
 /// In doubt no alarm.
@@ -280,12 +281,15 @@ void Agent::make_control() {
   }
 }
 
-/// Makes the present catalog durable, so that readings can name it. Needs the store's thread.
+/// Makes the present catalog durable, so that readings can name it, and takes up a ban of writes. Needs the store's
+/// thread.
 Status Agent::begin_epoch() {
   const auto known = store_->get(kLastCatalog);
   if (!known) return known.error();
   const Status added = store_->add_catalog(catalog_.hash, catalog_.members);
   if (!added) return added.error();
+  const Status restored = forwarder_->restore(clock_.mono());
+  if (!restored) return restored.error();
   if (*known == catalog_.hash) return {};
   if (*known) {
     JsonWriter json;

@@ -92,7 +92,7 @@ class Agent final : private UplinkHost {
   void wake_uplink() override { forward_thread_.wake.notify(); }
   bool take_command(const Message& message) override { return intake_->take(message.topic, message.payload); }
   std::string status_payload(bool online) override { return status_message(online, clock_.utc(), since_, true); }
-  std::vector<std::string> catalog_payloads() override;
+  std::optional<std::vector<std::vector<std::string>>> catalogs() override;
   bool knows_epoch(const std::string& epoch) override;
   void duplicate_gateway(const std::string& epoch) override;
   Draft session_lost() override { return event_draft(stamp_of(clock_), "session_lost", "{}"); }

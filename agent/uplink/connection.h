@@ -10,6 +10,7 @@
 #include "agent/base/log.h"
 #include "agent/base/resolve.h"
 #include "agent/config/options.h"
+#include "agent/uplink/broker_addresses.h"
 
 namespace metergate {
 
@@ -29,8 +30,8 @@ class ConnectionListener {
   virtual ~ConnectionListener() = default;
   /// Connected and subscribed to nothing yet. `session_present`: the broker still had this gateway's session.
   virtual void on_connected(bool session_present) = 0;
-  /// Also when the broker refused some of the topics, which is logged: records go up all the same.
-  virtual void on_subscribed() = 0;
+  /// `refused`: topics of this subscription that the broker does not grant. Records go up all the same.
+  virtual void on_subscribed(const std::vector<std::string>& refused) = 0;
   /// Once, also when it never came up. Everything published and not acknowledged is unknown.
   virtual void on_lost(const std::string& why) = 0;
   virtual void on_acked(Handle handle) = 0;
@@ -49,12 +50,15 @@ class Connection {
   virtual void start() = 0;
   /// Whether the other side has taken the connection (TCP), so that an answer can be waited for.
   virtual bool accepted() const { return true; }
-  /// QoS 1, all at once; ends in on_subscribed or on_lost.
+  /// QoS 1, all at once; ends in on_subscribed or on_lost. Only when the one before has ended.
   virtual void subscribe(const std::vector<std::string>& topics) = 0;
   /// QoS 1. Never blocks on the network. False: not taken; on_lost follows, or it is to be tried again after pace().
   virtual bool publish(Handle handle, const Message& message) = 0;
   /// Disconnects cleanly; waits at most `patience`.
   virtual void disconnect(Millis patience) = 0;
+  /// After on_lost before on_connected: a better text for the reason, if it can be found out. Waits half a second at
+  /// most, and may connect to the broker for it.
+  virtual std::string explain(const std::string& why) { return why; }
   /// Goes on with what is half done; for a connection without a thread of its own.
   virtual void step() {}
   /// How soon it wants step() or a refused publish() again, if nothing else happens.
@@ -77,13 +81,13 @@ struct ConnectorSettings {
   UplinkOptions options;
   std::string will_topic;
   std::function<std::string()> will_payload;
-  std::function<Result<std::vector<std::string>>(const std::string& host, Millis patience)> resolve =
-      metergate::resolve;
+  BrokerAddresses::Resolve resolve = metergate::resolve;
+  Draw draw = system_draw();  ///< which of the broker's addresses is the first
 };
 /// Reads the password file once. Removes http_proxy and https_proxy from the environment, because Paho would obey them:
 /// call it before threads start. Errors: kInvalid with what is wrong in the files of certificates or password (exit
 /// 78).
-Result<std::unique_ptr<Connector>> make_mqtt_connector(ConnectorSettings settings, const Clock& clock, Log& log);
+Result<std::unique_ptr<Connector>> make_mqtt_connector(ConnectorSettings settings);
 /// `stdout:`: each record a line; acknowledged when written. `on_lost` when the reader is gone. Ignores SIGPIPE from
 /// now on. The file descriptor stays the caller's, and stays as it is (O_NONBLOCK would reach other processes).
 std::unique_ptr<Connector> make_stdout_connector(int fd);

@@ -36,17 +36,19 @@ Forwarder::Forwarder(Parts parts)
       receipt_timeouts_{receipt_timeout(parts), receipt_timeout(parts), receipt_timeout(parts)},
       replayer_(parts.replayer),
       in_flight_(parts.settings.uplink.max_inflight),
+      duplicates_(parts.memory),
       session_(session_parts(parts)) {}
 
 MonoTime Forwarder::step(MonoTime now) {
   const bool was_over = stopped();
+  duplicates_.step(now);
   const SessionNews news = session_.step(now);
   for (const std::string& status : news.statuses) judge(status, now);  // before acknowledgements: see judge()
   for (const Handle handle : news.acked) acked(handle, now);
   for (const std::string& receipt : news.receipts) take_receipt(receipt);
   track_receipts(now);
   if (news.lost) lost(now);
-  if (news.up) came_up(now);
+  if (news.up) came_up(news.away, now);
   if (stop_at_) {
     wind_up(now);
   } else if (session_.up()) {
@@ -64,10 +66,18 @@ void Forwarder::judge(const std::string& status, MonoTime now) {
   const auto epoch = epoch_of_status(status);
   if (!online_acked_ || !epoch || host_.knows_epoch(*epoch)) return;
   if (duplicates_.seen(*epoch, now)) next_status_ = std::min(next_status_, now + DuplicateWatch::kAnswerAfter);
+  if (duplicates_logged_.due("duplicate_gateway", "", now) > 0) {
+    log_.error("another gateway uses this gateway's id; writes are rejected until it was not seen for 10 minutes",
+               {{"its_epoch", *epoch}});
+  }
   host_.duplicate_gateway(*epoch);
 }
 
-void Forwarder::came_up(MonoTime now) {
+void Forwarder::came_up(bool was_away, MonoTime now) {
+  if (was_away) {
+    refused_.broker_changed(now);
+    limit_.broker_changed();
+  }
   next_status_ = now;
   announce_ = true;
   next_look_ = now;
@@ -78,12 +88,13 @@ void Forwarder::acked(Handle handle, MonoTime now) {
   const auto done = in_flight_.acked(handle);
   if (!done) return;
   window_.acked(done->queued, now - done->sent);
+  limit_.acked(done->bytes);
   counters_[index_of(done->source)].acked += done->records;
   online_acked_ = online_acked_ || done->online;
   const auto lane = lane_of(done->source);
   if (lane && done->last_key != 0) lanes_[index_of(*lane)].acked(done->last_key);
   if (done->replay_piece != 0) replayer_.acked(done->replay_piece);
-  if (refused_.acked(done->source)) {
+  if (refused_.acked(done->source, now)) {
     log_.info("the broker takes it again", {{"what", source_name(done->source)}});
   }
 }
@@ -93,6 +104,10 @@ void Forwarder::lost(MonoTime now) {
   if (refused) {
     log_.error("the broker ends the connection at a message; it is kept and tried alone, everything else goes on",
                {{"what", source_name(*refused)}});
+  }
+  if (limit_.lost(in_flight_.largest())) {
+    log_.warn("the broker ends the connection at larger messages; sending smaller ones",
+              {{"lost_bytes", std::to_string(in_flight_.largest())}, {"bytes", std::to_string(limit_.bytes())}});
   }
   for (const SentMessage& sent : in_flight_.lost()) {
     for (const std::int64_t key : sent.republished) republish_.add(key);
@@ -169,6 +184,7 @@ MonoTime Forwarder::next_call(MonoTime now) const {
     if (t > now) next = std::min(next, t);
   };
   if (stop_at_ && !stopped()) consider(*stop_at_);
+  consider(duplicates_.next());
   if (!session_.up() || stop_at_) return next;
   if (search_on_) return now;
   consider(overdue());
@@ -187,15 +203,38 @@ void Forwarder::feed(MonoTime now) {
     for (LaneSender& lane : lanes_) lane.stir();
     next_look_ = now + kLook;
   }
-  if (announce_.exchange(false) && !connector_.records_only()) {
-    const auto catalogs = host_.catalog_payloads();
-    catalogs_.assign(catalogs.begin(), catalogs.end());
-  }
+  collect_catalogs(now);
   while (session_.up() && !in_flight_.full() && send_one(now)) {
   }
 }
 
+void Forwarder::collect_catalogs(MonoTime now) {
+  if (connector_.records_only() || now < store_silent_until_ || !announce_.exchange(false)) return;
+  const auto catalogs = host_.catalogs();
+  if (!catalogs) {
+    announce_ = true;
+    store_silent_until_ = now + kStorePause;
+    return;
+  }
+  catalogs_.clear();
+  for (const std::vector<std::string>& parts : *catalogs) {
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      catalogs_.push_back({settings_.topics.catalog + (i == 0 ? "" : "/" + std::to_string(i + 1)), parts[i], true});
+    }
+  }
+}
+
+/// A reading goes behind the catalog that it names, but where the broker refuses catalogs.
+bool Forwarder::catalogs_wait() const {
+  return (announce_ || !catalogs_.empty()) && !connector_.records_only() && !refused_.refused(Source::kCatalog);
+}
+
+/// Those that stepped back only when nobody else has anything.
 bool Forwarder::send_one(MonoTime now) {
+  return send_in_order(now) || (in_flight_.empty() && refused_.step_forward() && send_in_order(now));
+}
+
+bool Forwarder::send_in_order(MonoTime now) {
   for (const Lane lane : kAllLanes) {
     if (refused_.refused(source_of(lane)) && send(turn_of(lane), now)) return true;
   }
@@ -266,12 +305,13 @@ bool Forwarder::send_catalog(MonoTime now) {
   if (catalogs_.empty() || !allowed(Source::kCatalog, now)) return false;
   SentMessage sent;
   sent.source = Source::kCatalog;
-  if (!publish(std::move(sent), {settings_.topics.catalog, catalogs_.front(), true}, now)) return false;
+  if (!publish(std::move(sent), catalogs_.front(), now)) return false;
   catalogs_.pop_front();
   return true;
 }
 
 bool Forwarder::send_lane(Lane lane, MonoTime now) {
+  if (lane == Lane::kReadings && catalogs_wait()) return false;
   const Source source = source_of(lane);
   LaneSender& sender = lanes_[index_of(lane)];
   const std::size_t bytes = room(source);
@@ -339,6 +379,7 @@ bool Forwarder::resend(MonoTime now) {
 }
 
 bool Forwarder::resend(Lane lane, MonoTime now) {
+  if (lane == Lane::kReadings && catalogs_wait()) return false;
   ReceiptTimeout& receipt_timeout = receipt_timeouts_[index_of(lane)];
   const std::size_t bytes = room(Source::kReadings);
   if (!receipt_timeout.due(now) || bytes == 0 || !allowed(source_of(lane), now)) return false;
@@ -401,7 +442,7 @@ bool Forwarder::publish(SentMessage sent, const Message& message, MonoTime now) 
 std::size_t Forwarder::room(Source source) const {
   const std::size_t before = in_flight_.bytes_before(source);
   if (before > 0 && before + kWorthwhile > window_.bytes()) return 0;
-  return std::min(kMessageBytes, window_.bytes() - before);
+  return std::min({kMessageBytes, limit_.bytes(), window_.bytes() - before});
 }
 
 /// One record that is larger than the room goes alone.

@@ -10,6 +10,7 @@
 #include "agent/uplink/duplicate_watch.h"
 #include "agent/uplink/in_flight.h"
 #include "agent/uplink/lane_sender.h"
+#include "agent/uplink/message_limit.h"
 #include "agent/uplink/receipt_timeout.h"
 #include "agent/uplink/refused_lanes.h"
 #include "agent/uplink/replayer.h"
@@ -86,6 +87,10 @@ class Forwarder {
 
   explicit Forwarder(Parts parts);
 
+  /// Takes up what an earlier run knew of another gateway with this id; before any write is asked for. Waits for the
+  /// store's thread.
+  Status restore(MonoTime now) { return duplicates_.restore(now); }
+
   /// Waits for the store's thread; see Session::step for what else it waits for.
   MonoTime step(MonoTime now);
   /// Sends nothing more; further steps wait for what is in flight, say `offline` and disconnect.
@@ -107,7 +112,7 @@ class Forwarder {
   void take_receipt(const std::string& payload);
   void track_receipts(MonoTime now);
   void lost(MonoTime now);
-  void came_up(MonoTime now);
+  void came_up(bool was_away, MonoTime now);
   void watch(MonoTime now);
   MonoTime overdue() const;
   void wind_up(MonoTime now);
@@ -115,7 +120,9 @@ class Forwarder {
   void take_snapshot(MonoTime now);
 
   void feed(MonoTime now);
+  void collect_catalogs(MonoTime now);
   bool send_one(MonoTime now);
+  bool send_in_order(MonoTime now);
   void note_idle(MonoTime now);
   bool send(Turn turn, MonoTime now);
   bool send_status(bool online, MonoTime now);
@@ -132,6 +139,7 @@ class Forwarder {
   bool may_go(const LaneSender::Outgoing& out) const;
   bool allowed(Source source, MonoTime now) const { return refused_.allows(source, in_flight_.sources(), now); }
   bool all_sent() const;
+  bool catalogs_wait() const;
   std::size_t batch() const { return static_cast<std::size_t>(settings_.uplink.batch); }
   const std::string& topic(Lane lane) const { return settings_.topics.lanes[index_of(lane)]; }
 
@@ -146,8 +154,8 @@ class Forwarder {
   std::array<ReceiptTimeout, kLanes> receipt_timeouts_;
   RepublishQueue republish_;
   Replayer& replayer_;
-  bool search_on_ = false;            // the replay has more to look at, at once
-  std::deque<std::string> catalogs_;  // to be sent
+  bool search_on_ = false;        // the replay has more to look at, at once
+  std::deque<Message> catalogs_;  // to be sent
   MonoTime next_status_{};
   bool online_acked_ = false;      // the broker has acknowledged an `online` of this run
   MonoTime next_look_{};           // at the store, whether or not there was a word of new records
@@ -160,6 +168,8 @@ class Forwarder {
   SendWindow window_;
   TurnOrder turns_;
   RefusedLanes refused_;
+  MessageLimit limit_;
+  LogThrottle duplicates_logged_;
   DuplicateWatch duplicates_;
   Handle last_handle_ = 0;
 

@@ -14,6 +14,12 @@ SourceSet InFlight::sources() const {
   return set;
 }
 
+std::size_t InFlight::largest() const {
+  std::size_t bytes = 0;
+  for (const SentMessage& message : messages_) bytes = std::max(bytes, message.bytes);
+  return bytes;
+}
+
 std::size_t InFlight::bytes_before(Source source) const {
   return source == Source::kReadings ? bytes() : bytes() - bytes_[index_of(Source::kReadings)];
 }

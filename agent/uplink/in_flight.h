@@ -37,6 +37,7 @@ class InFlight {
   std::size_t messages() const { return messages_.size(); }
   std::size_t bytes() const;
   SourceSet sources() const;
+  std::size_t largest() const;  ///< bytes of the largest message
   /// Bytes that a new message of the source has to wait for. Readings wait for all that is in flight, the others only
   /// for what is not readings.
   std::size_t bytes_before(Source source) const;

@@ -32,8 +32,8 @@ std::int64_t Mailbox::ignored() const {
 void Mailbox::on_connected(bool session_present) {
   note([&] { mail_.session_present = session_present; });
 }
-void Mailbox::on_subscribed() {
-  note([&] { mail_.subscribed = true; });
+void Mailbox::on_subscribed(const std::vector<std::string>& refused) {
+  note([&] { mail_.subscribed = refused; });
 }
 void Mailbox::on_lost(const std::string& why) {
   note([&] { mail_.lost = why; });

@@ -14,9 +14,9 @@ namespace metergate {
 
 /// What a connection reported since the last take(). In the order of its life: connected, subscribed, acked, lost.
 struct Mail {
-  std::optional<bool> session_present;  ///< set: connected
-  bool subscribed = false;
-  std::vector<std::string> statuses;  ///< payloads on this gateway's own status topic, a few at most
+  std::optional<bool> session_present;                 ///< set: connected
+  std::optional<std::vector<std::string>> subscribed;  ///< set: there was an answer; the topics that were refused
+  std::vector<std::string> statuses;                   ///< payloads on this gateway's own status topic, a few at most
   std::vector<std::string> receipts;  ///< payloads, bounded: those beyond are ignored, as a later one covers them
   std::vector<Handle> acked;          ///< bounded by what is in flight
   std::optional<std::string> lost;
@@ -32,7 +32,7 @@ class Mailbox final : public ConnectionListener {
   std::int64_t ignored() const;  ///< messages that were acknowledged and dropped, since start
 
   void on_connected(bool session_present) override;
-  void on_subscribed() override;
+  void on_subscribed(const std::vector<std::string>& refused) override;
   void on_lost(const std::string& why) override;
   void on_acked(Handle handle) override;
   bool on_message(const Message& message) override;

@@ -8,8 +8,8 @@
 #include <optional>
 #include <utility>
 
-#include "agent/base/log_throttle.h"
 #include "agent/base/text.h"
+#include "agent/uplink/broker_probe.h"
 #include "agent/uplink/broker_socket.h"
 #include "agent/uplink/connection.h"
 #include "agent/uplink/tls_peer.h"
@@ -18,10 +18,12 @@ namespace metergate {
 
 namespace {
 
-constexpr Millis kLookupPatience{500};
+constexpr Millis kProbePatience{500};
+constexpr std::size_t kLongestText = 65'535;  // MQTT 3.1.1, 1.5.3
 constexpr Millis kUserTimeout{30'000};
 constexpr std::chrono::seconds kConnectTimeout{600};  // beyond the patience of the session, which ends it before
 constexpr int kQos = 1;
+constexpr int kSubackFailure = 0x80;
 constexpr int kMessagesBeside = 16;  // room in Paho's window beside the forwarder's own
 // Published and not yet written. Paho C 1.3.12 never frees what was not written when its client goes.
 constexpr int kUnwritten = 1;
@@ -50,18 +52,16 @@ std::string connack_text(int code) {
 
 /// What the connections of one connector share. Used by one connection at a time.
 struct Common {
-  Common(ConnectorSettings s, const Clock& c, Log& l) : settings(std::move(s)), clock(c), log(l) {}
+  explicit Common(ConnectorSettings s)
+      : settings(std::move(s)), addresses(settings.options.brokers, settings.resolve, settings.draw) {}
   ~Common() { ::explicit_bzero(password.data(), password.size()); }
   Common(const Common&) = delete;
   Common& operator=(const Common&) = delete;
 
   ConnectorSettings settings;
-  const Clock& clock;
-  Log& log;
-  LogThrottle throttle;
+  BrokerAddresses addresses;
   std::string password;  // Paho makes copies that nobody can wipe
   std::optional<TlsPeer> peer;
-  std::size_t tries = 0;
 };
 
 class PahoConnection final : public Connection, private mqtt::iaction_listener {
@@ -73,6 +73,7 @@ class PahoConnection final : public Connection, private mqtt::iaction_listener {
   }
 
   void start() override;
+  std::string explain(const std::string& why) override;
   bool accepted() const override { return socket_ && socket_->connected(); }
   void subscribe(const std::vector<std::string>& topics) override;
   bool publish(Handle handle, const Message& message) override;
@@ -88,20 +89,23 @@ class PahoConnection final : public Connection, private mqtt::iaction_listener {
   void connected(const mqtt::token& token);
   void subscribed(const mqtt::token& token);
   void fail(const std::string& why);
+  std::string lost_text();
   template <class Call>
   bool guarded(const char* what, Call call);
   mqtt::connect_options connect_options() const;
 
   Common& common_;
   ConnectionListener& listener_;
-  std::string at_;  // who is connected to, for messages
+  BrokerAddresses::Place place_;
+  std::string at_;  // the place, for messages
   std::optional<BrokerSocket> socket_;
   std::vector<std::string> topics_;
   std::atomic<bool> lost_{false};
-  bool refused_ = false;  // Paho's receiving thread only
-  bool bloated_ = false;  // likewise
-  bool full_ = false;     // the last publish found kUnwritten messages
-  Millis pause_{0};       // before the next, growing while nothing is written
+  std::atomic<bool> unexplained_{false};  // why it was lost; before it is told
+  bool refused_ = false;                  // Paho's receiving thread only
+  bool bloated_ = false;                  // likewise
+  bool full_ = false;                     // the last publish found kUnwritten messages
+  Millis pause_{0};                       // before the next, growing while nothing is written
   std::unique_ptr<mqtt::async_client> client_;
 };
 
@@ -123,23 +127,33 @@ void PahoConnection::fail(const std::string& why) {
   if (!lost_.exchange(true)) listener_.on_lost(why);
 }
 
+/// Before the CONNACK it may be somebody who does not speak as we do.
+std::string PahoConnection::lost_text() {
+  const std::string reason = common_.peer ? common_.peer->refusal().value_or("") : "";
+  if (!reason.empty()) return at_ + ": " + reason;
+  unexplained_ = true;
+  return "broker or network ended the connection to " + at_;
+}
+
+std::string PahoConnection::explain(const std::string& why) {
+  if (!unexplained_) return why;
+  return at_ + ": " + probe_broker(place_.address, place_.port, common_.settings.options.tls, kProbePatience);
+}
+
 void PahoConnection::start() {
   const UplinkOptions& options = common_.settings.options;
-  const Endpoint& broker = options.brokers.front();
-  const auto addresses = common_.settings.resolve(broker.host, kLookupPatience);
-  if (!addresses) return fail(addresses.error().detail);
-  if (addresses->empty()) return fail("'" + broker.host + "' has no address");
-  const std::string& address = (*addresses)[common_.tries++ % addresses->size()];
-  at_ = host_port(address, broker.port);
-  socket_.emplace(address, broker.port);
-  if (common_.peer) common_.peer->expect();
+  const auto place = common_.addresses.next();
+  if (!place) return fail(place.error().detail);
+  place_ = *place;
+  at_ = host_port(place_.address, place_.port);
+  socket_.emplace(place_.address, place_.port);
+  if (common_.peer) common_.peer->expect(place_.host);
   guarded("connecting", [&] {
     // Client id and options only: a further string would choose Paho's file persistence, which is not ours to rely on.
     mqtt::create_options create(MQTTVERSION_3_1_1, kUnwritten);
     client_ =
         std::make_unique<mqtt::async_client>((options.tls ? "ssl://" : "tcp://") + at_, options.client_id, create);
-    client_->set_connection_lost_handler(
-        [this](const std::string&) { fail("broker or network ended the connection to " + at_); });
+    client_->set_connection_lost_handler([this](const std::string&) { fail(lost_text()); });
     client_->set_message_callback([this](const mqtt::const_message_ptr& m) { on_message(m); });
     client_->connect(connect_options(), nullptr, *this);
   });
@@ -188,27 +202,22 @@ void PahoConnection::connected(const mqtt::token& token) {
   listener_.on_connected(token.get_connect_response().is_session_present());
 }
 
+/// A granted QoS below ours is no refusal (MQTT 3.1.1, 3.9.3).
 void PahoConnection::subscribed(const mqtt::token& token) {
   const auto codes = token.get_subscribe_response().get_reason_codes();
+  std::vector<std::string> refused;
   for (std::size_t i = 0; i < codes.size() && i < topics_.size(); ++i) {
-    const bool granted = static_cast<int>(codes[i]) == kQos;
-    if (common_.throttle.due(topics_[i], granted ? "granted" : "refused", common_.clock.mono()) == 0 || granted)
-      continue;
-    common_.log.error(
-        "the broker refuses a subscription; nothing arrives on this topic until its access rules let this user read it",
-        {{"topic", topics_[i]}});
+    if (static_cast<int>(codes[i]) == kSubackFailure) refused.push_back(topics_[i]);
   }
-  listener_.on_subscribed();
+  listener_.on_subscribed(refused);
 }
 
 void PahoConnection::on_failure(const mqtt::token& token) {
   guarded("a callback", [&] {
     const int code = token.get_return_code();
-    std::string why = token.get_type() == mqtt::token::Type::CONNECT ? connack_text(code) : std::string{};
-    if (common_.peer && why.empty()) why = common_.peer->refusal().value_or("");
-    if (why.empty())
-      why = mqtt::exception::printable_error(code, mqtt::ReasonCode::SUCCESS, mqtt::exception::error_str(code));
-    fail(at_ + ": " + why);
+    if (token.get_type() == mqtt::token::Type::SUBSCRIBE && code == kSubackFailure) return subscribed(token);
+    const std::string connack = token.get_type() == mqtt::token::Type::CONNECT ? connack_text(code) : std::string{};
+    fail(connack.empty() ? lost_text() : at_ + ": " + connack);
   });
 }
 
@@ -260,10 +269,9 @@ void PahoConnection::disconnect(Millis patience) {
 
 class PahoConnector final : public Connector {
  public:
-  PahoConnector(ConnectorSettings settings, std::string password, const Clock& clock, Log& log)
-      : common_(std::move(settings), clock, log) {
+  PahoConnector(ConnectorSettings settings, std::string password) : common_(std::move(settings)) {
     common_.password = std::move(password);
-    if (common_.settings.options.tls) common_.peer.emplace(common_.settings.options.brokers.front().host);
+    if (common_.settings.options.tls) common_.peer.emplace();
   }
   std::unique_ptr<Connection> make(ConnectionListener& listener) override {
     return std::make_unique<PahoConnection>(common_, listener);
@@ -275,7 +283,7 @@ class PahoConnector final : public Connector {
 
 }  // namespace
 
-Result<std::unique_ptr<Connector>> make_mqtt_connector(ConnectorSettings settings, const Clock& clock, Log& log) {
+Result<std::unique_ptr<Connector>> make_mqtt_connector(ConnectorSettings settings) {
   const UplinkOptions& options = settings.options;
   std::string password;
   if (!options.password_file.empty()) {
@@ -283,14 +291,18 @@ Result<std::unique_ptr<Connector>> make_mqtt_connector(ConnectorSettings setting
     if (!text) return text.error();
     password = std::move(*text);
   }
+  for (const auto& [flag, text] : {std::pair{"--username", &options.username}, {"--password-file", &password}}) {
+    if (text->size() <= kLongestText) continue;
+    return Error{Errc::kInvalid, std::string(flag) + ": " + std::to_string(text->size()) +
+                                     " bytes; MQTT carries at most " + std::to_string(kLongestText)};
+  }
   if (options.tls) {
     const Status usable = check_tls_files(options);
     if (!usable) return usable.error();
   }
   ::unsetenv("http_proxy");  // Paho C 1.3.12 would take them for plain MQTT as well
   ::unsetenv("https_proxy");
-  return std::unique_ptr<Connector>(
-      std::make_unique<PahoConnector>(std::move(settings), std::move(password), clock, log));
+  return std::unique_ptr<Connector>(std::make_unique<PahoConnector>(std::move(settings), std::move(password)));
 }
 
 }  // namespace metergate

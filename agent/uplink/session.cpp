@@ -6,11 +6,17 @@
 namespace metergate {
 
 namespace {
-const char* const kSession = "mqtt.session";  // in the key-value store: this gateway has a session at its broker
-}
+// Key in the store: this gateway has a session at its broker. With kUntold the loss of the one before is not told yet.
+const char* const kSession = "mqtt.session";
+const char* const kTold = "open";
+const char* const kUntold = "open, session_lost is due";
+}  // namespace
 
 Session::Session(Parts parts)
-    : p_(std::move(parts)), mailbox_(p_.topics, p_.host), pauses_(p_.backoff_min, p_.backoff_max, p_.draw) {}
+    : p_(std::move(parts)),
+      mailbox_(p_.topics, p_.host),
+      pauses_(p_.backoff_min, p_.backoff_max, p_.draw),
+      resubscribe_pauses_(kResubscribeMin, kResubscribeMax, [] { return 1.0; }) {}
 
 Session::~Session() = default;
 
@@ -23,7 +29,9 @@ SessionNews Session::step(MonoTime now) {
   if (mail.subscribed && state_ == State::kSubscribing) {
     came_up(now);
     news.up = true;
+    news.away = std::exchange(away_, false);
   }
+  if (mail.subscribed && up()) subscribed(*mail.subscribed, now);
   if (mail.lost && connection_) {
     news.lost = up();
     news.up = false;
@@ -38,7 +46,12 @@ SessionNews Session::step(MonoTime now) {
 /// For an answer to the connect, and then to the subscription.
 void Session::watch(MonoTime now) {
   next_ = MonoTime::max();
-  if (up()) return;
+  if (up()) {
+    resubscribe(now);
+    tell_session_lost(now);
+    next_ = std::min(resubscribe_at_, lost_session_untold_ ? next_lost_event_ : MonoTime::max());
+    return;
+  }
   const MonoTime tcp_patience = since_ + kTcpPatience;
   if (state_ == State::kConnecting && now < tcp_patience) {
     next_ = tcp_patience;
@@ -62,7 +75,7 @@ void Session::connect(MonoTime now) {
 
 void Session::connected(bool session_present, MonoTime now) {
   if (!p_.connector.records_only()) {
-    const Status noted = note_session(session_present);
+    const Status noted = note_session(session_present, now);
     if (!noted) return drop("cannot store that the broker has a session: " + noted.error().detail, now);
   }
   state_ = State::kSubscribing;
@@ -72,16 +85,57 @@ void Session::connected(bool session_present, MonoTime now) {
 
 /// Durable before the gateway subscribes: the subscription begins a new session, and after it nothing shows any more
 /// that the commands of the old session are gone. put() is durable after what was appended before it.
-Status Session::note_session(bool present) {
+Status Session::note_session(bool present, MonoTime now) {
   const auto known = p_.memory.get(kSession);
   if (!known) return known.error();
-  if (present && *known) return {};
+  lost_session_untold_ = *known && **known == kUntold;
   if (!present && *known) {
-    p_.outbox.append({p_.host.session_lost()});
+    lost_session_untold_ = true;
     ++counters_.sessions_lost;
-    p_.log.warn("the broker forgot this gateway's session, and with it the commands that waited there");
+    const std::int64_t times = lost_sessions_.due("session", "lost", now);
+    if (times > 0) {
+      p_.log.warn("the broker forgot this gateway's session, and with it the commands that waited there",
+                  {{"times", std::to_string(times)}});
+    }
   }
-  return p_.memory.put(kSession, "open");
+  const bool tell = lost_session_untold_ && now >= next_lost_event_;
+  if (tell) {
+    p_.outbox.append({p_.host.session_lost()});
+    next_lost_event_ = now + kLostEvery;
+    lost_session_untold_ = false;
+  }
+  const char* const state = lost_session_untold_ ? kUntold : kTold;
+  if (*known && **known == state && !tell) return {};
+  return p_.memory.put(kSession, state);
+}
+
+/// One that was held back. It is durable before the note that it was told.
+void Session::tell_session_lost(MonoTime now) {
+  if (!lost_session_untold_ || now < next_lost_event_) return;
+  p_.outbox.append({p_.host.session_lost()});
+  next_lost_event_ = now + kLostEvery;
+  lost_session_untold_ = false;
+  p_.memory.put_later(kSession, kTold);
+}
+
+void Session::subscribed(const std::vector<std::string>& refused, MonoTime now) {
+  for (const std::string& topic : refused) {
+    if (std::find(refused_.begin(), refused_.end(), topic) != refused_.end()) continue;
+    p_.log.error(
+        "the broker refuses a subscription; nothing arrives on this topic until its access rules let this user "
+        "read it",
+        {{"topic", topic}});
+  }
+  if (refused.empty() && !refused_.empty()) p_.log.info("the broker grants all subscriptions again");
+  refused_ = refused;
+  resubscribe_at_ = refused.empty() ? MonoTime::max() : now + resubscribe_pauses_.next();
+  if (refused.empty()) resubscribe_pauses_.reset();
+}
+
+void Session::resubscribe(MonoTime now) {
+  if (now < resubscribe_at_) return;
+  resubscribe_at_ = MonoTime::max();
+  connection_->subscribe(refused_);
 }
 
 void Session::came_up(MonoTime now) {
@@ -99,14 +153,20 @@ void Session::drop(const std::string& why, MonoTime now) {
 }
 
 void Session::end(const std::string& why, Millis pause, MonoTime now) {
-  connection_.reset();
-  static_cast<void>(mailbox_.take());  // of the connection that is gone
+  const bool was_connecting = state_ == State::kConnecting;
+  away_ = away_ || !up();
+  resubscribe_at_ = MonoTime::max();
   state_ = State::kDown;
   since_ = now;
   next_ = now + pause;
   // Each reason once for each time that the link was up: with several addresses the reasons take turns.
   const std::int64_t times = throttle_.due(why, std::to_string(counters_.connects), now);
-  if (times > 0) p_.log.warn("no connection to the broker", {{"why", why}, {"times", std::to_string(times)}});
+  if (times > 0) {
+    p_.log.warn("no connection to the broker",
+                {{"why", was_connecting ? connection_->explain(why) : why}, {"times", std::to_string(times)}});
+  }
+  connection_.reset();
+  static_cast<void>(mailbox_.take());  // of the connection that is gone
 }
 
 void Session::close(Millis patience) {

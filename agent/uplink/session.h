@@ -23,6 +23,7 @@ struct SessionNews {
   std::vector<std::string> receipts;
   bool lost = false;  ///< it was up; whatever was published and not acknowledged is unknown
   bool up = false;    ///< connected and subscribed: records may go
+  bool away = false;  ///< with `up`: connects had failed, so the broker may be another one now
 };
 
 struct SessionCounters {
@@ -43,9 +44,11 @@ class Session {
     Millis backoff_min, backoff_max;
     Topics topics;
   };
-  static constexpr Millis kTcpPatience{10'000};  ///< until the broker takes the connection; then see ReconnectPauses
-  static constexpr Millis kStable{
-      30'000};  ///< connected and subscribed for so long: the next loss begins with the shortest pause
+  static constexpr Millis kTcpPatience{10'000};     ///< until the broker takes the connection; then see ReconnectPauses
+  static constexpr Millis kStable{30'000};          ///< up for so long: the next loss begins with the shortest pauses
+  static constexpr Millis kResubscribeMin{10'000};  ///< pauses before a refused topic is subscribed again,
+  static constexpr Millis kResubscribeMax{3'600'000};  ///< doubling up to here
+  static constexpr Millis kLostEvery{60'000};          ///< at most one event session_lost in it
 
   explicit Session(Parts parts);
   ~Session();
@@ -75,7 +78,10 @@ class Session {
   enum class State { kDown, kConnecting, kSubscribing, kUp, kEnded };
   void connect(MonoTime now);
   void connected(bool session_present, MonoTime now);
-  Status note_session(bool present);
+  Status note_session(bool present, MonoTime now);
+  void tell_session_lost(MonoTime now);
+  void subscribed(const std::vector<std::string>& refused, MonoTime now);
+  void resubscribe(MonoTime now);
   void came_up(MonoTime now);
   void watch(MonoTime now);
   void end(const std::string& why, Millis pause, MonoTime now);
@@ -84,7 +90,14 @@ class Session {
   Mailbox mailbox_;
   ReconnectPauses pauses_;
   LogThrottle throttle_;
+  LogThrottle lost_sessions_{kLostEvery};
   SessionCounters counters_;
+  bool away_ = false;                 // a connect failed since the last one that was up
+  bool lost_session_untold_ = false;  // the store knows it: an event is due
+  MonoTime next_lost_event_{};        // not before
+  std::vector<std::string> refused_;  // topics
+  Backoff resubscribe_pauses_;
+  MonoTime resubscribe_at_ = MonoTime::max();
   State state_ = State::kDown;
   MonoTime since_{};                        // of the state
   MonoTime next_{};                         // when step() has to go on, if nothing is told before

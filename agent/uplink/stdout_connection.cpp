@@ -23,7 +23,7 @@ class StdoutConnection final : public Connection {
   void start() override { listener_.on_connected(true); }
   void subscribe(const std::vector<std::string>& topics) override {
     static_cast<void>(topics);
-    listener_.on_subscribed();
+    listener_.on_subscribed({});
   }
 
   bool publish(Handle handle, const Message& message) override {

@@ -1,5 +1,6 @@
 #include "agent/uplink/tls_peer.h"
 
+#include <dlfcn.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -41,64 +42,106 @@ int no_passphrase(char* buffer, int size, int writing, void* context) {
 
 }  // namespace
 
-struct TlsPeer::Hooks {
-  // Called for each SSL object of the process while the TlsPeer lives; for a server's side it changes nothing that
-  // counts.
-  static void on_new(void* parent, void* value, CRYPTO_EX_DATA* data, int index, long number, void* peer) {
-    static_cast<void>(value), static_cast<void>(data), static_cast<void>(index), static_cast<void>(number);
-    auto* ssl = static_cast<SSL*>(parent);
-    const auto* self = static_cast<TlsPeer*>(peer);
+namespace {
+
+std::atomic<TlsPeer*> current{nullptr};
+
+/// Alerts of RFC 8446, 6.2, by which a server tells that it does not like the client's certificate, or its lack.
+bool is_about_certificate(int alert) {
+  switch (alert & 0xff) {
+    case SSL3_AD_BAD_CERTIFICATE:
+    case SSL3_AD_UNSUPPORTED_CERTIFICATE:
+    case SSL3_AD_CERTIFICATE_REVOKED:
+    case SSL3_AD_CERTIFICATE_EXPIRED:
+    case SSL3_AD_CERTIFICATE_UNKNOWN:
+    case SSL3_AD_HANDSHAKE_FAILURE:
+    case TLS1_AD_UNKNOWN_CA:
+    case TLS1_AD_ACCESS_DENIED:
+    case TLS13_AD_CERTIFICATE_REQUIRED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+struct TlsHandshake {
+  /// The SSL object is complete and not used yet. Anything that cannot be set would let anybody in.
+  static void begin(SSL* ssl) {
+    TlsPeer* const peer = current;
+    if (peer == nullptr || SSL_in_before(ssl) == 0) return;  // SSL_connect is called again until the handshake is done
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    const bool held = SSL_set_ex_data(ssl, peer_slot(), peer) == 1 && SSL_set1_host(ssl, self->host_.c_str()) == 1 &&
+    const bool held = SSL_set_ex_data(ssl, peer_slot(), peer) == 1 && SSL_set1_host(ssl, peer->host_.c_str()) == 1 &&
                       SSL_set_min_proto_version(ssl, TLS1_2_VERSION) == 1;
     if (!held) std::abort();
+    SSL_set_security_level(ssl, 2);
     SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
     SSL_set_info_callback(ssl, on_state);
+    // SSL_set_tlsext_host_name(3), written out: it casts away a const. Paho has set the address.
+    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+             peer->is_name_ ? peer->host_.data() : nullptr);
+  }
+
+  /// Reads OpenSSL's errors and leaves them to Paho.
+  static void end(SSL* ssl, int result) {
+    auto* const peer = static_cast<TlsPeer*>(SSL_get_ex_data(ssl, peer_slot()));
+    if (peer == nullptr || result > 0 || SSL_get_error(ssl, result) != SSL_ERROR_SSL) return;
+    peer->failure_ = ERR_peek_last_error();
+    peer->state_ = TlsPeer::State::kRefused;
   }
 
   static void on_state(const SSL* ssl, int where, int result) {
-    auto* self = static_cast<TlsPeer*>(SSL_get_ex_data(ssl, peer_slot()));
-    if (self == nullptr) return;
-    if ((where & SSL_CB_HANDSHAKE_START) != 0) {
-      // Paho has set the address meanwhile. SSL_set_tlsext_host_name(3), written out: it casts away a const.
-      SSL_ctrl(const_cast<SSL*>(ssl), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-               self->is_name_ ? self->host_.data() : nullptr);
-    } else if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (result >> 8) == SSL3_AL_FATAL) {
+    auto* const peer = static_cast<TlsPeer*>(SSL_get_ex_data(ssl, peer_slot()));
+    if (peer == nullptr) return;
+    if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (result >> 8) == SSL3_AL_FATAL) {
       // In TLS 1.3 a server judges the client's certificate when the client's own handshake is done already.
-      self->alert_ = result;
-      self->state_ = State::kRefused;
+      peer->alert_ = result;
+      peer->state_ = TlsPeer::State::kRefused;
     } else if ((where & SSL_CB_HANDSHAKE_DONE) != 0) {
       const bool named = SSL_get_verify_result(ssl) == X509_V_OK && SSL_get0_peer_certificate(ssl) != nullptr;
-      self->state_ = named ? State::kVerified : State::kRefused;
+      peer->state_ = named ? TlsPeer::State::kVerified : TlsPeer::State::kRefused;
     } else if ((where & SSL_CB_EXIT) != 0 && result <= 0 && SSL_get_verify_result(ssl) != X509_V_OK) {
-      self->verdict_ = SSL_get_verify_result(ssl);
-      self->state_ = State::kRefused;
+      peer->verdict_ = SSL_get_verify_result(ssl);
+      peer->state_ = TlsPeer::State::kRefused;
     }
   }
 };
 
-TlsPeer::TlsPeer(std::string host)
-    : host_(std::move(host)),
-      is_name_(!is_address(host_)),
-      hook_(peer_slot() < 0 ? -1 : SSL_get_ex_new_index(0, this, &Hooks::on_new, nullptr, nullptr)) {
-  if (hook_ < 0) std::abort();
+TlsPeer::TlsPeer() {
+  TlsPeer* none = nullptr;
+  if (peer_slot() < 0 || !current.compare_exchange_strong(none, this)) std::abort();
 }
 
-void TlsPeer::expect() {
+TlsPeer::~TlsPeer() { current = nullptr; }
+
+void TlsPeer::expect(const std::string& host) {
+  host_ = host;
+  is_name_ = !is_address(host);
   state_ = State::kNone;
+  verdict_ = X509_V_OK;
   alert_ = 0;
+  failure_ = 0;
 }
-
-TlsPeer::~TlsPeer() { CRYPTO_free_ex_index(CRYPTO_EX_INDEX_SSL, hook_); }
 
 std::optional<std::string> TlsPeer::refusal() const {
   if (state_ != State::kRefused) return std::nullopt;
   if (const int alert = alert_; alert != 0) {
     return std::string("the broker refuses this client by TLS: ") + SSL_alert_desc_string_long(alert) +
-           "; see --cert-file";
+           (is_about_certificate(alert) ? "; see --cert-file" : "");
   }
-  const char* reason = X509_verify_cert_error_string(verdict_);
-  return "the certificate is not that of '" + host_ + "' or not to be trusted: " + reason;
+  if (const long verdict = verdict_; verdict != X509_V_OK) {
+    return "the certificate is not that of '" + host_ +
+           "' or not to be trusted: " + X509_verify_cert_error_string(verdict);
+  }
+  if (ERR_GET_REASON(failure_) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+    return "the other side ends the connection at the TLS hello; a port without TLS wants mqtt:// instead of mqtts://";
+  }
+  if (ERR_GET_REASON(failure_) == SSL_R_WRONG_VERSION_NUMBER) {
+    return "the other side does not answer by TLS; a port without TLS wants mqtt:// instead of mqtts://";
+  }
+  const char* reason = ERR_reason_error_string(failure_);
+  return std::string("the TLS handshake failed: ") + (reason == nullptr ? "no reason is known" : reason);
 }
 
 Status check_tls_files(const UplinkOptions& options) {
@@ -133,3 +176,14 @@ void leave_openssl_unloaded() {
 }
 
 }  // namespace metergate
+
+/// Instead of OpenSSL's, which it calls: see TlsPeer.
+extern "C" __attribute__((visibility("default"))) int SSL_connect(SSL* ssl) {
+  using Connect = int (*)(SSL*);
+  static const auto next = reinterpret_cast<Connect>(::dlsym(RTLD_NEXT, "SSL_connect"));
+  if (next == nullptr) std::abort();
+  metergate::TlsHandshake::begin(ssl);
+  const int result = next(ssl);
+  metergate::TlsHandshake::end(ssl, result);
+  return result;
+}

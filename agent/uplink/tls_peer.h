@@ -10,36 +10,39 @@
 namespace metergate {
 
 /// What every TLS client connection of this process is held to while this object lives: a verified chain, a certificate
-/// for `host` (a name or an address), TLS 1.2 or later; and it names `host` in its hello (SNI, RFC 6066).
+/// for the host that is expected (a name or an address), TLS 1.2 or later, OpenSSL's security level 2 (no RSA below
+/// 2048 bits, no SHA-1); and it names `host` in its hello (SNI, RFC 6066). One lives at a time.
 ///
-/// Why: Paho C 1.3.12 checks a certificate against the URI, so the URI would have to hold the name, and then Paho looks
-/// the name up itself, under the lock that all its calls share, and always takes the first address. So Paho is given
-/// the address, and OpenSSL is told the name when Paho makes its SSL object (SSL_get_ex_new_index(3): called by
-/// SSL_new).
+/// Why: Paho C checks a certificate against the URI, so the URI would have to hold the name, and then Paho looks the
+/// name up itself, under the lock that all its calls share, and always takes the first address. So Paho is given the
+/// address, and lowers the level to 1 (1.3.12). The program defines SSL_connect, which Paho calls when it is done with
+/// the SSL object; the definition sets what is wanted and calls OpenSSL's. Earlier is no time for it: from within
+/// SSL_new the object is not complete (OpenSSL 3.2 and later end the process), after the handshake Paho has sent the
+/// password.
 class TlsPeer {
  public:
-  /// `host` without brackets. Aborts if OpenSSL has no memory for it.
-  explicit TlsPeer(std::string host);
+  /// Aborts if another one lives, or OpenSSL has no memory.
+  TlsPeer();
   ~TlsPeer();
   TlsPeer(const TlsPeer&) = delete;
   TlsPeer& operator=(const TlsPeer&) = delete;
 
-  /// Before each connection.
-  void expect();
+  /// Before each connection. `host` without brackets.
+  void expect(const std::string& host);
   /// Whether a handshake since expect() ended with the peer verified. A connection without is not to be used.
   bool verified() const { return state_ == State::kVerified; }
-  /// Why the peer was refused since expect(), or refused us, if so.
+  /// Why there was no such handshake since expect(), if the reason is known.
   std::optional<std::string> refusal() const;
 
  private:
   enum class State { kNone, kVerified, kRefused };
-  struct Hooks;
+  friend struct TlsHandshake;
   std::string host_;
-  bool is_name_;
-  int hook_;
+  bool is_name_ = true;
   std::atomic<State> state_{State::kNone};
-  std::atomic<long> verdict_{0};  // X509_V_ERR_...
-  std::atomic<int> alert_{0};     // fatal one of the peer's, as SSL_CTX_set_info_callback(3) gives it
+  std::atomic<long> verdict_{0};           // X509_V_ERR_...
+  std::atomic<int> alert_{0};              // fatal one of the peer's, as SSL_CTX_set_info_callback(3) gives it
+  std::atomic<unsigned long> failure_{0};  // of the handshake, as ERR_peek_last_error(3) gives it
 };
 
 /// Whether the files of --ca-file, --cert-file and --key-file can be used. Errors: kInvalid naming flag and file.

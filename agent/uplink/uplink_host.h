@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,9 @@ class UplinkHost {
   // From within Forwarder::step().
   /// The payload of the status topic.
   virtual std::string status_payload(bool online) = 0;
-  /// Payloads of the catalogs that waiting records name, the present one last.
-  virtual std::vector<std::string> catalog_payloads() = 0;
+  /// The catalogs that waiting records name, the present one last; each as payloads of its parts. Nothing: the store
+  /// has no answer now.
+  virtual std::optional<std::vector<std::vector<std::string>>> catalogs() = 0;
   /// Whether this gateway's store ever drew the epoch.
   virtual bool knows_epoch(const std::string& epoch) = 0;
   /// Another gateway has this one's id; called each time that it is seen.

@@ -29,7 +29,7 @@ class FakeConnection : public Connection {
   void disconnect(Millis patience) override { goodbye = patience; }
 
   void accept(bool session_present) { listener_.on_connected(session_present); }
-  void grant() { listener_.on_subscribed(); }
+  void grant(const std::vector<std::string>& refused = {}) { listener_.on_subscribed(refused); }
   void lose(const std::string& why = "reset by peer") { listener_.on_lost(why); }
   bool deliver(const Message& message) { return listener_.on_message(message); }
   void ack(Published published) {

@@ -21,7 +21,13 @@ class FakeUplinkHost : public UplinkHost {
   std::string status_payload(bool online) override {
     return online ? R"({"state":"online","epoch":")" + kEpoch + "\"}" : "offline";
   }
-  std::vector<std::string> catalog_payloads() override { return catalogs; }
+  std::optional<std::vector<std::vector<std::string>>> catalogs() override {
+    if (!answers) return std::nullopt;
+    std::vector<std::vector<std::string>> found;
+    for (const std::string& catalog : catalog_texts) found.push_back({catalog});
+    if (!parts.empty()) found.push_back(parts);
+    return found;
+  }
   bool knows_epoch(const std::string& epoch) override { return epoch == kEpoch; }
   void duplicate_gateway(const std::string& epoch) override { duplicates.push_back(epoch); }
   Draft session_lost() override { return Draft{Lane::kEvents, {}, {}, true, "\"event\":\"session_lost\""}; }
@@ -30,7 +36,9 @@ class FakeUplinkHost : public UplinkHost {
   std::function<void()> wake = [] {};
   bool durable = true;  ///< a command that is taken
   std::vector<std::string> commands;
-  std::vector<std::string> catalogs{"catalog-old", "catalog-now"};
+  bool answers = true;  ///< the store, for catalogs
+  std::vector<std::string> catalog_texts{"catalog-old", "catalog-now"};
+  std::vector<std::string> parts;  ///< of one more catalog
   std::vector<std::string> duplicates;
   int readers_gone = 0;
 };

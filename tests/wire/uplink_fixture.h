@@ -22,8 +22,8 @@ class NotedListener : public ConnectionListener {
   void on_connected(bool session_present) override {
     note([&] { connected = true, session = session_present; });
   }
-  void on_subscribed() override {
-    note([&] { subscribed = true; });
+  void on_subscribed(const std::vector<std::string>& topics) override {
+    note([&] { subscribed = true, refused = topics; });
   }
   void on_lost(const std::string& reason) override {
     note([&] { ++lost, why = reason; });
@@ -48,6 +48,7 @@ class NotedListener : public ConnectionListener {
   bool connected = false, session = false, subscribed = false;
   int lost = 0;
   std::string why;
+  std::vector<std::string> refused;
   std::set<Handle> acked;
   std::vector<Message> messages;
   std::function<bool(const Message&)> take;
@@ -98,6 +99,7 @@ class UplinkFixture : public ::testing::Test {
     settings.options.client_id = "metergate-g1";
     settings.will_topic = "metergate/g1/status";
     settings.will_payload = [] { return std::string("gone"); };
+    settings.draw = [] { return 0.0; };  // the first address is the first
     settings.resolve = [this](const std::string& host, Millis) -> Result<std::vector<std::string>> {
       looked_up.push_back(host);
       return addresses;
@@ -105,7 +107,7 @@ class UplinkFixture : public ::testing::Test {
   }
 
   Status make_connector() {
-    auto made = make_mqtt_connector(settings, clock, log.log);
+    auto made = make_mqtt_connector(settings);
     if (!made) return made.error();
     connector = std::move(*made);
     return {};

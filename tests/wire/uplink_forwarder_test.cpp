@@ -122,7 +122,7 @@ TEST_F(ForwarderOverMqttTest, AnswersACommandWithoutWaitingForADelayedAcknowledg
   other.options.client_id = "backend";
   other.will_topic = "backend/will";
   other.resolve = [](const std::string&, Millis) { return std::vector<std::string>{"127.0.0.1"}; };
-  const auto backend = make_mqtt_connector(other, clock, log.log);
+  const auto backend = make_mqtt_connector(other);
   ASSERT_TRUE(backend);
   Try one;
   one.connection = (*backend)->make(one.told);

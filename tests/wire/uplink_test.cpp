@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <thread>
 
@@ -313,25 +314,78 @@ class GrudgingBroker {
   std::thread thread_;
 };
 
-TEST_F(UplinkTest, GoesOnWithoutASubscriptionThatTheBrokerRefusesAndLogsItOnce) {
+TEST_F(UplinkTest, TellsWhichSubscriptionTheBrokerRefusesAndGoesOnWithoutIt) {
   GrudgingBroker broker(settings.options.brokers.front().port);
   for (int i = 0; i < 2; ++i) {
     const auto one = begin();
     ASSERT_TRUE(one->up());
     EXPECT_TRUE(one->subscribe({kCommands, "metergate/g1/status"}));
+    EXPECT_THAT(one->told.refused, ElementsAre(kCommands));
   }
-
-  EXPECT_EQ(log.count("refuses a subscription"), 1);
-  EXPECT_EQ(log.count(kCommands), 1);
 }
 
-TEST_F(UplinkTest, IsLostAtOnceWhereNobodyListens) {
+TEST_F(UplinkTest, IsLostAtOnceWhereNobodyListensAndSaysSo) {
   settings.options.brokers.front().port = free_port();
   const auto one = begin();
   EXPECT_TRUE(one->lost());
 
   EXPECT_THAT(one->told.why, HasSubstr("127.0.0.1:"));
   EXPECT_EQ(one->told.lost, 1);
+  EXPECT_THAT(one->connection->explain(one->told.why), HasSubstr("connection refused"));
+}
+
+/// Says one thing to everybody who connects, when it has heard something, and hangs up.
+class OtherServer {
+ public:
+  OtherServer(int& port, std::string answer)
+      : answer_(std::move(answer)), listener_(listen_on_loopback(port)), thread_([this] { run(); }) {}
+  ~OtherServer() {
+    stop_ = true;
+    thread_.join();
+  }
+
+ private:
+  void run() {
+    while (!stop_) {
+      pollfd p{listener_.get(), POLLIN, 0};
+      if (::poll(&p, 1, 20) <= 0) continue;
+      const Fd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      char heard[512];
+      if (::recv(client.get(), heard, sizeof heard, 0) <= 0) continue;
+      ::send(client.get(), answer_.data(), answer_.size(), MSG_NOSIGNAL);
+    }
+  }
+  std::string answer_;
+  std::atomic<bool> stop_{false};
+  Fd listener_;
+  std::thread thread_;
+};
+
+TEST_F(UplinkTest, SaysWhatListensWhereNoBrokerDoes) {
+  const std::string alert("\x15\x03\x01\x00\x02\x02\x46", 7);  // RFC 8446, 6: fatal, protocol_version
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"HTTP/1.1 400 Bad Request\r\n\r\n", "it is an HTTP server"},
+      {alert, "it speaks TLS: mqtts://"},
+      {"", "ends the connection without an answer"},
+      {"SSH-2.0-OpenSSH\r\n", "is not MQTT"},
+  };
+  for (const auto& [answer, text] : cases) {
+    OtherServer server(settings.options.brokers.front().port, answer);
+    connector.reset();
+    const auto one = begin();
+    ASSERT_TRUE(one->lost()) << text;
+    EXPECT_THAT(one->connection->explain(one->told.why), HasSubstr(text));
+  }
+}
+
+TEST_F(UplinkTest, RefusesAUserNameThatMqttCannotCarry) {
+  settings.options.username = std::string(65'535, 'u');
+  EXPECT_TRUE(make_connector());
+  connector.reset();
+  settings.options.username += 'u';
+  const Status made = make_connector();
+  ASSERT_FALSE(made);
+  EXPECT_THAT(made.error().detail, HasSubstr("--username: 65536 bytes; MQTT carries at most 65535"));
 }
 
 TEST_F(UplinkTest, CanBeGivenUpWhileTheBrokerDoesNotAnswer) {

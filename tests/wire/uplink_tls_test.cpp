@@ -20,6 +20,12 @@ class Certificates {
     issue("nameless", "ca", "DNS:elsewhere.test");
     issue("client", "ca", "DNS:g1");
     issue("stranger", "other-ca", "DNS:g1");
+    issue("wildcard", "ca", "DNS:*.example.test");
+    issue("partial-wildcard", "ca", "DNS:bro*.example.test");
+    issue("weak-key", "ca", "DNS:broker.test", {}, {"-newkey", "rsa:1024"});
+    issue("sha1", "ca", "DNS:broker.test", {"-md", "sha1"});
+    issue("expired", "ca", "DNS:broker.test", {"-startdate", "20200101000000Z", "-enddate", "20210101000000Z"});
+    issue("early", "ca", "DNS:broker.test", {"-startdate", "20480101000000Z", "-enddate", "20490101000000Z"});
   }
   std::string file(const std::string& name) const { return folder.path(name); }
 
@@ -33,13 +39,30 @@ class Certificates {
     must({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
           "-subj", "/CN=" + name, "-keyout", file(name + ".key"), "-out", file(name + ".pem")});
   }
-  void issue(const std::string& name, const std::string& by, const std::string& alt_names) {
+  void issue(const std::string& name, const std::string& by, const std::string& alt_names,
+             const std::vector<std::string>& how = {},
+             const std::vector<std::string>& key = {"-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"}) {
     const std::string request = file(name + ".csr");
-    must({"openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=" + name,
-          "-keyout", file(name + ".key"), "-out", request});
+    std::vector<std::string> ask{"openssl", "req"};
+    ask.insert(ask.end(), key.begin(), key.end());
+    ask.insert(ask.end(), {"-nodes", "-subj", "/CN=" + name, "-keyout", file(name + ".key"), "-out", request});
+    must(ask);
+    folder.write("index", "");
+    const std::string config = folder.write(
+        "ca.conf", "[ca]\ndefault_ca = d\n[d]\ndatabase = " + file("index") + "\nnew_certs_dir = " + file("") +
+                       "\nrand_serial = yes\ndefault_md = sha256\ndefault_days = 2\npolicy = p\n[p]\n" +
+                       "commonName = supplied\n");
     const std::string extensions = folder.write(name + ".ext", "subjectAltName=" + alt_names + "\n");
-    must({"openssl", "x509", "-req", "-in", request, "-days", "2", "-CA", file(by + ".pem"), "-CAkey",
-          file(by + ".key"), "-CAcreateserial", "-extfile", extensions, "-out", file(name + ".pem")});
+    std::vector<std::string> sign{"openssl",  "ca",
+                                  "-batch",   "-notext",
+                                  "-config",  config,
+                                  "-cert",    file(by + ".pem"),
+                                  "-keyfile", file(by + ".key"),
+                                  "-in",      request,
+                                  "-extfile", extensions,
+                                  "-out",     file(name + ".pem")};
+    sign.insert(sign.end(), how.begin(), how.end());
+    must(sign);
   }
 };
 
@@ -63,6 +86,7 @@ class UplinkTlsTest : public UplinkFixture {
         "cafile " + file("ca.pem"),
         "certfile " + file(certificate + ".pem"),
         "keyfile " + file(certificate + ".key"),
+        "ciphers DEFAULT:@SECLEVEL=0",
         wants_client ? "require_certificate true" : "",
     });
   }
@@ -126,6 +150,64 @@ TEST_F(UplinkTlsTest, RefusesAnUnknownAuthorityAlsoWhereNoneIsNamed) {
   const auto server = broker("server");
   settings.options.ca_file.clear();  // those of the system
   expect_refusal("not to be trusted");
+}
+
+TEST_F(UplinkTlsTest, TakesACertificateForAllNamesOfADomain) {
+  const auto server = broker("wildcard");
+  settings.options.brokers.front().host = "broker.example.test";
+  EXPECT_TRUE(begin()->up());
+}
+
+TEST_F(UplinkTlsTest, RefusesACertificateForAPartOfAName) {
+  const auto server = broker("partial-wildcard");
+  settings.options.brokers.front().host = "broker.example.test";
+  expect_refusal("hostname mismatch");
+}
+
+TEST_F(UplinkTlsTest, RefusesAnRsaKeyOf1024Bits) {
+  const auto server = broker("weak-key");
+  expect_refusal("not to be trusted: EE certificate key too weak");
+}
+
+TEST_F(UplinkTlsTest, RefusesACertificateThatWasSignedWithSha1) {
+  const auto server = broker("sha1");
+  expect_refusal("not to be trusted: CA signature digest algorithm too weak");
+}
+
+TEST_F(UplinkTlsTest, RefusesACertificateThatHasExpired) {
+  const auto server = broker("expired");
+  expect_refusal("not to be trusted: certificate has expired");
+}
+
+TEST_F(UplinkTlsTest, RefusesACertificateThatIsNotYetValid) {
+  const auto server = broker("early");
+  expect_refusal("not to be trusted: certificate is not yet valid");
+}
+
+TEST_F(UplinkTlsTest, SaysThatAPlainPortDoesNotSpeakTls) {
+  Mosquitto plain;
+  settings.options.brokers.front().port = plain.port();
+  const auto one = begin();
+  ASSERT_TRUE(one->lost());
+  EXPECT_THAT(one->connection->explain(one->told.why), HasSubstr("a port without TLS wants mqtt://"));
+}
+
+TEST_F(UplinkTlsTest, IsToldByAPlainClientWhenThePortSpeaksTls) {
+  const auto server = broker("server");
+  settings.options.tls = false;
+  const auto one = begin();
+  ASSERT_TRUE(one->lost());
+  EXPECT_THAT(one->connection->explain(one->told.why), HasSubstr("mqtts://"));
+}
+
+TEST_F(UplinkTlsTest, HoldsEachNodeToItsOwnName) {
+  const auto server = broker("server");
+  Endpoint other = settings.options.brokers.front();
+  other.host = "other.test";
+  settings.options.brokers.push_back(other);
+  EXPECT_TRUE(begin()->up());
+  expect_refusal("hostname mismatch");
+  EXPECT_TRUE(begin()->up());
 }
 
 TEST_F(UplinkTlsTest, DoesNotTrustOneAddressForWhatAnotherShowed) {

@@ -42,12 +42,61 @@ TEST_F(ForwarderTest, SaysOnlineAgainEvery5Minutes) {
 TEST_F(ForwarderTest, SendsTheCatalogsAgainWhenTheyChange) {
   connect();
   topics();
-  host.catalogs = {"catalog-new"};
+  host.catalog_texts = {"catalog-new"};
   forwarder->announce();
   settle();
 
   ASSERT_THAT(connector.published, SizeIs(1));
   EXPECT_EQ(connector.published[0].payload, "catalog-new");
+}
+
+TEST_F(ForwarderTest, SendsEveryCatalogBeforeAnyReading) {
+  settings.uplink.max_inflight = 1;
+  start();
+  host.catalog_texts = {"c1", "c2", "c3", "c4", "c5", "c6"};
+  commit(Lane::kReadings, 10);
+  commit(Lane::kResults, 10);
+  settle();
+  connector.now->accept(true);
+  settle();
+  connector.now->grant();
+  settle();
+  ack_all();
+
+  const auto order = topics();
+  const auto last_catalog = std::find(order.rbegin(), order.rend(), "catalog");
+  EXPECT_EQ(std::count(order.begin(), order.end(), "catalog"), 6);
+  EXPECT_EQ(std::count(last_catalog, order.rend(), "readings"), 0);
+}
+
+TEST_F(ForwarderTest, SendsNoReadingWhileTheStoreCannotTellTheCatalogs) {
+  host.answers = false;
+  commit(Lane::kReadings);
+  settle();
+  connector.now->accept(true);
+  settle();
+  connector.now->grant();
+  settle();
+  ack_all();
+  EXPECT_THAT(topics(), ElementsAre("status"));
+  host.answers = true;
+  advance(1s);
+  ack_all();
+
+  EXPECT_THAT(topics(), ElementsAre("catalog", "catalog", "readings"));
+}
+
+TEST_F(ForwarderTest, SendsThePartsOfACatalogToTopicsOfTheirOwn) {
+  connect();
+  topics();
+  host.catalog_texts.clear();
+  host.parts = {"part 1", "part 2", "part 3"};
+  forwarder->announce();
+  settle();
+
+  ASSERT_THAT(connector.published, SizeIs(3));
+  for (const Message& m : connector.published) EXPECT_TRUE(m.retained) << m.topic;
+  EXPECT_THAT(topics(), ElementsAre("catalog", "catalog/2", "catalog/3"));
 }
 
 TEST_F(ForwarderTest, SendsARecordAsSoonAsItIsCommittedWithoutWaitingForABatch) {
@@ -425,7 +474,7 @@ TEST_F(RefusingBroker, SendsTheRefusedLaneAgainWhenTheBrokerTakesIt) {
 }
 
 TEST_F(RefusingBroker, FindsACatalogThatTheBrokerRefuses) {
-  host.catalogs = {"poison"};
+  host.catalog_texts = {"poison"};
   commit(Lane::kReadings, 10);
   run(clock.mono() + 60s);
 
@@ -480,6 +529,80 @@ TEST_F(RefusingBroker, LetsAnEventPassForWhichTheRefusedLaneWaits) {
   EXPECT_EQ(outbox.delivered_up_to(Lane::kReadings), first);
 }
 
+TEST_F(RefusingBroker, TakesABrokerThatTakesNothingForOneThatIsAway) {
+  poison = "\"";  // any message but that of the catalog
+  host.catalog_texts.clear();
+  commit(Lane::kReadings, 5);
+  commit(Lane::kResults, 5);
+  commit(Lane::kEvents, 5);
+  run(clock.mono() + 1h);
+
+  for (const SourceState& s : forwarder->state().sources) EXPECT_FALSE(s.refused);
+  EXPECT_EQ(log.count("ends the connection at a message"), 0);
+  poison = "nothing";
+  run(clock.mono() + 60s);
+  EXPECT_EQ(outbox.delivered_up_to(Lane::kEvents), 15);
+}
+
+TEST_F(RefusingBroker, FindsARefusedStatusThatIsAlwaysTheFirst) {
+  poison = "online";
+  commit(Lane::kReadings, 5);
+  run(clock.mono() + 3min);
+
+  EXPECT_TRUE(source(Source::kStatus).refused);
+  EXPECT_EQ(outbox.delivered_up_to(Lane::kReadings), 5);
+}
+
+TEST_F(RefusingBroker, TriesARefusedLaneAtOnceAfterTheBrokerWasAway) {
+  outbox.add(Lane::kResults, "\"x\":\"poison\"");
+  forwarder->committed();
+  run(clock.mono() + 40min);
+  ASSERT_TRUE(source(Source::kResults).refused);
+  poison = "nothing";
+  lose();
+  connector.refuse = "connection refused";
+  advance(next - clock.mono());
+  connector.refuse.clear();
+  run(clock.mono() + 20s);
+
+  EXPECT_FALSE(source(Source::kResults).refused);
+}
+
+/// Ends the connection at messages over 8,000 bytes.
+class SmallBroker : public ForwarderTest {
+ protected:
+  void run(MonoTime until) {
+    while (clock.mono() < until) {
+      if (connector.now == nullptr) {
+        connect();
+        continue;
+      }
+      if (connector.now->unacked.empty()) {
+        advance(std::max<Nanos>(std::min(next, until) - clock.mono(), 1ms));
+        continue;
+      }
+      clock.advance(1ms);
+      if (connector.now->unacked.front().message.payload.size() > 8000) {
+        ++losses;
+        lose();
+      } else {
+        ack_oldest();
+      }
+    }
+  }
+  int losses = 0;
+};
+
+TEST_F(SmallBroker, GetsABacklogInMessagesOfTheSizeThatItTakes) {
+  commit(Lane::kReadings, 3000, 300);
+  run(clock.mono() + 5min);
+
+  EXPECT_EQ(outbox.delivered_up_to(Lane::kReadings), 3000);
+  EXPECT_LE(losses, 4);
+  EXPECT_EQ(log.count("ends the connection at larger messages"), 1);
+  EXPECT_FALSE(source(Source::kReadings).refused);
+}
+
 TEST_F(ForwarderTest, BlamesNoLaneForLossesWithProgressInBetween) {
   settings.uplink.batch = 1;
   start();
@@ -528,6 +651,23 @@ TEST_F(TwinTest, IsNoticedByAForeignEpochBehindTheFirstOnline) {
 
   EXPECT_THAT(host.duplicates, ElementsAre("feedfeedfeed"));
   EXPECT_FALSE(forwarder->writes_allowed(clock.mono()));
+}
+
+TEST_F(TwinTest, IsLoggedOnceAnHourAndKeepsItsBanOverARestart) {
+  connect();
+  for (int i = 0; i < 5; ++i) {
+    read_status(theirs);
+    advance(2s);
+    ack_all();
+    advance(5min - 2s);
+    ack_all();
+  }
+  EXPECT_EQ(log.count("uses this gateway's id"), 1);
+  forwarder.reset();
+  start();
+  ASSERT_TRUE(forwarder->restore(clock.mono()));
+  EXPECT_FALSE(forwarder->writes_allowed(clock.mono() + 4min));
+  EXPECT_TRUE(forwarder->writes_allowed(clock.mono() + 6min));
 }
 
 TEST_F(TwinTest, IsNotTakenForWhatAnEarlierLifeLeftThere) {

@@ -23,7 +23,7 @@ class RefusedLanesTest : public ::testing::Test {
   /// As after three losses with results and events in flight, and one with results alone.
   void refuse_results() {
     for (int i = 0; i < 3; ++i) EXPECT_FALSE(refused.lost(both, now));
-    refused.acked(Source::kEvents);
+    refused.acked(Source::kEvents, now);
     EXPECT_EQ(refused.lost(results, now), Source::kResults);
   }
   MonoTime now{1h};
@@ -52,7 +52,7 @@ TEST_F(RefusedLanesTest, RefusesTheSourceThatWasAloneInFlightAtTheFourthLoss) {
 TEST_F(RefusedLanesTest, CountsLossesOnlyWithoutProgressInBetween) {
   for (int i = 0; i < 10; ++i) {
     EXPECT_FALSE(refused.lost(results, now));
-    refused.acked(Source::kResults);
+    refused.acked(Source::kResults, now);
   }
   EXPECT_TRUE(refused.allows(Source::kReadings, results, now));
 }
@@ -80,10 +80,10 @@ TEST_F(RefusedLanesTest, LetsTheOthersGoOnBetweenTheTries) {
 
 TEST_F(RefusedLanesTest, EndsWithTheFirstPuback) {
   refuse_results();
-  EXPECT_TRUE(refused.acked(Source::kResults));
+  EXPECT_TRUE(refused.acked(Source::kResults, now));
   EXPECT_FALSE(refused.refused(Source::kResults));
   EXPECT_EQ(refused.next_try(), MonoTime::max());
-  EXPECT_FALSE(refused.acked(Source::kResults)) << "only the first ends anything";
+  EXPECT_FALSE(refused.acked(Source::kResults, now)) << "only the first ends anything";
 }
 
 TEST_F(RefusedLanesTest, MakesNoRoomForATryThatHasNothingToSend) {
@@ -92,6 +92,46 @@ TEST_F(RefusedLanesTest, MakesNoRoomForATryThatHasNothingToSend) {
   refused.idle(Source::kResults, now);
   EXPECT_TRUE(refused.allows(Source::kReadings, none, now));
   EXPECT_EQ(refused.next_try(), now + 10s);
+}
+
+TEST_F(RefusedLanesTest, BlamesNobodyWhereTheBrokerTakesNothingAtAll) {
+  for (int i = 0; i < 20; ++i) {
+    for (const Source source : kAllSources) EXPECT_FALSE(refused.lost(only({source}), now));
+  }
+  for (const Source source : kAllSources) EXPECT_FALSE(refused.refused(source));
+}
+
+TEST_F(RefusedLanesTest, LetsTheOthersGoFirstAfterALossThatShowsNothing) {
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(refused.lost(results, now));
+  EXPECT_FALSE(refused.allows(Source::kResults, none, now));
+  EXPECT_TRUE(refused.allows(Source::kEvents, none, now));
+  refused.acked(Source::kEvents, now);
+  EXPECT_TRUE(refused.allows(Source::kResults, none, now));
+  EXPECT_EQ(refused.lost(results, now), Source::kResults);
+}
+
+TEST_F(RefusedLanesTest, LetsItGoAgainWhereNobodyElseHasAnything) {
+  for (int i = 0; i < 4; ++i) refused.lost(results, now);
+  EXPECT_TRUE(refused.step_forward());
+  EXPECT_TRUE(refused.allows(Source::kResults, none, now));
+  EXPECT_FALSE(refused.step_forward());
+}
+
+TEST_F(RefusedLanesTest, TriesTheOthersAtOnceWhenTheBrokerTakesOneAgain) {
+  refuse_results();
+  const SourceSet catalog = only({Source::kCatalog});
+  for (int i = 0; i < 4; ++i) refused.lost(catalog, now);
+  refused.acked(Source::kEvents, now);
+  ASSERT_EQ(refused.lost(catalog, now), Source::kCatalog);
+  now += 1s;
+  refused.acked(Source::kCatalog, now);
+  EXPECT_TRUE(refused.allows(Source::kResults, none, now));
+}
+
+TEST_F(RefusedLanesTest, TriesAtOnceWhenTheBrokerMayBeAnother) {
+  refuse_results();
+  refused.broker_changed(now);
+  EXPECT_TRUE(refused.allows(Source::kResults, none, now));
 }
 
 }  // namespace

@@ -205,6 +205,74 @@ TEST_F(SessionTest, KnowsOfTheSessionOfAnEarlierRun) {
   EXPECT_THAT(outbox.rows, SizeIs(1));
 }
 
+TEST_F(SessionTest, TellsOfLostSessionsOnceAMinuteAndOfTheLastOneToo) {
+  connect(false);
+  for (int i = 0; i < 20; ++i) {
+    lose();
+    pause();
+    connect(false);  // each a second after the one before
+  }
+  EXPECT_THAT(outbox.rows, SizeIs(1));
+  EXPECT_EQ(log.count("forgot this gateway's session"), 1);
+  EXPECT_EQ(session.counters().sessions_lost, 20);
+  clock.advance(session.next(clock.mono()) - clock.mono());
+  step();
+  EXPECT_THAT(outbox.rows, SizeIs(2));
+  clock.advance(10min);
+  step();
+  EXPECT_THAT(outbox.rows, SizeIs(2));
+}
+
+TEST_F(SessionTest, TellsOfALostSessionThatAnEarlierRunHeldBack) {
+  connect(false);
+  for (int i = 0; i < 2; ++i) {
+    lose();
+    pause();
+    connect(false);
+  }
+  ASSERT_THAT(outbox.rows, SizeIs(1));
+  Session next_run(
+      {connector, outbox, memory, host, log.log, [] { return 0.0; }, 1s, 60s, topics_of("metergate", "g1")});
+  next_run.step(clock.mono());
+  connector.now->accept(true);
+  next_run.step(clock.mono());
+
+  EXPECT_THAT(outbox.rows, SizeIs(2));
+}
+
+TEST_F(SessionTest, SubscribesAgainToWhatWasRefusedAtPausesThatGrow) {
+  step();
+  connector.now->accept(true);
+  step();
+  int subscriptions = 0;
+  connector.on_subscribe = [&] { ++subscriptions; };
+  connector.now->grant({"metergate/g1/commands"});
+  EXPECT_TRUE(step().up);
+  std::vector<Millis> pauses;
+  for (int i = 0; i < 4; ++i) {
+    const MonoTime begin = clock.mono();
+    const int before = subscriptions;
+    while (subscriptions == before) {
+      clock.advance(session.next(clock.mono()) - clock.mono());
+      step();
+    }
+    pauses.push_back(std::chrono::duration_cast<Millis>(clock.mono() - begin));
+    EXPECT_THAT(connector.now->subscribed, ElementsAre("metergate/g1/commands"));
+    connector.now->grant({"metergate/g1/commands"});
+    step();
+  }
+  EXPECT_THAT(pauses, ElementsAre(10s, 20s, 40s, 80s));
+  EXPECT_EQ(log.count("refuses a subscription"), 1);
+  clock.advance(160s);
+  step();
+  connector.now->grant();
+  step();
+  EXPECT_EQ(log.count("grants all subscriptions"), 1);
+  clock.advance(2h);
+  step();
+  EXPECT_EQ(subscriptions, 5);
+}
+
 TEST_F(SessionTest, DoesNotSubscribeWhileTheStoreCannotNoteTheSession) {
   memory.error = Error{Errc::kStorage, "disk on fire"};
   bool subscribed = false;
