@@ -101,7 +101,8 @@ Result<std::int64_t> parse_integer(std::string_view text, std::int64_t min, std:
   const char* const end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data(), end, value);
   if (parsed.ec != std::errc{} || parsed.ptr != end || value < min || value > max) {
-    return invalid(in_quotes(text) + " is not a whole number from " + std::to_string(min) + " to " + std::to_string(max));
+    return invalid(in_quotes(text) + " is not a whole number from " + std::to_string(min) + " to " +
+                   std::to_string(max));
   }
   return value;
 }

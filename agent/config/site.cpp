@@ -166,7 +166,7 @@ class SiteBuilder {
     const auto* const serial = std::get_if<SerialSettings>(&bus.spec.settings.port);
     if (serial == nullptr) {
       return wrong(spec.place, std::string(spec.baud ? "baud" : "mode") + " has no meaning over TCP: bus " +
-                                   quoted(bus.spec.name) + " is no serial line of this machine");
+                                   in_quotes(bus.spec.name) + " is no serial line of this machine");
     }
     LineMode line = *serial;
     if (spec.baud) line.baud = *spec.baud;

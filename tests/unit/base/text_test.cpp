@@ -116,10 +116,13 @@ TEST(TextTest, QuotesWithAQuestionMarkForWhatATerminalWouldObey) {
   EXPECT_EQ(in_quotes("a\x1B[31m\n\tb\x7F"), "'a?[31m??b?'");
   EXPECT_EQ(in_quotes(std::string("a\0b", 3)), "'a?b'");
   EXPECT_EQ(in_quotes("\xC2\x9B"
-                   "31m"),
+                      "31m"),
             "'?31m'")
       << "U+009B begins a control sequence, too";
-  EXPECT_EQ(in_quotes("\xFF\xC3"), "'?" "?'") << "no UTF-8";
+  EXPECT_EQ(in_quotes("\xFF\xC3"),
+            "'?"
+            "?'")
+      << "no UTF-8";
 }
 
 TEST(TextTest, QuotesAtMost200Characters) {

@@ -47,7 +47,8 @@ TEST_F(BusLoadTest, CountsWireTimeTurnaroundAndTheGapThatIsAskedFor) {
 TEST_F(BusLoadTest, TakesLessTurnaroundOnTcp) {
   line_.bus.spec.settings.port = TcpSettings{};
   line_.poll(0, seconds(1), {"power"});
-  EXPECT_EQ(load().polls[0].time, wire_time(line_.bus.spec.settings, Target{}, Block{Table::kHolding, 10, 1}) + Millis{5});
+  EXPECT_EQ(load().polls[0].time,
+            wire_time(line_.bus.spec.settings, Target{}, Block{Table::kHolding, 10, 1}) + Millis{5});
 }
 
 TEST_F(BusLoadTest, AddsUpMetersAndPolls) {
