@@ -25,7 +25,7 @@ Answer on_bus(const ControlParts& parts, const Json& request, const std::functio
   if (pause != parts.pauses.end()) return body(*pause->second);
   std::vector<std::string> names;
   for (const auto& [name, known] : parts.pauses) names.push_back(name);
-  return error_answer("no_such_bus", "the agent has no bus '" + bus + "'" + hint(bus, names));
+  return error_answer("no_such_bus", "the agent has no bus " + in_quotes(bus) + hint(bus, names));
 }
 
 Answer pause(BusPause& pause, const std::string& bus, const Json& request) {

@@ -65,7 +65,9 @@ int check_bus(const BusConfig& bus, std::ostream& out, std::ostream& err) {
       << counted(bus.meters.size(), "meter") << "\n";
   for (std::size_t i = 0; i < bus.meters.size(); ++i) {
     const MeterSpec& meter = bus.meters[i].spec;
-    out << "  meter " << meter.id << ": unit " << meter.unit << ", profile " << meter.profile << "\n";
+    const auto& own_line = bus.meters[i].target.line;
+    out << "  meter " << meter.id << ": unit " << meter.unit << ", "
+        << (own_line ? describe_line(*own_line) + ", " : "") << "profile " << meter.profile << "\n";
     print_polls(bus, load, i, out);
   }
   out << "  its polls take " << percent(load.share) << " of its time";

@@ -17,7 +17,7 @@ int run_profiles(const Invocation& invocation, std::ostream& out, std::ostream& 
   if (!name.empty()) {
     const auto text = library->text(name);
     if (!text) {
-      err << "metergate: there is no profile '" << name << "'" << hint(name, library->names())
+      err << "metergate: there is no profile " << in_quotes(name) << hint(name, library->names())
           << "; 'metergate profiles' lists them\n";
       return kWrongFlags;
     }

@@ -31,7 +31,7 @@ std::variant<Site, UsageError> site_of(const Invocation& invocation) {
     if (named == options.meters.end()) {
       std::vector<std::string> ids;
       for (const MeterSpec& meter : options.meters) ids.push_back(meter.id);
-      return UsageError{"no --meter defines '" + invocation.meter + "'" + hint(invocation.meter, ids), kWrongFlags};
+      return UsageError{"no --meter defines " + in_quotes(invocation.meter) + hint(invocation.meter, ids), kWrongFlags};
     }
     options.meters = {*named};
   }

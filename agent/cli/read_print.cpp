@@ -25,7 +25,8 @@ std::string flags_of(const Reading& reading, const std::string& point) {
 }
 
 std::string where(const BusSpec& bus, const MeterConfig& meter) {
-  return "meter " + meter.spec.id + ", unit " + meter.target.address + " on " + describe_port(bus.settings);
+  return "meter " + meter.spec.id + ", unit " + meter.target.address + " on " +
+         describe_port(bus.settings, meter.target);
 }
 
 std::int64_t milliseconds(Micros time) { return std::chrono::round<Millis>(time).count(); }

@@ -36,7 +36,7 @@ class Progress {
     left_ -= silent_time(pass) / static_cast<Nanos::rep>(pass.units.size());
     if (clock_.mono() - told_ < kTellEvery) return;
     told_ = clock_.mono();
-    err_ << "  " << describe_line(pass.settings) << ": asked unit " << unit << ", " << found << " found, "
+    err_ << "  " << describe_setting(pass.settings) << ": asked unit " << unit << ", " << found << " found, "
          << describe_time(left_) << " left at most" << std::endl;
   }
 
@@ -88,7 +88,7 @@ class Scan {
     Progress progress(passes, tools_.clock, err_);
     for (const ScanPass& pass : passes) {
       if (ended()) break;
-      err_ << describe_line(pass.settings) << ", " << describe_units(pass) << std::endl;
+      err_ << describe_setting(pass.settings) << ", " << describe_units(pass) << std::endl;
       line_.settings = pass.settings;
       const auto bus = tools_.make_bus(pass.settings);
       if (Status opened = bus->open(); !opened) return opened;
@@ -133,7 +133,9 @@ class Scan {
 
   bool ended() const { return ignores_unit_ || tools_.stopped(); }
 
-  std::string where(int unit) const { return "unit " + std::to_string(unit) + " at " + describe_line(line_.settings); }
+  std::string where(int unit) const {
+    return "unit " + std::to_string(unit) + " at " + describe_setting(line_.settings);
+  }
 
   /// Errors: kBusDown.
   Result<Probe> probe(Bus& bus, int unit) {
@@ -276,8 +278,8 @@ class Scan {
       return "name=" + line_.name + (rtu ? ",rtu-over-tcp=" : ",tcp=") + port_key(settings);
     }
     static const char* const directions[] = {"", ",rs485=kernel", ",rs485=rts-up", ",rs485=rts-down"};
-    return "name=" + line_.name + ",device=" + serial->device + ",baud=" + std::to_string(serial->baud) + ",mode=8" +
-           serial->parity + std::to_string(serial->stop_bits) + directions[static_cast<int>(serial->direction)];
+    return "name=" + line_.name + ",device=" + serial->device + ",baud=" + std::to_string(serial->baud) +
+           ",mode=" + mode_name(*serial) + directions[static_cast<int>(serial->direction)];
   }
 
   BusSpec line_;  ///< with the settings of the present pass

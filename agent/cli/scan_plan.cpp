@@ -22,15 +22,11 @@ std::vector<T> usual(const std::optional<T>& own, std::vector<T> others) {
   return others;
 }
 
-std::string mode_of(const SerialSettings& serial) {
-  return std::string("8") + serial.parity + std::to_string(serial.stop_bits);
-}
-
 std::vector<BusSettings> settings_of(const BusSpec& bus, std::vector<int> bauds, std::vector<std::string> modes) {
   const auto* own = std::get_if<SerialSettings>(&bus.settings.port);
   if (own == nullptr) return {bus.settings};
   const auto baud = own->baud == 0 ? std::nullopt : std::optional<int>(own->baud);
-  const auto mode = own->stop_bits == 0 ? std::nullopt : std::optional<std::string>(mode_of(*own));
+  const auto mode = own->stop_bits == 0 ? std::nullopt : std::optional<std::string>(mode_name(*own));
   if (bauds.empty()) bauds = usual(baud, {9600, 19200});
   if (modes.empty()) modes = usual<std::string>(mode, {"8N1", "8E1"});
   std::vector<BusSettings> all;
@@ -65,10 +61,10 @@ Nanos silent_time(const ScanPass& pass) {
   return each * static_cast<Nanos::rep>(pass.units.size());
 }
 
-std::string describe_line(const BusSettings& settings) {
+std::string describe_setting(const BusSettings& settings) {
   const auto* serial = std::get_if<SerialSettings>(&settings.port);
   if (serial == nullptr) return describe_port(settings);
-  return std::to_string(serial->baud) + " " + mode_of(*serial);
+  return describe_line(*serial);
 }
 
 std::string describe_units(const ScanPass& pass) {

@@ -25,8 +25,8 @@ std::vector<ScanPass> scan_passes(const BusSpec& bus, const std::vector<int>& un
 /// How long it takes when nobody answers. A unit that is there answers sooner; finding its profile comes on top.
 Nanos silent_time(const ScanPass& pass);
 
-std::string describe_line(const BusSettings& settings);  ///< `9600 8N1`, `10.0.0.7:502`
-std::string describe_units(const ScanPass& pass);        ///< `unit 7`, `units 1 to 32`
-std::string describe_time(Nanos time);                   ///< `45 s`, `5 min 40 s`
+std::string describe_setting(const BusSettings& settings);  ///< `9600 8N1`, `10.0.0.7:502`
+std::string describe_units(const ScanPass& pass);           ///< `unit 7`, `units 1 to 32`
+std::string describe_time(Nanos time);                      ///< `45 s`, `5 min 40 s`
 
 }  // namespace metergate

@@ -22,11 +22,20 @@ std::string real_port(const std::string& key) {
 
 std::string describe_port(const BusSettings& settings) {
   if (const auto* serial = std::get_if<SerialSettings>(&settings.port)) {
-    return serial->device + " " + std::to_string(serial->baud) + " 8" + serial->parity +
-           std::to_string(serial->stop_bits);
+    return serial->device + " " + describe_line(*serial);
   }
   return port_key(settings) + (std::get<TcpSettings>(settings.port).rtu ? " (RTU over TCP)" : "");
 }
+
+std::string describe_port(const BusSettings& settings, const Target& target) {
+  const auto* serial = std::get_if<SerialSettings>(&settings.port);
+  if (serial == nullptr || !target.line) return describe_port(settings);
+  return serial->device + " " + describe_line(*target.line);
+}
+
+std::string mode_name(const LineMode& line) { return std::string("8") + line.parity + std::to_string(line.stop_bits); }
+
+std::string describe_line(const LineMode& line) { return std::to_string(line.baud) + " " + mode_name(line); }
 
 const char* table_name(Table table) {
   switch (table) {

@@ -69,6 +69,11 @@ TEST_F(CheckTest, ShowsBlocksTimesAndShares) {
   EXPECT_THAT(err_.str(), IsEmpty());
 }
 
+TEST_F(CheckTest, ShowsTheLineOfAMeterThatHasItsOwn) {
+  EXPECT_EQ(check({"--meter", "id=m,bus=a,unit=1,profile=p,every=1s,baud=2400,mode=8N1"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("  meter m: unit 1, 2400 8N1, profile p\n"));
+}
+
 TEST_F(CheckTest, TellsRecordsBytesOutageAndFlash) {
   EXPECT_EQ(check({"--meter", "id=m,bus=a,unit=1,profile=p,every=10s", "--store-max-size", "8MiB"}), 0);
   EXPECT_THAT(out_.str(), HasSubstr("8,640 records a day, "));

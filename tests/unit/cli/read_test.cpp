@@ -90,6 +90,13 @@ TEST_F(ReadTest, ShowsAReadingAsATable) {
   EXPECT_EQ(err_.str(), "");
 }
 
+TEST_F(ReadTest, ShowsTheLineOfAMeterThatHasItsOwn) {
+  EXPECT_EQ(read({"--bus", "name=a,device=/dev/ttyS1,baud=9600,mode=8E1", "--meter",
+                  "id=m1,bus=a,unit=1,profile=p,baud=2400", "m1"}),
+            0);
+  EXPECT_THAT(out_.str(), StartsWith("meter m1, unit 1 on /dev/ttyS1 2400 8E1, "));
+}
+
 TEST_F(ReadTest, ShowsAReadingAsOneJsonObject) {
   EXPECT_EQ(read(configured({"m1", "--json"})), 0);
   EXPECT_THAT(out_.str(), StartsWith("{\"at\":\"2026-11-22T10:00:30.050Z\",\"clock\":\"synced\",\"meter\":\"m1\""));

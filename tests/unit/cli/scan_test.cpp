@@ -270,7 +270,7 @@ std::vector<std::string> passes_of(const std::string& bus, const std::vector<int
   auto parsed = parse_command_line({"scan", "--bus", bus}, {});
   std::vector<std::string> lines;
   for (const ScanPass& pass : scan_passes(std::get<Invocation>(parsed).options.buses.back(), units, bauds, modes)) {
-    lines.push_back(describe_line(pass.settings) + ", " + describe_units(pass));
+    lines.push_back(describe_setting(pass.settings) + ", " + describe_units(pass));
   }
   return lines;
 }
