@@ -230,6 +230,22 @@ TEST_F(BusWorkerTest, FindsNothingWrongWithTheModelThatItsProfileDescribes) {
   EXPECT_EQ(std::count(line_.blocks.begin(), line_.blocks.end(), (Block{Table::kHolding, 400, 1})), 1);
 }
 
+TEST_F(BusWorkerTest, AsksForTheModelOnceBehindEachPollUntilTheMeterTellsIt) {
+  site_ = OneBus("identify = holding 400 u16 400\n");
+  site_.poll(site_.meter("m1", 1, 0), seconds(10), {"power"});
+  const Block model{Table::kHolding, 400, 1};
+  line_.on_read = [&](const std::string&) {
+    line_.silent.clear();
+    if (line_.blocks.back() == model) line_.silent = {"1"};
+  };
+  start();
+  run(minutes(1));
+  EXPECT_EQ(std::count(line_.blocks.begin(), line_.blocks.end(), model),
+            static_cast<std::ptrdiff_t>(store_.readings.size()));
+  EXPECT_GE(store_.readings.size(), 6u);
+  EXPECT_THAT(store_.names_of_events(), ::testing::IsEmpty());
+}
+
 TEST_F(BusWorkerTest, SurvivesAnUnpluggedPortAndTellsItOnce) {
   site_.poll(site_.meter("m1", 1), seconds(10), {"power"});
   start();

@@ -134,6 +134,14 @@ TEST_F(DataVolumeTest, CountsRecordsAndBytesADay) {
   EXPECT_LT(day.stored, day.bytes * 1.6);
 }
 
+TEST_F(DataVolumeTest, CountsATextByTheLengthThatItMayHave) {
+  OneBus line("", "0", "text_a = holding 500 string registers=10\ntext_b = holding 600 string registers=30\n");
+  line.poll(line.meter("m", 1), seconds(10), {"text_a"});
+  line.poll(0, seconds(10), {"text_b"});
+  const auto size = [&](std::size_t poll) { return reading_size("g", line.bus, line.bus.polls[poll]); };
+  EXPECT_EQ(size(1) - size(0), 40u);
+}
+
 TEST_F(DataVolumeTest, HoldsAnOutageAsLongAsTheCapAllows) {
   const DataVolume day = volume(seconds(10), seconds(1));
   EXPECT_LT(day.days, 256.0 * (1 << 20) / day.stored);

@@ -170,6 +170,23 @@ TEST_F(ForwarderTest, NeverHasMoreMessagesInFlightThanItMay) {
   EXPECT_EQ(in_flight("readings"), 4u);
 }
 
+TEST_F(ForwarderTest, ShowsWhatIsInFlightAndSinceWhen) {
+  settings.uplink.batch = 1;
+  start();
+  commit(Lane::kEvents, 2);
+  EXPECT_FALSE(forwarder->state().connected);
+  connect();
+  EXPECT_TRUE(forwarder->state().connected);
+  EXPECT_EQ(forwarder->state().in_flight, 2u);
+  EXPECT_GT(forwarder->state().in_flight_bytes, 0u);
+  advance(3s);
+  EXPECT_GE(forwarder->state().oldest_unacked, 3s);
+  ack_all();
+  EXPECT_EQ(forwarder->state().in_flight, 0u);
+  EXPECT_EQ(forwarder->state().in_flight_bytes, 0u);
+  EXPECT_EQ(forwarder->state().oldest_unacked, 0s);
+}
+
 TEST_F(ForwarderTest, DeliveredMovesOverWhatIsAcknowledgedWithoutAGap) {
   settings.uplink.batch = 1;
   start();
