@@ -40,6 +40,13 @@ TEST_F(EventsTest, SendsAnEventAtOnceAndItsRepeatsOnceAMinuteWithTheirCount) {
   EXPECT_EQ(count(1), "2");
 }
 
+TEST_F(EventsTest, IsDueWhenTheEarliestOfItsSourcesIs) {
+  tell("a");
+  clock_.advance(seconds(20));
+  tell("b");
+  EXPECT_EQ(events_.step(clock_.mono()), clock_.mono() + seconds(40));
+}
+
 TEST_F(EventsTest, HoldsBackNothingOfAnotherSource) {
   tell("a");
   tell("b");
