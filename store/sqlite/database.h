@@ -110,8 +110,6 @@ class Database {
   /// once for synced ever after, so it is written again. Also needed on a full disk, where the WAL cannot grow.
   Status write_back();
   FileSize& file_size() { return file_size_; }
-  /// The destructor touches neither the file nor its WAL: others may lie in their places.
-  void abandon() { connection_->leave_wal_alone(true); }
 
  private:
   Database(std::unique_ptr<SqliteConnection> connection, const StoreSettings& settings, const RecordFormat& format);

@@ -25,8 +25,8 @@ Status FileWatch::compare(const std::string& path, std::optional<Id>& known) con
   const auto present = id_of(path, &gone);
   if (!known) known = present;
   if (!known || present == known || (!present && !gone)) return {};
-  return Error{Errc::kCorrupt, "store " + path_ + ": " + path + (gone ? " was deleted" : " was replaced") +
-                                   " while the agent ran; what it held and was not delivered is lost"};
+  return Error{Errc::kCorrupt,
+               "store " + path_ + ": " + path + (gone ? " was deleted" : " was replaced") + " while the agent ran"};
 }
 
 Status FileWatch::check_database() { return compare(path_, database_); }

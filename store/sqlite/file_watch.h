@@ -8,7 +8,9 @@
 namespace metergate {
 
 /// Notices that the store's file or its WAL is not the one that was opened: it was deleted, or another file has its
-/// name. What is committed then is lost. Compares device and inode of the names.
+/// name. Compares device and inode of the names. What is committed to a file without its name is lost; of a WAL without
+/// its name SQLite still moves the content into the file when that is closed, and it does nothing to files that took
+/// the place of both.
 class FileWatch {
  public:
   explicit FileWatch(std::string path) : path_(std::move(path)) {}

@@ -95,7 +95,6 @@ bool StoreWorker::files_are_there(MonoTime now) {
   file_check_due_ = now + kFileCheckEvery;
   const Status there = file_watch_.check();
   if (there) return true;
-  db_->abandon();
   end(there.error());
   return false;
 }

@@ -29,9 +29,9 @@ class CrashTest : public StoreTest {
     std::function<void(Promises&)> promise;
   };
 
-  class RecordedFiles final : public FileSystem {
+  class RecordedFileSystem final : public FileSystem {
    public:
-    explicit RecordedFiles(CrashTest& test) : test_(test) {}
+    explicit RecordedFileSystem(CrashTest& test) : test_(test) {}
     Status rename(const std::string& from, const std::string& to) override {
       test_.disk([=](CrashDisk& disk) { disk.rename(base(from), base(to)); });
       return real_->rename(from, to);
@@ -53,7 +53,7 @@ class CrashTest : public StoreTest {
 
   CrashTest() {
     settings_.vfs = "recorded";
-    file_system_ = std::make_unique<RecordedFiles>(*this);
+    file_system_ = std::make_unique<RecordedFileSystem>(*this);
     vfs_.judge = [this](const FileOperation& operation) {
       disk([operation, name = base(operation.path)](CrashDisk& disk) {
         switch (operation.kind) {

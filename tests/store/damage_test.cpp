@@ -75,7 +75,7 @@ class DamageTest : public StoreTest {
     EXPECT_TRUE(*store_->knows_epoch("e1"));
     EXPECT_EQ(store_->state().lanes[0].waiting, kReadings - 1000);
   }
-  void expect_set_aside(const std::string& name) {
+  void expect_quarantined(const std::string& name) {
     EXPECT_EQ(store_->opened().origin, StoreOrigin::kReplaced);
     EXPECT_EQ(store_->opened().quarantined, name);
     EXPECT_THAT(folder_.files(), Contains(name));
@@ -102,7 +102,7 @@ TEST_F(DamageTest, SavesEverythingThoughTheHeaderIsGarbled) {
   close();
   write_at(0, garbage(100));
   open();
-  expect_set_aside("store.db.corrupt-1");
+  expect_quarantined("store.db.corrupt-1");
   expect_everything_saved();
   expect_only_what_was_written();
   expect_it_works();
@@ -113,7 +113,7 @@ TEST_F(DamageTest, SavesEverythingThoughTheFirstPageIsGarbled) {
   close();
   write_at(0, garbage(kPage));
   open();
-  expect_set_aside("store.db.corrupt-1");
+  expect_quarantined("store.db.corrupt-1");
   expect_everything_saved();
   expect_it_works();
 }
@@ -162,7 +162,7 @@ TEST_F(DamageTest, FindsGarbledPagesWhenItComesToThemAndEndsTheRun) {
     crash();
     open();
   }
-  expect_set_aside("store.db.corrupt-1");
+  expect_quarantined("store.db.corrupt-1");
   expect_only_what_was_written();
   EXPECT_GT(store_->opened().saved[0], kReadings - 200);
 }
@@ -196,7 +196,7 @@ TEST_F(DamageTest, NeverSendsARecordWhoseBytesWereChanged) {
   EXPECT_EQ(read.error().code, Errc::kCorrupt);
   crash();
   open();
-  expect_set_aside("store.db.corrupt-1");
+  expect_quarantined("store.db.corrupt-1");
   EXPECT_EQ(store_->opened().saved[0], kReadings - 5);
   EXPECT_TRUE(store_->opened().commands_saved);
   expect_only_what_was_written();
@@ -207,7 +207,7 @@ TEST_F(DamageTest, SavesWhatIsLeftOfATruncatedFile) {
   close();
   fs::resize_file(settings_.path, fs::file_size(settings_.path) / 2);
   open();
-  expect_set_aside("store.db.corrupt-1");
+  expect_quarantined("store.db.corrupt-1");
   expect_only_what_was_written();
   EXPECT_GT(store_->opened().saved[0], kReadings / 4);
   expect_it_works();
@@ -218,7 +218,7 @@ TEST_F(DamageTest, BeginsAnewWhenTheFileIsEmpty) {
   close();
   fs::resize_file(settings_.path, 0);
   open();
-  expect_set_aside("store.db.corrupt-1");
+  expect_quarantined("store.db.corrupt-1");
   EXPECT_THAT(store_->opened().saved, ElementsAre(0, 0, 0));
   EXPECT_FALSE(store_->opened().commands_saved);
   EXPECT_FALSE(store_->opened().previous);
@@ -227,7 +227,7 @@ TEST_F(DamageTest, BeginsAnewWhenTheFileIsEmpty) {
 TEST_F(DamageTest, BeginsAnewWhenTheFileIsSomethingElse) {
   std::ofstream(settings_.path, std::ios::binary) << garbage(100000);
   open();
-  expect_set_aside("store.db.corrupt-1");
+  expect_quarantined("store.db.corrupt-1");
   append_committed(reading("a"));
   EXPECT_THAT(bodies(Lane::kReadings), ElementsAre("a"));
 }
@@ -304,7 +304,7 @@ TEST_F(DamageTest, RefusesToRepairAnotherGatewaysStore) {
   EXPECT_EQ(opened.error().code, Errc::kInvalid);
 }
 
-TEST_F(DamageTest, TellsTheReplacementUntilAnEpochHasBegun) {
+TEST_F(DamageTest, TellsTheRepairUntilAnEpochHasBegun) {
   fill();
   close();
   write_at(0, garbage(kPage));
@@ -316,21 +316,21 @@ TEST_F(DamageTest, TellsTheReplacementUntilAnEpochHasBegun) {
   EXPECT_EQ(store_->opened().origin, StoreOrigin::kKept);
 }
 
-TEST_F(DamageTest, NumbersTheFilesSetAsideAndKeepsTheNewestOnes) {
+TEST_F(DamageTest, NumbersTheQuarantinedFilesAndKeepsTheNewestOnes) {
   for (int i = 1; i <= 7; ++i) {
     open();
     close();
     write_at(0, garbage(kPage));
   }
   open();
-  expect_set_aside("store.db.corrupt-7");
+  expect_quarantined("store.db.corrupt-7");
   EXPECT_THAT(folder_.files(), Not(Contains("store.db.corrupt-2")));
 }
 
 /// Stops at a certain file operation for good, as a process that dies there.
-class DyingFiles final : public FileSystem {
+class DyingFileSystem final : public FileSystem {
  public:
-  explicit DyingFiles(int alive) : alive_(alive), real_(posix_file_system()) {}
+  explicit DyingFileSystem(int alive) : alive_(alive), real_(posix_file_system()) {}
   Status rename(const std::string& from, const std::string& to) override {
     return dead() ? failed() : real_->rename(from, to);
   }
@@ -348,7 +348,7 @@ class DyingFiles final : public FileSystem {
   std::unique_ptr<FileSystem> real_;
 };
 
-TEST_F(DamageTest, EndsAReplacementThatWasInterruptedAnywhere) {
+TEST_F(DamageTest, FinishesARepairThatWasInterruptedAnywhere) {
   fill();
   crash();
   write_at(0, garbage(100));
@@ -364,14 +364,14 @@ TEST_F(DamageTest, EndsAReplacementThatWasInterruptedAnywhere) {
       fs::copy_file(entry.path(), folder_ / entry.path().filename().string());
     }
     {
-      DyingFiles files(operations);
+      DyingFileSystem files(operations);
       auto opened = FileStore::open(settings_, plain_format(), files, clock_, log_);
       died = files.died();
     }
     epochs_ = 1;
     open();
     if (store_->opened().origin == StoreOrigin::kReplaced) {
-      expect_set_aside("store.db.corrupt-1");
+      expect_quarantined("store.db.corrupt-1");
       expect_everything_saved();
     }
     EXPECT_EQ(rows(Lane::kReadings).size(), static_cast<std::size_t>(kReadings)) << "died at operation " << operations;

@@ -375,6 +375,16 @@ TEST_F(NoRoomTest, TellsReadingsLostBeforeAStopAtTheNextStartWithRoom) {
   EXPECT_THAT(reports(), ElementsAre("lost 100 of 1 meters", "refused 1 " + refused_));
 }
 
+TEST_F(NoRoomTest, TellsAtAStartWithRoomWithoutWaitingForAnythingElse) {
+  open();
+  fill_all();
+  close();
+  settings_.max_bytes = 2 * kCap;
+  open();
+  run();
+  EXPECT_THAT(reports(), ElementsAre("refused 1 " + refused_));
+}
+
 TEST_F(NoRoomTest, TellsAtMostOnceAMinuteAndTheRestAtAStop) {
   open();
   const auto lose_ten = [&] {

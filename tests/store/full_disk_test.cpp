@@ -176,5 +176,28 @@ TEST_F(FullDiskTest, CountsCommandsThatFindNoRoomOnTheDiskSoThatAKillLosesNone) 
   EXPECT_THAT(bodies(Lane::kEvents), Contains(::testing::StartsWith("refused " + std::to_string(refused) + " ")));
 }
 
+TEST_F(FullDiskTest, CountsALargeCommandThatTheWalHasNoRoomFor) {
+  open();
+  append_committed(reading("a"));
+  constexpr std::int64_t kFrames = 6;
+  vfs_.judge = [](const FileOperation& operation) {
+    const std::string& path = operation.path;
+    const bool wal = path.size() > 4 && path.compare(path.size() - 4, 4, "-wal") == 0;
+    const bool far = operation.kind == FileOperation::Kind::kWrite && operation.offset > kFrames * (4096 + 24);
+    return wal && far ? WatchedVfs::Verdict::kNoSpace : WatchedVfs::Verdict::kDone;
+  };
+  StoredCommand large = command("large");
+  large.body = std::string(60000, 'x');
+  steps_a_wake_ = 3;
+  const auto admitted = store_->admit(large, std::nullopt);
+  ASSERT_FALSE(admitted);
+  EXPECT_EQ(admitted.error().code, Errc::kFull) << admitted.error().detail;
+  crash();
+  vfs_.judge = nullptr;
+  open();
+  pass(std::chrono::minutes(2));
+  EXPECT_THAT(bodies(Lane::kEvents), Contains("refused 1 large"));
+}
+
 }  // namespace
 }  // namespace metergate

@@ -6,6 +6,7 @@ namespace metergate {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::ElementsAre;
 
 /// The store's files are taken away under the running agent.
 class GoneTest : public StoreTest {
@@ -51,19 +52,29 @@ TEST_F(GoneTest, EndsTheRunWithinAMinuteWhenAnotherFileTakesItsPlace) {
   EXPECT_EQ(bodies(Lane::kReadings).size(), 2u);
 }
 
-TEST_F(GoneTest, EndsTheRunWithinAMinuteWhenTheWalIsDeleted) {
+TEST_F(GoneTest, EndsTheRunWithinAMinuteWhenTheWalIsDeletedAndKeepsWhatItHeld) {
   start();
   fs::remove(settings_.path + "-wal");
+  append_committed(reading("b"));
   expect_the_end_within_a_minute();
+  store_.reset();
+  ended_ = false;
+  open();
+  EXPECT_EQ(store_->opened().origin, StoreOrigin::kKept);
+  EXPECT_THAT(bodies(Lane::kReadings), ElementsAre("a", "b"));
 }
 
-TEST_F(GoneTest, NoticesItAlsoWhenNothingIsWritten) {
-  start();
-  fs::remove(settings_.path);
-  const MonoTime next = store_->step(clock_.mono());
-  EXPECT_LE(next - clock_.mono(), std::chrono::minutes(1));
-  pass(std::chrono::minutes(1));
-  EXPECT_TRUE(ended_);
+TEST_F(GoneTest, NoticesItWheneverItHappensAlsoWhenNothingIsWritten) {
+  for (int seconds = 0; seconds < 60; seconds += 7) {
+    settings_.path = folder_ / ("store" + std::to_string(seconds));
+    ended_ = false;
+    open();
+    pass(std::chrono::seconds(seconds));
+    fs::remove(settings_.path);
+    pass(std::chrono::seconds(59));
+    EXPECT_TRUE(ended_) << seconds;
+    store_.reset();
+  }
 }
 
 }  // namespace

@@ -184,6 +184,16 @@ TEST_F(RecordTest, GivesBackAValueThatWasPutAlsoBeforeItIsCommitted) {
   EXPECT_EQ(*store_->get("main.energy"), std::string("\0\x01", 2));
 }
 
+TEST_F(RecordTest, TakesAnyNumberOfValuesOverTime) {
+  open();
+  for (int i = 0; i < 12000; ++i) {
+    store_->put_later("k" + std::to_string(i), std::to_string(i));
+    if (i % 6000 == 5999) pass(settings_.commit_every);
+  }
+  EXPECT_EQ(store_->state().shed, 0);
+  EXPECT_EQ(*store_->get("k11999"), "11999");
+}
+
 TEST_F(RecordTest, GivesBackTheNewestValueAlsoAfterACommitThatFailed) {
   bool fails = false;
   WatchedVfs vfs("failing");

@@ -111,7 +111,9 @@ void StoreTest::open() {
 void StoreTest::begin(const std::string& epoch) {
   FileStore::Hooks hooks;
   hooks.committed = [this] { ++commits_told_; };
-  hooks.work = [this] { store_->step(clock_.mono()); };
+  hooks.work = [this] {
+    for (int i = 0; i < steps_a_wake_; ++i) store_->step(clock_.mono());
+  };
   hooks.ended = [this] { ended_ = true; };
   const Status begun = store_->begin(epoch, event("started"), hooks);
   ASSERT_TRUE(begun) << begun.error().detail;

@@ -67,6 +67,7 @@ class StoreTest : public ::testing::Test {
   StoreSettings settings_;
   std::unique_ptr<FileStore> store_;
   int epochs_ = 0;
+  int steps_a_wake_ = 1;  ///< of the store's thread before a caller that waits gives up
   int commits_told_ = 0;
   bool ended_ = false;
 };
