@@ -112,6 +112,16 @@ TEST_F(ForwarderOverMqttTest, DrainsABacklogThroughRestartsOfTheBroker) {
   EXPECT_GE(forwarder->state().session.sessions_lost, 1);
 }
 
+TEST_F(ForwarderOverMqttTest, DrainsABacklogThroughABrokerThatTakesOnlySmallPackets) {
+  Mosquitto broker({"allow_anonymous true", "max_packet_size 8000"});
+  outbox.put(Lane::kReadings, 5'000);
+  run(broker);
+
+  EXPECT_TRUE(delivered(Lane::kReadings, 5'000, 30s));
+  EXPECT_LE(forwarder->state().session.losses, 6);
+  EXPECT_EQ(log.count("ends the connection at larger messages"), 1);
+}
+
 // A PUBACK and a result are two small writes one after the other: with Nagle's algorithm the second waits for the
 // acknowledgement of the first, which the other side delays by 40 ms.
 TEST_F(ForwarderOverMqttTest, AnswersACommandWithoutWaitingForADelayedAcknowledgement) {
