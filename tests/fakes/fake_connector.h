@@ -23,6 +23,7 @@ class FakeConnection : public Connection {
   ~FakeConnection() override;
 
   void start() override;
+  std::string explain(const std::string& why) override;
   bool accepted() const override;
   void subscribe(const std::vector<std::string>& topics) override;
   bool publish(Handle handle, const Message& message) override;
@@ -63,6 +64,7 @@ class FakeConnector : public Connector {
   int made = 0;
   bool bare = false;
   bool answers_tcp = true;
+  int explained = 0;                   ///< times that a reason was asked for
   std::string refuse;                  ///< not empty: start() fails with it, at once
   std::function<void()> on_subscribe;  ///< called before a subscription is noted
   std::vector<Message> published;      ///< by all connections
@@ -71,6 +73,10 @@ class FakeConnector : public Connector {
 inline FakeConnection::~FakeConnection() { connector_.now = nullptr; }
 inline void FakeConnection::start() {
   if (!connector_.refuse.empty()) listener_.on_lost(connector_.refuse);
+}
+inline std::string FakeConnection::explain(const std::string& why) {
+  ++connector_.explained;
+  return why + ", explained";
 }
 inline bool FakeConnection::accepted() const { return connector_.answers_tcp; }
 inline void FakeConnection::subscribe(const std::vector<std::string>& topics) {

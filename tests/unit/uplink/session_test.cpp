@@ -321,6 +321,23 @@ TEST_F(SessionTest, LogsALossOnceAndNotEachFurtherTry) {
   EXPECT_EQ(log.count("connection refused"), 1);
 }
 
+TEST_F(SessionTest, AsksWhyAConnectFailedOnlyForTheLog) {
+  connector.refuse = "connection refused";
+  step();
+  for (int i = 0; i < 20; ++i) {
+    clock.advance(60s);
+    step();
+  }
+  EXPECT_EQ(log.count("connection refused, explained"), 1);
+  EXPECT_EQ(connector.explained, 1);
+}
+
+TEST_F(SessionTest, AsksNobodyWhyALinkThatWasUpIsLost) {
+  connect(true);
+  lose();
+  EXPECT_EQ(connector.explained, 0);
+}
+
 TEST_F(SessionTest, LogsTheSameLossAgainAfterTheLinkWasUp) {
   connect(true);
   lose();
