@@ -57,6 +57,7 @@ class SharedLine : public ModbusLink {
   std::function<std::pair<Spoken, Nanos>()> second_master;
   MonoTime asks_at;
   bool echoes = false;              ///< our own bytes are heard too
+  bool loses_first_byte = false;    ///< of each request that is heard
   Bytes noise_before, noise_after;  ///< around each answer
   std::optional<MonoTime> shorted;  ///< until then nothing but noise is heard, by anybody
 
@@ -121,7 +122,11 @@ class SharedLine : public ModbusLink {
       frame.bytes.insert(frame.bytes.begin(), noise_before.begin(), noise_before.end());
       frame.bytes.insert(frame.bytes.end(), noise_after.begin(), noise_after.end());
     }
-    if (frame.audible) hear(frame.bytes, frame.end);
+    if (frame.audible && frame.question && loses_first_byte) {
+      hear({frame.bytes.begin() + 1, frame.bytes.end()}, frame.end);
+    } else if (frame.audible) {
+      hear(frame.bytes, frame.end);
+    }
     if (!frame.question || frame.broken) return;
     const int unit = frame.bytes[0];
     const Said said = meter(unit, Bytes(frame.bytes.begin() + 1, frame.bytes.end() - 2));

@@ -164,6 +164,19 @@ TEST_F(SharedLineTest, ReadsPastNoiseBeforeAndBehindTheAnswer) {
   EXPECT_EQ(bus_->counters().late_bytes, 300 * 3 - 2);  // the last two zeros were not taken off the line yet
 }
 
+TEST_F(SharedLineTest, LearnsFromAnEchoWithoutItsFirstByteThatAWriteIsEchoedToo) {
+  line_->echoes = true;
+  line_->loses_first_byte = true;
+  EXPECT_EQ(*read(1, holding(10, 2)), values(1, holding(10, 2)));
+  line_->loses_first_byte = false;
+  line_->meter = [](int, const Bytes&) { return SharedLine::Said{}; };
+
+  const WriteOutcome outcome = bus_->write(unit_target(1), {Write::Form::kRegister, 7, {1}});
+
+  ASSERT_FALSE(outcome.status);
+  EXPECT_EQ(outcome.status.error().code, Errc::kTimeout);
+}
+
 TEST_F(SharedLineTest, AsksEachMeterInItsMode) {
   Target slow = unit_target(2);
   slow.line = LineMode{1200, 'N', 1};
