@@ -51,7 +51,9 @@ class AgentReader final : public BusReader {
     JsonWriter request;
     request.begin_object().member("ask", std::string("read")).member("bus", bus_);
     request.key("unit").raw_number(target.address).member("table", std::string(table_name(block.table)));
-    request.member("address", block.address).member("count", block.count).end_object();
+    request.member("address", block.address).member("count", block.count);
+    if (block.register_bytes != kRegisterBytes) request.member("register_bytes", block.register_bytes);
+    request.end_object();
     const auto answer = request_json(send_, request.take());
     if (!answer) {
       // What the agent refuses is no symptom of the line.
@@ -70,7 +72,7 @@ class AgentReader final : public BusReader {
       const auto word = registers->items[i].as_integer(0, UINT16_MAX);
       if (word) words.push_back(static_cast<std::uint16_t>(*word));
     }
-    if (words.size() != block.count)
+    if (words.size() != words_in(block))
       return {Error{Errc::kBusDown, "the agent's answer does not hold the registers that were requested"}};
     return {std::move(words), time};
   }

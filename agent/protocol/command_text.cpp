@@ -286,7 +286,12 @@ Result<Block> parse_registers(const Json& json) {
   if (table == kTables.end()) return invalid("table of registers must be coil, discrete, input or holding");
   const auto first = address->as_integer(0, kAddresses - 1);
   if (!first) return invalid("address of registers must be a whole number from 0 to 65535");
-  const int most = most_per_request(table->second);
+  const Json* bytes = given(json, "register_bytes");
+  const auto wide = bytes ? bytes->as_integer(kRegisterBytes, 2 * kRegisterBytes) : kRegisterBytes;
+  if (!wide || *wide % kRegisterBytes != 0 || (bytes && is_bits(table->second))) {
+    return invalid("register_bytes is 2 or 4, for input and holding");
+  }
+  const int most = most_per_request(table->second, static_cast<int>(*wide));
   const auto many = count->as_integer(1, most);
   if (!many) {
     return invalid("count of registers must be a whole number from 1 to " + std::to_string(most) + " for " +
@@ -294,7 +299,8 @@ Result<Block> parse_registers(const Json& json) {
   }
   if (*first + *many > kAddresses)
     return invalid("registers must end at 65535 or before: address + count is at most 65536");
-  return Block{table->second, static_cast<std::uint16_t>(*first), static_cast<std::uint16_t>(*many)};
+  return Block{table->second, static_cast<std::uint16_t>(*first), static_cast<std::uint16_t>(*many),
+               static_cast<int>(*wide)};
 }
 
 const char* op_name(Command::Op op) {

@@ -89,6 +89,8 @@ TEST(CommandTest, TakesAsManyRegistersAsOneRequestReads) {
       {R"({"table":"discrete","address":63536,"count":2000})", {Table::kDiscrete, 63'536, 2000}},
       {R"({"table":"input","address":65535,"count":1})", {Table::kInput, 65'535, 1}},
       {R"({"table":"holding","address":65411,"count":125})", {Table::kHolding, 65'411, 125}},
+      {R"({"table":"holding","address":7001,"count":62,"register_bytes":4})", {Table::kHolding, 7001, 62, 4}},
+      {R"({"table":"holding","address":1,"count":125,"register_bytes":2})", {Table::kHolding, 1, 125, 2}},
   };
   for (const auto& [json, block] : table) EXPECT_EQ(good(read_of(json)).registers, block) << json;
 }
@@ -266,6 +268,9 @@ TEST(CommandTest, ToldWhatWouldBeRightWhenRegistersAreBad) {
       {R"({"table":"coil","address":0,"count":2001})", "1 to 2000 for coil"},
       {R"({"table":"holding","address":65412,"count":125})", "at most 65536"},
       {R"({"table":"coil","address":65535,"count":2})", "at most 65536"},
+      {R"({"table":"holding","address":0,"count":63,"register_bytes":4})", "1 to 62 for holding"},
+      {R"({"table":"holding","address":0,"count":1,"register_bytes":3})", "register_bytes is 2 or 4"},
+      {R"({"table":"coil","address":0,"count":1,"register_bytes":4})", "register_bytes is 2 or 4"},
   };
   for (const auto& [registers, message] : table)
     EXPECT_THAT(bad(read_of(registers)).message, HasSubstr(message)) << registers;
