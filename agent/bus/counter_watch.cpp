@@ -21,9 +21,9 @@ bool wrapped(const Point& point, const Decimal& from, const Decimal& to) {
 /// More than max_rise allows for the time since it last changed.
 bool rose_too_much(const CounterWatch::Counter& counter, const Ratios& ratios, const Decimal& value, MonoTime now) {
   const auto ratio = ratio_of(*counter.point, ratios);
-  if (!counter.point->max_rise || !counter.last || !ratio) return false;
+  if (!counter.point->max_rise || !counter.last || !counter.changed || !ratio) return false;
   const auto rise = value.plus(counter.last->negated());
-  const auto time = std::max<Nanos>(CounterWatch::kLeastRiseTime, now - counter.changed);
+  const auto time = std::max<Nanos>(CounterWatch::kLeastRiseTime, now - *counter.changed);
   const auto in_ms = Decimal(std::chrono::duration_cast<Millis>(time).count());
   const auto primary = counter.point->max_rise->times(*ratio);
   const auto most = primary ? primary->times(in_ms) : std::nullopt;
@@ -39,13 +39,13 @@ std::string how_it_fell(const Point& point, const Decimal& from, const Decimal& 
 
 }  // namespace
 
-CounterWatch::CounterWatch(const BusConfig& bus, std::size_t meter, MonoTime now) : bus_(bus), meter_(meter) {
+CounterWatch::CounterWatch(const BusConfig& bus, std::size_t meter) : bus_(bus), meter_(meter) {
   for (const PollConfig& poll : bus_.polls) {
     if (poll.meter != meter_) continue;
     for (const Point* point : poll.points) {
       const auto same = [point](const Counter& c) { return c.point == point; };
       const bool known = std::any_of(counters_.begin(), counters_.end(), same);
-      if (point->kind == PointKind::kCounter && !known) counters_.push_back({point, std::nullopt, now});
+      if (point->kind == PointKind::kCounter && !known) counters_.push_back({point, std::nullopt, std::nullopt});
     }
   }
 }
@@ -99,7 +99,7 @@ void CounterWatch::owe(const Point& point, const std::string& flag) {
 }
 
 void CounterWatch::forget() {
-  for (Counter& counter : counters_) counter.last.reset();
+  for (Counter& counter : counters_) counter = {counter.point, std::nullopt, std::nullopt};
   owed_.clear();
 }
 
@@ -130,6 +130,12 @@ std::string CounterWatch::text() const {
 void CounterWatch::restore(const std::string& name, const std::string& value) {
   for (Counter& counter : counters_) {
     if (counter.point->name == name) counter.last = Decimal::parse(value);
+  }
+}
+
+void CounterWatch::restore_time(MonoTime seen) {
+  for (Counter& counter : counters_) {
+    if (counter.last) counter.changed = seen;
   }
 }
 

@@ -17,7 +17,7 @@ class CounterWatch {
   struct Counter {
     const Point* point;
     std::optional<Decimal> last;
-    MonoTime changed{};  // when `last` was first seen; of an earlier process, when this one began
+    std::optional<MonoTime> changed;  // when `last` was first seen, where that is known
   };
   struct Fall {
     const Point* point;
@@ -32,7 +32,7 @@ class CounterWatch {
   /// A rise is compared with that of a minute at least: a meter may bring its registers up to date that seldom.
   static constexpr Millis kLeastRiseTime{60'000};
 
-  CounterWatch(const BusConfig& bus, std::size_t meter, MonoTime now);
+  CounterWatch(const BusConfig& bus, std::size_t meter);
 
   const std::vector<Counter>& counters() const { return counters_; }
   std::vector<const Point*> points() const;
@@ -48,6 +48,8 @@ class CounterWatch {
   /// ` NAME=VALUE ...`, as restore() takes it one by one; another name is not taken.
   std::string text() const;
   void restore(const std::string& name, const std::string& value);
+  /// When what was restored had been seen.
+  void restore_time(MonoTime seen);
 
  private:
   struct Owed {  // a flag, for the next reading of a poll

@@ -7,11 +7,16 @@
 
 namespace metergate {
 
+namespace {
+constexpr std::string_view kAt = "@";
+constexpr Millis kLongestAbsence = std::chrono::hours(24 * 366);
+}  // namespace
+
 MeterMonitor::MeterMonitor(const BusParts& parts, std::size_t meter)
     : p_(parts),
       meter_(meter),
       serial_point_(config().profile->find("serial_number")),
-      counters_(*parts.config, meter, parts.clock->mono()),
+      counters_(*parts.config, meter),
       ratios_(*config().profile),
       unsupported_(*config().profile),
       kept_(*p_.key_values, "meter." + id()),
@@ -175,8 +180,20 @@ std::string MeterMonitor::basis() const {
   return config().profile->digest + "/" + config().spec.ct + "/" + config().spec.pt;
 }
 
-/// `BASIS NAME=VALUE ...;SERIAL`
-std::string MeterMonitor::text() const { return basis() + counters_.text() + ratios_.text() + ";" + own_; }
+/// `BASIS @=MILLISECONDS NAME=VALUE ...;SERIAL`; @, which is no point's name, is the time of it by a synced clock.
+std::string MeterMonitor::text() const {
+  const std::string at =
+      p_.clock->synced() ? " " + std::string(kAt) + "=" + std::to_string(to_ms(p_.clock->utc())) : "";
+  return basis() + at + counters_.text() + ratios_.text() + ";" + own_;
+}
+
+/// Nothing where the clock is, or was, not to be trusted.
+std::optional<MonoTime> MeterMonitor::seen_at(const std::string& text) const {
+  const auto at = parse_integer(text, 0, to_ms(UtcTime::max()));
+  const Millis age = at ? p_.clock->utc() - from_ms(*at) : Millis{-1};
+  if (age < Millis{0} || age > kLongestAbsence || !p_.clock->synced()) return std::nullopt;
+  return p_.clock->mono() - age;
+}
 
 void MeterMonitor::restore(const std::string& text) {
   const auto end = text.find(';');
@@ -184,13 +201,16 @@ void MeterMonitor::restore(const std::string& text) {
   own_ = text.substr(end + 1);
   const auto words = split(text.substr(0, end), ' ');
   if (words.front() != basis()) return;
+  std::optional<MonoTime> seen;
   for (const std::string& word : words) {
     const auto equals = word.find('=');
     if (equals == std::string::npos) continue;
     const std::string name = word.substr(0, equals), value = word.substr(equals + 1);
+    if (name == kAt) seen = seen_at(value);
     counters_.restore(name, value);
     ratios_.restore(name, value);
   }
+  if (seen) counters_.restore_time(*seen);
 }
 
 }  // namespace metergate

@@ -58,6 +58,7 @@ class MeterMonitor {
   void tell_fall(const CounterWatch::Fall& fall);
   std::string basis() const;
   std::string text() const;
+  std::optional<MonoTime> seen_at(const std::string& text) const;
   void restore(const std::string& text);
 
   const BusParts& p_;

@@ -352,6 +352,34 @@ TEST_F(MeterMonitorTest, MultipliesWhatACounterCanRiseByTheMetersRatio) {
   EXPECT_EQ(flag("active_energy_import"), "implausible");
 }
 
+TEST_F(RiseTest, AllowsAfterARestartWhatIsPossibleInTheTimeWithoutTheAgent) {
+  run(minutes(30));
+  show(5010);
+  run(minutes(1));
+  clock_.advance(hours(10));
+  line_.registers[kLowWord] = 30'000;
+  restart();
+  next_reading();
+  EXPECT_EQ(flag("active_energy_import"), "");
+}
+
+TEST_F(RiseTest, FlagsAJumpAlsoWhileTheAgentWasOff) {
+  run(minutes(1));
+  line_.registers[kLowWord] = 60'000;
+  restart();
+  next_reading();
+  EXPECT_EQ(flag("active_energy_import"), "implausible");
+}
+
+TEST_F(RiseTest, JudgesNoRiseAcrossARestartWithoutATrustedClock) {
+  run(minutes(1));
+  clock_.set_synced(false);
+  line_.registers[kLowWord] = 60'000;
+  restart();
+  next_reading();
+  EXPECT_EQ(flag("active_energy_import"), "");
+}
+
 /// A meter that shows its ratio and no serial number.
 class RatioTest : public OneMeterTest {
  protected:
