@@ -17,6 +17,7 @@ namespace metergate {
 
 /// Bytes of one page of an answer; the rest of the record is for what every result has.
 constexpr std::size_t kMaxAnswerPage = kMaxRecordBody - 1024;
+constexpr std::size_t kMaxCatalogPage = kMaxAnswerPage - 16;  ///< its name is added
 
 /// From the inbox to the buses: hands each bus its open commands, as many of each lane as it has room for, and answers
 /// those that need no bus. What waits behind them costs nobody else anything: other lanes pass, and what expires ends

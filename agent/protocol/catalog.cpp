@@ -171,14 +171,9 @@ std::string_view inside_of(std::string_view member, std::string_view name) {
   return member.substr(head, member.size() - head - 1);
 }
 
-}  // namespace
-
-std::vector<std::string> catalog_payloads(const std::string& gateway, const std::string& epoch, UtcTime at,
-                                          const std::string& members) {
-  JsonWriter json;
-  json.begin_object().member("gateway", gateway).member("epoch", epoch).member("at", rfc3339(at));
-  const std::string head = json.take();
-  if (head.size() + 1 + members.size() + 1 <= kMaxMessageBytes) return {head + "," + members + "}"};
+/// `head`: an object that is open, with members that each part repeats and a comma, or none.
+std::vector<std::string> parts_of(const std::string& head, const std::string& members, std::size_t max_bytes) {
+  if (head.size() + members.size() + 1 <= max_bytes) return {head + members + "}"};
 
   std::string others = head;
   std::string_view profiles;
@@ -189,11 +184,11 @@ std::vector<std::string> catalog_payloads(const std::string& gateway, const std:
     } else if (const auto list = inside_of(member, "meters"); !list.empty()) {
       meters = list;
     } else {
-      others.append(",").append(member);
+      others.append(member).append(",");
     }
   }
   constexpr std::size_t kRest = 100;  // part, parts and the brackets
-  Splitter splitter(kMaxMessageBytes - kRest - others.size());
+  Splitter splitter(max_bytes - kRest - others.size());
   for (const std::string_view profile : elements(profiles)) {
     splitter.add(&Part::profiles, profile, splittable(profile, ",\"points\":{", 2));
   }
@@ -202,11 +197,24 @@ std::vector<std::string> catalog_payloads(const std::string& gateway, const std:
   }
   std::vector<std::string> payloads;
   for (const Part& part : splitter.parts()) {
-    payloads.push_back(others + ",\"part\":" + std::to_string(payloads.size() + 1) +
+    payloads.push_back(others + "\"part\":" + std::to_string(payloads.size() + 1) +
                        ",\"parts\":" + std::to_string(splitter.parts().size()) + ",\"profiles\":{" + part.profiles +
                        "},\"meters\":[" + part.meters + "]}");
   }
   return payloads;
+}
+
+}  // namespace
+
+std::vector<std::string> catalog_payloads(const std::string& gateway, const std::string& epoch, UtcTime at,
+                                          const std::string& members) {
+  JsonWriter json;
+  json.begin_object().member("gateway", gateway).member("epoch", epoch).member("at", rfc3339(at));
+  return parts_of(json.take() + ",", members, kMaxMessageBytes);
+}
+
+std::vector<std::string> catalog_pages(const std::string& members, std::size_t max_bytes) {
+  return parts_of("{", members, max_bytes);
 }
 
 }  // namespace metergate

@@ -22,5 +22,7 @@ constexpr std::size_t kMaxMessageBytes = 64 << 10;  ///< of anything that is pub
 /// its other members in each. `members`: as Catalog has them.
 std::vector<std::string> catalog_payloads(const std::string& gateway, const std::string& epoch, UtcTime at,
                                           const std::string& members);
+/// The same without gateway, epoch and time, split at `max_bytes`.
+std::vector<std::string> catalog_pages(const std::string& members, std::size_t max_bytes);
 
 }  // namespace metergate

@@ -249,7 +249,7 @@ void Agent::make_dispatcher() {
     const auto members = store_->catalog(hash.empty() ? catalog_.hash : hash);
     if (!members) return members.error();
     if (!*members) return std::optional<std::vector<std::string>>{};
-    return std::optional(std::vector<std::string>{"{" + **members + "}"});
+    return std::optional(catalog_pages(**members, kMaxCatalogPage));
   };
   parts.sinks[kReplayQueue] = replayer_.get();
   for (BusThread& bus : buses_) {

@@ -113,5 +113,23 @@ TEST(CatalogTest, FillsAMessageUpTo64KiBAndNoFurther) {
   }
 }
 
+TEST(CatalogPagesTest, AreSplitLikeTheMessagesAndKeepToTheirSize) {
+  std::vector<std::string> meters;
+  for (int i = 0; i < 300; ++i) meters.push_back(meter(i));
+  const std::string members = kHead + R"("profiles":{)" + profile("a", 100) + R"(},"meters":[)" + joined(meters) + "]";
+  const auto pages = catalog_pages(members, 20'000);
+  EXPECT_GE(pages.size(), 3u);
+  std::set<std::string> found;
+  for (const std::string& page : pages) {
+    EXPECT_LE(page.size(), 20'000u);
+    const auto json = parse_json(page);
+    ASSERT_TRUE(json);
+    EXPECT_EQ(json->find("catalog")->text, "00c0ffee");
+    for (const Json& m : json->find("meters")->items) found.insert(m.find("id")->text);
+  }
+  EXPECT_THAT(found, SizeIs(300));
+  EXPECT_EQ(catalog_pages(members, 1'000'000), (std::vector<std::string>{"{" + members + "}"}));
+}
+
 }  // namespace
 }  // namespace metergate
