@@ -171,6 +171,19 @@ TEST_F(UnsupportedPointsTest, ForgetsWhenTheProfileHasChanged) {
   EXPECT_THAT(other.points(), IsEmpty());
 }
 
+TEST_F(UnsupportedPointsTest, ForgetsAfterADayAlsoWhenTheProcessWasOff) {
+  refused_ = {5};
+  start(seconds(10), {"r0", "r5"});
+  run(minutes(2));
+  const std::string kept = values_.values["refused.m1"];
+  const UtcTime since = from_ms(std::stoll(kept.substr(8)));
+  UnsupportedPoints young(profile_), old(profile_);
+  young.restore(kept, clock_.mono(), since + Millis{86'399'999});
+  EXPECT_THAT(young.points(), ElementsAre(Pair("r5", 2)));
+  old.restore(kept, clock_.mono(), since + Millis{86'400'000});
+  EXPECT_THAT(old.points(), IsEmpty());
+}
+
 TEST_F(UnsupportedPointsTest, CostsTheBusLittleWhereAMeterRefusesEverything) {
   refused_ = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
   start(seconds(1), {"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"});
