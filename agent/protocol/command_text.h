@@ -57,7 +57,8 @@ constexpr Millis kLongestPause = std::chrono::hours(8);
 
 constexpr std::size_t kMaxCommandBytes = 64 << 10;  ///< a larger payload is unreadable
 
-/// {bus, unit} and {table, address, count, register_bytes} as a read's `route` and `registers` hold them. Errors: kInvalid.
+/// {bus, unit} and {table, address, count, register_bytes} as a read's `route` and `registers` hold them. Errors:
+/// kInvalid.
 Result<Route> parse_route(const Json& object);
 Result<Block> parse_registers(const Json& object);
 
