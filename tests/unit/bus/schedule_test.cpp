@@ -110,6 +110,19 @@ TEST_F(ScheduleTest, CountsSlotsThatAreMissedInAPauseForNoOverload) {
   EXPECT_EQ(schedule_->kept(), 0);
 }
 
+TEST_F(ScheduleTest, IsBehindForTwoIntervalsOfAPollThatIsRarerThanEachHalfMinute) {
+  make({{0, minutes(10)}});
+  serve_all();
+  tick(minutes(10));
+  tick(minutes(10));
+  serve_all();
+  excused_ = 0;
+  tick(minutes(20) - Millis{1});
+  EXPECT_TRUE(schedule_->behind());
+  tick(Millis{1});
+  EXPECT_FALSE(schedule_->behind());
+}
+
 TEST_F(ScheduleTest, IsBehindForAMinuteAfterAMissedSlot) {
   make({{0, seconds(10)}});
   serve_all();
