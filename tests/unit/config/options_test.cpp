@@ -8,6 +8,8 @@
 #include <fstream>
 #include <set>
 
+#include "agent/config/option_parsers.h"
+
 namespace metergate {
 namespace {
 
@@ -318,6 +320,11 @@ TEST_F(OptionsTest, NeverRepeatsASecret) {
   }
   environment_ = {{"METERGATE_PASSWORD", "hunter2"}};
   EXPECT_EQ(fault({}), "METERGATE_PASSWORD: a secret is never a flag's value; use --password-file");
+}
+
+TEST(TopicPrefixTest, TakesUpTo200Bytes) {
+  EXPECT_TRUE(parse_topic_prefix(std::string(200, 'p')));
+  EXPECT_FALSE(parse_topic_prefix(std::string(201, 'p')));
 }
 
 TEST_F(OptionsTest, RefusesFilesWithPlaceAndStatus78) {
