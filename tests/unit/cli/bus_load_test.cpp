@@ -138,8 +138,11 @@ TEST_F(DataVolumeTest, CountsATextByTheLengthThatItMayHave) {
   OneBus line("", "0", "text_a = holding 500 string registers=10\ntext_b = holding 600 string registers=30\n");
   line.poll(line.meter("m", 1), seconds(10), {"text_a"});
   line.poll(0, seconds(10), {"text_b"});
+  line.poll(0, seconds(10), {"power"});
   const auto size = [&](std::size_t poll) { return reading_size("g", line.bus, line.bus.polls[poll]); };
   EXPECT_EQ(size(1) - size(0), 40u);
+  const std::string text(20, 'x');
+  EXPECT_EQ(size(0) - size(2), ("text_a\"" + text + "\"").size() - std::string("power1234.5").size());
 }
 
 TEST_F(DataVolumeTest, HoldsAnOutageAsLongAsTheCapAllows) {
