@@ -12,8 +12,8 @@ Bytes tcp_frame(std::uint16_t transaction, int unit, const Bytes& pdu);
 
 /// Cuts what comes over a connection into frames. Not for several threads.
 ///
-/// Where the function tells the length of an answer, it decides, and not the header. libmodbus does the same, so a server
-/// with a wrong length in its header works with many clients.
+/// Where the function tells the length of an answer, it decides, and not the header. libmodbus does the same, so a
+/// server with a wrong length in its header works with many clients.
 class TcpReceiver {
  public:
   /// As Port::read.
