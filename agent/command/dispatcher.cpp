@@ -157,35 +157,41 @@ std::optional<OpenCommand> Dispatcher::open_or_end(const StoredCommand& stored, 
     p_.inbox->complete(stored.key, ending(std::move(result), status, std::move(failure), *p_.clock));
     return std::nullopt;
   };
-  auto parsed = parse_command(stored.body);
-  if (const BadCommand* bad = std::get_if<BadCommand>(&parsed)) {  // understood by another release
-    CommandResult result = result_for(*bad, stored.received);
-    result.command = stored.id;
-    return end(std::move(result), "rejected", {"bad_command", bad->message});
+  auto parsed = p_.parsed->take(stored.key);
+  std::optional<Failure> refusal;
+  if (!parsed) {
+    auto command = parse_command(stored.body);
+    if (const BadCommand* bad = std::get_if<BadCommand>(&command)) {  // understood by another release
+      CommandResult result = result_for(*bad, stored.received);
+      result.command = stored.id;
+      return end(std::move(result), "rejected", {"bad_command", bad->message});
+    }
+    parsed = {std::move(*std::get_if<Command>(&command)), {}};
+    auto plan = plan_command(*p_.site, parsed->command);
+    if (auto* ready = std::get_if<CommandPlan>(&plan)) {
+      parsed->plan = std::move(*ready);
+    } else {
+      refusal = std::move(*std::get_if<Failure>(&plan));
+    }
   }
-  Command& command = *std::get_if<Command>(&parsed);
-  auto plan = plan_command(*p_.site, command);
   if (stored.write && stored.started) {
-    return end(result_for(command, stored.received), "unknown",
+    return end(result_for(parsed->command, stored.received), "unknown",
                {"interrupted", "the gateway stopped after the write may have reached the meter"});
   }
-  if (const auto* failure = std::get_if<Failure>(&plan)) {
-    return end(result_for(command, stored.received), "rejected", *failure);
-  }
-  auto& ready = *std::get_if<CommandPlan>(&plan);
-  if (ready.bus.empty()) {
-    answer(stored, command);
+  if (refusal) return end(result_for(parsed->command, stored.received), "rejected", std::move(*refusal));
+  if (parsed->plan.bus.empty()) {
+    answer(stored, parsed->command);
     return std::nullopt;
   }
-  if (ready.bus != bus) {
-    return end(result_for(command, stored.received), "rejected",
+  if (parsed->plan.bus != bus) {
+    return end(result_for(parsed->command, stored.received), "rejected",
                {"no_such_meter", "the meter was moved to another bus after the command came"});
   }
   OpenCommand open;
   open.stored = stored;
   open.stored.body.clear();
-  open.command = std::move(command);
-  open.plan = std::move(ready);
+  open.command = std::move(parsed->command);
+  open.plan = std::move(parsed->plan);
   open.arrived = arrived;
   return open;
 }

@@ -10,6 +10,7 @@
 #include "agent/command/backlog.h"
 #include "agent/command/clock_rule.h"
 #include "agent/command/command_sink.h"
+#include "agent/command/parsed_commands.h"
 #include "agent/config/site.h"
 #include "store/inbox.h"
 
@@ -28,6 +29,7 @@ class Dispatcher {
   struct Parts {
     const Site* site = nullptr;
     Inbox* inbox = nullptr;
+    ParsedCommands* parsed = nullptr;
     const Clock* clock = nullptr;
     ClockRule clock_rule;
     std::map<std::string, CommandSink*> sinks;         ///< by bus, and kReplayQueue

@@ -1,5 +1,7 @@
 #include "agent/command/intake.h"
 
+#include <utility>
+
 #include "agent/base/json.h"
 #include "agent/command/command_result.h"
 
@@ -17,31 +19,40 @@ bool Intake::take(const std::string& topic, const std::string& payload) {
     if (bad->id.empty()) return unreadable(topic, payload, *bad);
     stored.body = payload;
     stored.id = bad->id;
-    return admit(stored, ending(result_for(*bad, stored.received), "rejected", {bad->code, bad->message}, *p_.clock));
+    return reject(stored, ending(result_for(*bad, stored.received), "rejected", {bad->code, bad->message}, *p_.clock));
   }
-  const Command& command = *std::get_if<Command>(&parsed);
+  Command& command = *std::get_if<Command>(&parsed);
   stored.body = payload;
   stored.id = command.id;
   stored.write = command.op == Command::Op::kWrite;
   const CommandResult blank = result_for(command, stored.received);
-  const auto plan = plan_command(*p_.site, command);
+  auto plan = plan_command(*p_.site, command);
   if (const auto* failure = std::get_if<Failure>(&plan))
-    return admit(stored, ending(blank, "rejected", *failure, *p_.clock));
-  stored.bus = std::get_if<CommandPlan>(&plan)->bus;
+    return reject(stored, ending(blank, "rejected", *failure, *p_.clock));
+  auto& ready = *std::get_if<CommandPlan>(&plan);
+  stored.bus = ready.bus;
   if (p_.inbox->only_reserve_left()) {
     const Failure full{"store_full",
                        "only the reserve for results and events is left; send it again later under a new id"};
-    return admit(stored, ending(blank, "rejected", full, *p_.clock));
+    return reject(stored, ending(blank, "rejected", full, *p_.clock));
   }
-  return admit(stored, std::nullopt);
+  return admit(stored, std::nullopt, ParsedCommands::Parsed{std::move(command), std::move(ready)});
 }
 
-bool Intake::admit(const StoredCommand& stored, std::optional<Draft> verdict) {
-  const bool open = !verdict;
+bool Intake::reject(const StoredCommand& stored, Draft verdict) {
+  return admit(stored, std::move(verdict), std::nullopt);
+}
+
+/// With a verdict, or with what was parsed: then the dispatcher is told.
+bool Intake::admit(const StoredCommand& stored, std::optional<Draft> verdict,
+                   std::optional<ParsedCommands::Parsed> parsed) {
   const Result<Admission> admission = p_.inbox->admit(stored, std::move(verdict));
   if (!admission) return admission.error().code == Errc::kFull;  // counted and told by the store
   if (admission->known == Known::kDone && admission->result) p_.repeat(*admission->result);
-  if (admission->known == Known::kNew && open) p_.admitted(stored.bus);
+  if (admission->known == Known::kNew && parsed) {
+    p_.parsed->put(admission->key, std::move(*parsed));
+    p_.admitted(stored.bus);
+  }
   return true;
 }
 

@@ -3,7 +3,7 @@
 #include <functional>
 #include <string>
 
-#include "agent/command/command_plan.h"
+#include "agent/command/parsed_commands.h"
 #include "agent/config/site.h"
 #include "agent/protocol/events.h"
 #include "store/inbox.h"
@@ -19,6 +19,7 @@ class Intake {
     const Site* site = nullptr;
     Inbox* inbox = nullptr;
     Events* events = nullptr;
+    ParsedCommands* parsed = nullptr;  ///< where the dispatcher looks first
     const Clock* clock = nullptr;
     std::function<void(const std::string& bus)> admitted;  ///< a new open command, of no bus with ""; must not block
     std::function<void(const Row& result)> repeat;         ///< a known command came again: its result is wanted again
@@ -31,7 +32,8 @@ class Intake {
 
  private:
   bool unreadable(const std::string& topic, const std::string& payload, const BadCommand& bad);
-  bool admit(const StoredCommand& stored, std::optional<Draft> verdict);
+  bool reject(const StoredCommand& stored, Draft verdict);
+  bool admit(const StoredCommand& stored, std::optional<Draft> verdict, std::optional<ParsedCommands::Parsed> parsed);
   Parts p_;
 };
 

@@ -226,6 +226,7 @@ void Agent::make_intake() {
   parts.site = &site_;
   parts.inbox = store_.get();
   parts.events = events_.get();
+  parts.parsed = &parsed_;
   parts.clock = &clock_;
   parts.admitted = [this](const std::string& bus) { dispatch(bus); };
   parts.repeat = [this](const Row& row) { forwarder_->republish(row.key); };
@@ -242,6 +243,7 @@ void Agent::make_dispatcher() {
   Dispatcher::Parts parts;
   parts.site = &site_;
   parts.inbox = store_.get();
+  parts.parsed = &parsed_;
   parts.clock = &clock_;
   parts.clock_rule = ClockRule{kBuilt, store_->opened().newest};
   parts.status = [this] { return snapshot_pages(snapshot(), kMaxAnswerPage); };

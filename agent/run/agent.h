@@ -124,6 +124,7 @@ class Agent final : private UplinkHost {
   std::unique_ptr<FileStore> store_;
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<Events> events_;
+  ParsedCommands parsed_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<ClockWatch> clock_watch_;
   std::unique_ptr<Dispatcher> dispatcher_;

@@ -27,6 +27,7 @@ class CommandFlowTest : public ::testing::Test, public WorkerBench {
     Dispatcher::Parts parts;
     parts.site = &site_;
     parts.inbox = &store_;
+    parts.parsed = &parsed_;
     parts.clock = &clock_;
     parts.sinks["rs485-1"] = worker_.get();
     dispatcher_ = std::make_unique<Dispatcher>(std::move(parts));
@@ -89,6 +90,7 @@ class CommandFlowTest : public ::testing::Test, public WorkerBench {
   FakeBus line_;
   OneBus bus_;
   Site site_;
+  ParsedCommands parsed_;
   std::unique_ptr<Dispatcher> dispatcher_;
 };
 

@@ -52,6 +52,7 @@ class IntakeTest : public ::testing::Test {
     intake.site = &site_;
     intake.inbox = &store_;
     intake.events = &events_;
+    intake.parsed = &parsed_;
     intake.clock = &clock_;
     intake.admitted = [this](const std::string& changed) {
       ++admitted_;
@@ -62,6 +63,7 @@ class IntakeTest : public ::testing::Test {
     Dispatcher::Parts parts;
     parts.site = &site_;
     parts.inbox = &store_;
+    parts.parsed = &parsed_;
     parts.clock = &clock_;
     parts.status = [] { return std::vector<std::string>{"\"version\":\"1\"", "\"version\":\"2\""}; };
     parts.catalog = [](const std::string& hash) {
@@ -87,6 +89,7 @@ class IntakeTest : public ::testing::Test {
   Site site_;
   std::unique_ptr<OneBus> bus_;
   std::unique_ptr<Intake> intake_;
+  ParsedCommands parsed_;
   std::unique_ptr<Dispatcher> dispatcher_;
   int admitted_ = 0;
   FakeSink sink_;
@@ -173,6 +176,14 @@ TEST_F(IntakeTest, HandsABusItsCommandsInOrderAndNoMoreThanItTakes) {
   for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(sink_.given[i].command.id, "c" + std::to_string(i));
   dispatcher_->step(clock_.mono());
   EXPECT_EQ(sink_.given.size(), 5u);
+}
+
+TEST_F(IntakeTest, ParsesACommandOnceWhileTheProcessRuns) {
+  take(kRead);
+  store_.commands[0].body = "parsed again, this would be no command";
+  dispatcher_->step(clock_.mono());
+  ASSERT_EQ(sink_.given.size(), 1u);
+  EXPECT_EQ(sink_.given[0].command.meter, "m1");
 }
 
 TEST_F(IntakeTest, AsksTheInboxAboutTheBusThatChangedAndNoOther) {
