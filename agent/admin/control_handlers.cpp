@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "agent/admin/store_pages.h"
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 #include "agent/config/bus_description.h"
 #include "agent/protocol/command_text.h"

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/admin/control_server.h"
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 
 namespace metergate {

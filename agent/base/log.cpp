@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 #include "agent/base/utf8.h"
 

@@ -1,7 +1,7 @@
 #include <array>
 #include <cstdio>
 
-#include "agent/base/text.h"
+#include "agent/base/rfc3339.h"
 
 namespace metergate {
 

@@ -38,11 +38,6 @@ std::string host_port(const std::string& host, int port);
 /// `pattern` with '*' for any run of characters; used for point names.
 bool glob_match(std::string_view pattern, std::string_view text);
 
-/// RFC 3339 UTC with milliseconds, `2026-11-22T10:00:30.000Z`.
-std::string rfc3339(UtcTime t);
-/// Any RFC 3339 time (offset allowed, fraction optional, cut to milliseconds); nothing when it is none.
-std::optional<UtcTime> parse_rfc3339(std::string_view text);
-
 /// A whole small file. Errors: kNotFound with the reason of the system, kInvalid over `max_bytes`.
 Result<std::string> read_file(const std::string& path, std::size_t max_bytes = 4 << 20);
 /// What a flag's file holds, without a line break at its end. Errors: kInvalid, naming flag and file; an empty one too.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/base/json.h"
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 
 namespace metergate {
@@ -52,7 +53,7 @@ void BusWorker::publish_state() {
   state.overloaded = polls_.schedule().behind();
   state.slots_wanted = polls_.schedule().wanted();
   state.slots_kept = polls_.schedule().kept();
-  state.second_master = foreign_.talks();
+  state.second_master = second_master_watch_.talks();
   if (wish_.paused) state.paused_until = wish_.until;
   state.commands_done = commands_.done();
   state.meters = meters_.states();
@@ -114,7 +115,7 @@ MonoTime BusWorker::step(MonoTime now) {
 }
 
 void BusWorker::look_for_second_master(MonoTime now) {
-  const auto frames = foreign_.look(p_.bus->counters().foreign_frames, now);
+  const auto frames = second_master_watch_.look(p_.bus->counters().foreign_frames, now);
   if (!frames) return;
   const std::string& bus = p_.config->spec.name;
   if (const std::int64_t changes = second_master_logged_.due(now); changes > 0) {

@@ -10,8 +10,8 @@
 #include "agent/bus/bus_pause.h"
 #include "agent/bus/bus_state.h"
 #include "agent/bus/command_runner.h"
-#include "agent/bus/foreign_watch.h"
 #include "agent/bus/poll_runner.h"
+#include "agent/bus/second_master_watch.h"
 #include "agent/command/command_sink.h"
 
 namespace metergate {
@@ -48,7 +48,7 @@ class BusWorker : public CommandSink {
   PollRunner polls_;
   CommandQueue queue_;
   CommandRunner commands_;
-  ForeignWatch foreign_;
+  SecondMasterWatch second_master_watch_;
   ChangeThrottle second_master_logged_;
   ChangeThrottle pause_logged_;
   int commands_in_row_ = 0;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/base/json.h"
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 
 namespace metergate {

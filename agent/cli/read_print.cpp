@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "agent/base/json.h"
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 #include "agent/cli/text_table.h"
 #include "agent/config/bus_description.h"

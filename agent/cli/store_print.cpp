@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 #include "agent/cli/text_table.h"
 

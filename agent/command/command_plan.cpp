@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/base/text.h"
+#include "drivers/profile/encode.h"
 
 namespace metergate {
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 #include "agent/config/endpoint.h"
 #include "agent/config/meter_table.h"

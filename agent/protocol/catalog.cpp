@@ -5,6 +5,7 @@
 
 #include "agent/base/hash.h"
 #include "agent/base/json.h"
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 
 namespace metergate {

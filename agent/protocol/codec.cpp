@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "agent/base/json.h"
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 
 namespace metergate {

@@ -161,27 +161,34 @@ void Agent::make_parts() {
 }
 
 void Agent::make_replayer() {
-  Archive& archive = *store_;
-  Inbox& inbox = *store_;
-  KeyValueStore& memory = *store_;
-  const ClockRule rule{kBuilt, store_->opened().newest};
-  const auto given = [this] { wake_uplink(); };
-  const auto ended = [this] { dispatch(kReplayQueue); };
-  const auto configured = [this](const std::string& meter) {
+  Replayer::Parts parts;
+  parts.archive = store_.get();
+  parts.inbox = store_.get();
+  parts.key_values = store_.get();
+  parts.clock = &clock_;
+  parts.clock_rule = ClockRule{kBuilt, store_->opened().newest};
+  parts.gateway = options_.gateway;
+  parts.given = [this] { wake_uplink(); };
+  parts.ended = [this] { dispatch(kReplayQueue); };
+  parts.configured = [this](const std::string& meter) {
     return std::any_of(site_.buses.begin(), site_.buses.end(), [&](const BusConfig& bus) {
       return std::any_of(bus.meters.begin(), bus.meters.end(), [&](const auto& m) { return m.spec.id == meter; });
     });
   };
-  replayer_ = std::make_unique<Replayer>(
-      Replayer::Parts{archive, inbox, memory, clock_, rule, options_.gateway, given, ended, configured});
+  replayer_ = std::make_unique<Replayer>(std::move(parts));
 }
 
 void Agent::make_forwarder() {
-  Outbox& outbox = *store_;
-  KeyValueStore& memory = *store_;
-  const ForwarderSettings settings{options_.gateway, topics_, options_.uplink};
-  forwarder_ = std::make_unique<Forwarder>(
-      Forwarder::Parts{*connector_, outbox, memory, *replayer_, *this, log_, system_draw(), settings});
+  Forwarder::Parts parts;
+  parts.connector = connector_.get();
+  parts.outbox = store_.get();
+  parts.key_values = store_.get();
+  parts.replayer = replayer_.get();
+  parts.host = this;
+  parts.log = &log_;
+  parts.draw = system_draw();
+  parts.settings = ForwarderSettings{options_.gateway, topics_, options_.uplink};
+  forwarder_ = std::make_unique<Forwarder>(std::move(parts));
 }
 
 void Agent::make_bus(const BusConfig& config) {

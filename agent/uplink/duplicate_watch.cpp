@@ -10,7 +10,7 @@ const char* const kLeft = "agent.duplicate_ms";  // key in the store: what is le
 }
 
 Status DuplicateWatch::restore(MonoTime now) {
-  const auto left = memory_.get(kLeft);
+  const auto left = key_values_.get(kLeft);
   if (!left) return left.error();
   const Millis length{std::strtoll(left->value_or("0").c_str(), nullptr, 10)};
   if (length > Millis{0}) ban(std::min(length, kQuarantine), now);
@@ -20,7 +20,7 @@ Status DuplicateWatch::restore(MonoTime now) {
 void DuplicateWatch::step(MonoTime now) {
   if (now < next_note_) return;
   const Nanos left = std::max(MonoTime(Nanos{until_.load()}) - now, Nanos{0});
-  memory_.put_later(kLeft, std::to_string(left / Millis{1}));
+  key_values_.put_later(kLeft, std::to_string(left / Millis{1}));
   next_note_ = left > Nanos{0} ? now + std::min<Nanos>(left, kNoteEvery) : MonoTime::max();
 }
 
@@ -38,9 +38,9 @@ bool DuplicateWatch::seen(const std::string& epoch, MonoTime now) {
   const std::string length = std::to_string(kQuarantine.count());
   // A store that cannot keep it leaves the ban of this run.
   if (banned) {
-    memory_.put_later(kLeft, length);
+    key_values_.put_later(kLeft, length);
   } else {
-    static_cast<void>(memory_.put(kLeft, length));
+    static_cast<void>(key_values_.put(kLeft, length));
   }
   return fresh;
 }

@@ -19,7 +19,7 @@ class DuplicateWatch {
   static constexpr Millis kAnswerAfter{2'000};
   static constexpr Millis kNoteEvery{60'000};  ///< a restart makes the ban longer by at most this
 
-  explicit DuplicateWatch(KeyValueStore& memory) : memory_(memory) {}
+  explicit DuplicateWatch(KeyValueStore& key_values) : key_values_(key_values) {}
 
   /// Takes up the ban of an earlier run; before any write is asked for. Waits for the store's thread.
   Status restore(MonoTime now);
@@ -36,7 +36,7 @@ class DuplicateWatch {
  private:
   void ban(Nanos length, MonoTime now);
 
-  KeyValueStore& memory_;
+  KeyValueStore& key_values_;
   std::string last_;
   MonoTime answer_after_ = MonoTime::min();
   MonoTime next_note_ = MonoTime::max();

@@ -13,30 +13,39 @@ constexpr Millis kLook{5'000};                // a hint from the store may be lo
 constexpr std::size_t kWorthwhile = 1 << 10;  // less room than this is waited for
 
 LaneSender sender(Lane lane, const Forwarder::Parts& parts) {
-  return {lane, parts.outbox, parts.settings.gateway, parts.connector.records_only(), parts.settings.uplink.receipts};
+  return {lane, *parts.outbox, parts.settings.gateway, parts.connector->records_only(), parts.settings.uplink.receipts};
 }
 ReceiptTimeout receipt_timeout(const Forwarder::Parts& parts) {
   return {parts.settings.uplink.receipt_timeout, parts.settings.uplink.max_inflight};
 }
 Session::Parts session_parts(const Forwarder::Parts& parts) {
   const UplinkOptions& options = parts.settings.uplink;
-  return {parts.connector, parts.outbox,        parts.memory,        parts.host,           parts.log,
-          parts.draw,      options.backoff_min, options.backoff_max, parts.settings.topics};
+  Session::Parts session;
+  session.connector = parts.connector;
+  session.outbox = parts.outbox;
+  session.key_values = parts.key_values;
+  session.host = parts.host;
+  session.log = parts.log;
+  session.draw = parts.draw;
+  session.backoff_min = options.backoff_min;
+  session.backoff_max = options.backoff_max;
+  session.topics = parts.settings.topics;
+  return session;
 }
 
 }  // namespace
 
 Forwarder::Forwarder(Parts parts)
-    : connector_(parts.connector),
-      outbox_(parts.outbox),
-      host_(parts.host),
-      log_(parts.log),
+    : connector_(*parts.connector),
+      outbox_(*parts.outbox),
+      host_(*parts.host),
+      log_(*parts.log),
       settings_(parts.settings),
       lanes_{sender(Lane::kReadings, parts), sender(Lane::kResults, parts), sender(Lane::kEvents, parts)},
       receipt_timeouts_{receipt_timeout(parts), receipt_timeout(parts), receipt_timeout(parts)},
-      replayer_(parts.replayer),
+      replayer_(*parts.replayer),
       in_flight_(parts.settings.uplink.max_inflight),
-      duplicates_(parts.memory),
+      duplicates_(*parts.key_values),
       session_(session_parts(parts)) {}
 
 MonoTime Forwarder::step(MonoTime now) {

@@ -69,13 +69,14 @@ struct ForwarderState {
 /// A log line that would repeat itself is throttled (LogThrottle).
 class Forwarder {
  public:
+  /// Filled by name; what is pointed to outlives the forwarder.
   struct Parts {
-    Connector& connector;
-    Outbox& outbox;
-    KeyValueStore& memory;
-    Replayer& replayer;
-    UplinkHost& host;
-    Log& log;
+    Connector* connector = nullptr;
+    Outbox* outbox = nullptr;
+    KeyValueStore* key_values = nullptr;
+    Replayer* replayer = nullptr;
+    UplinkHost* host = nullptr;
+    Log* log = nullptr;
     Draw draw;
     ForwarderSettings settings;
   };

@@ -74,7 +74,7 @@ Result<std::optional<Lane>> Replayer::lane() {
 
 Status Replayer::begin() {
   if (room({}) == kQueue) return {};
-  const auto saved = p_.memory.get(kProgress);
+  const auto saved = p_.key_values->get(kProgress);
   if (!saved) return saved.error();
   {
     const std::lock_guard<std::mutex> hold(mutex_);
@@ -85,7 +85,7 @@ Status Replayer::begin() {
   }
   cursor_ = done_.place;
   searched_ = false;
-  if (cursor_.epoch == 0 && p_.rule.expired(job_->command.expires, p_.clock)) {
+  if (cursor_.epoch == 0 && p_.clock_rule.expired(job_->command.expires, *p_.clock)) {
     CommandResult result = result_for(job_->command, job_->stored.received);
     result.status = "expired";
     result.error = expired_failure();
@@ -99,7 +99,8 @@ Result<Replayer::Outgoing> Replayer::next(std::size_t max_rows, std::size_t max_
   Outgoing out;
   if (!job_ || searched_) return out;
   const std::size_t frame_bytes = kFrameBytes + p_.gateway.size();
-  auto piece = p_.archive.search(job_->command.replay, cursor_, max_rows, max_bytes - std::min(max_bytes, frame_bytes));
+  auto piece =
+      p_.archive->search(job_->command.replay, cursor_, max_rows, max_bytes - std::min(max_bytes, frame_bytes));
   if (!piece) return piece.error();
   next_ = std::move(*piece);
   if (next_.rows.empty()) {
@@ -157,7 +158,7 @@ void Replayer::settle() {
     moved = true;
   }
   if (end) return finish();
-  if (moved) p_.memory.put_later(kProgress, saved());
+  if (moved) p_.key_values->put_later(kProgress, saved());
 }
 
 void Replayer::note(const ReplayPiece& piece) {
@@ -187,7 +188,7 @@ Result<Replayer::Outgoing> Replayer::look_for_meter(std::size_t max_rows, std::s
   wish.from = UtcTime::min();
   wish.to = UtcTime::max();
   wish.meter = job_->command.replay.meter;
-  const auto piece = p_.archive.search(wish, *looking_, max_rows, max_bytes);
+  const auto piece = p_.archive->search(wish, *looking_, max_rows, max_bytes);
   if (!piece) return piece.error();
   Outgoing out;
   if (!piece->rows.empty()) {
@@ -232,10 +233,10 @@ void Replayer::end_well() {
 
 /// What is remembered of it goes with the next one's.
 void Replayer::complete(const OpenCommand& command, CommandResult result) {
-  result.stamp = stamp_of(p_.clock);
+  result.stamp = stamp_of(*p_.clock);
   result.finished = result.stamp.at;
   if (!result.started) result.started = result.stamp.at;
-  p_.inbox.complete(command.stored.key, result_draft(result));
+  p_.inbox->complete(command.stored.key, result_draft(result));
   job_.reset();
   pending_.clear();
   {
@@ -258,7 +259,7 @@ std::string Replayer::saved() const {
 /// Of another command, or unreadable: from the beginning.
 Replayer::Progress Replayer::resumed(const std::string& saved) const {
   Progress progress;
-  progress.started = p_.clock.utc();
+  progress.started = p_.clock->utc();
   const auto json = parse_json(saved);
   if (!json || number(*json, "command") != job_->stored.key) return progress;
   progress.sent = number(*json, "sent");

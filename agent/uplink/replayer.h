@@ -29,12 +29,13 @@ struct ReplayState {
 /// sends once more what had no PUBACK. One thread, but where it says otherwise.
 class Replayer : public CommandSink {
  public:
+  /// Filled by name; what is pointed to outlives the replayer.
   struct Parts {
-    Archive& archive;
-    Inbox& inbox;
-    KeyValueStore& memory;
-    const Clock& clock;
-    ClockRule rule;
+    Archive* archive = nullptr;
+    Inbox* inbox = nullptr;
+    KeyValueStore* key_values = nullptr;
+    const Clock* clock = nullptr;
+    ClockRule clock_rule;
     std::string gateway;
     std::function<void()> given;  ///< there is something to do; any thread
     std::function<void()> ended;  ///< there is room for another

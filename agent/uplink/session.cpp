@@ -14,7 +14,7 @@ const char* const kUntold = "open, session_lost is due";
 
 Session::Session(Parts parts)
     : p_(std::move(parts)),
-      mailbox_(p_.topics, p_.host),
+      mailbox_(p_.topics, *p_.host),
       pauses_(p_.backoff_min, p_.backoff_max, p_.draw),
       resubscribe_pauses_(kResubscribeMin, kResubscribeMax, [] { return 1.0; }) {}
 
@@ -36,7 +36,7 @@ SessionNews Session::step(MonoTime now) {
     news.lost = up();
     news.up = false;
     drop(*mail.lost, now);
-    if (p_.connector.records_only()) state_ = State::kEnded;
+    if (p_.connector->records_only()) state_ = State::kEnded;
   }
   if (connection_) watch(now);
   if (ended()) next_ = MonoTime::max();
@@ -67,14 +67,14 @@ void Session::watch(MonoTime now) {
 MonoTime Session::next(MonoTime now) const { return connection_ ? std::min(next_, now + connection_->pace()) : next_; }
 
 void Session::connect(MonoTime now) {
-  connection_ = p_.connector.make(mailbox_);
+  connection_ = p_.connector->make(mailbox_);
   state_ = State::kConnecting;
   since_ = now;
   connection_->start();
 }
 
 void Session::connected(bool session_present, MonoTime now) {
-  if (!p_.connector.records_only()) {
+  if (!p_.connector->records_only()) {
     const Status noted = note_session(session_present, now);
     if (!noted) return drop("cannot store that the broker has a session: " + noted.error().detail, now);
   }
@@ -86,7 +86,7 @@ void Session::connected(bool session_present, MonoTime now) {
 /// Durable before the gateway subscribes: the subscription begins a new session, and after it nothing shows any more
 /// that the commands of the old session are gone. put() is durable after what was appended before it.
 Status Session::note_session(bool present, MonoTime now) {
-  const auto known = p_.memory.get(kSession);
+  const auto known = p_.key_values->get(kSession);
   if (!known) return known.error();
   lost_session_untold_ = *known && **known == kUntold;
   if (!present && *known) {
@@ -94,39 +94,39 @@ Status Session::note_session(bool present, MonoTime now) {
     ++counters_.sessions_lost;
     const std::int64_t times = lost_sessions_.due("session", "lost", now);
     if (times > 0) {
-      p_.log.warn("the broker forgot this gateway's session, and with it the commands that waited there",
-                  {{"times", std::to_string(times)}});
+      p_.log->warn("the broker forgot this gateway's session, and with it the commands that waited there",
+                   {{"times", std::to_string(times)}});
     }
   }
   const bool tell = lost_session_untold_ && now >= next_lost_event_;
   if (tell) {
-    p_.outbox.append({p_.host.session_lost()});
+    p_.outbox->append({p_.host->session_lost()});
     next_lost_event_ = now + kLostEvery;
     lost_session_untold_ = false;
   }
   const char* const state = lost_session_untold_ ? kUntold : kTold;
   if (*known && **known == state && !tell) return {};
-  return p_.memory.put(kSession, state);
+  return p_.key_values->put(kSession, state);
 }
 
 /// One that was held back. It is durable before the note that it was told.
 void Session::tell_session_lost(MonoTime now) {
   if (!lost_session_untold_ || now < next_lost_event_) return;
-  p_.outbox.append({p_.host.session_lost()});
+  p_.outbox->append({p_.host->session_lost()});
   next_lost_event_ = now + kLostEvery;
   lost_session_untold_ = false;
-  p_.memory.put_later(kSession, kTold);
+  p_.key_values->put_later(kSession, kTold);
 }
 
 void Session::subscribed(const std::vector<std::string>& refused, MonoTime now) {
   for (const std::string& topic : refused) {
     if (std::find(refused_.begin(), refused_.end(), topic) != refused_.end()) continue;
-    p_.log.error(
+    p_.log->error(
         "the broker refuses a subscription; nothing arrives on this topic until its access rules let this user "
         "read it",
         {{"topic", topic}});
   }
-  if (refused.empty() && !refused_.empty()) p_.log.info("the broker grants all subscriptions again");
+  if (refused.empty() && !refused_.empty()) p_.log->info("the broker grants all subscriptions again");
   refused_ = refused;
   resubscribe_at_ = refused.empty() ? MonoTime::max() : now + resubscribe_pauses_.next();
   if (refused.empty()) resubscribe_pauses_.reset();
@@ -142,7 +142,7 @@ void Session::came_up(MonoTime now) {
   state_ = State::kUp;
   since_ = now;
   ++counters_.connects;
-  p_.log.info("connected to the broker", {{"losses", std::to_string(counters_.losses)}});
+  p_.log->info("connected to the broker", {{"losses", std::to_string(counters_.losses)}});
 }
 
 void Session::drop(const std::string& why, MonoTime now) {
@@ -162,8 +162,8 @@ void Session::end(const std::string& why, Millis pause, MonoTime now) {
   // Each reason once for each time that the link was up: with several addresses the reasons take turns.
   const std::int64_t times = throttle_.due(why, std::to_string(counters_.connects), now);
   if (times > 0) {
-    p_.log.warn("no connection to the broker",
-                {{"why", was_connecting ? connection_->explain(why) : why}, {"times", std::to_string(times)}});
+    p_.log->warn("no connection to the broker",
+                 {{"why", was_connecting ? connection_->explain(why) : why}, {"times", std::to_string(times)}});
   }
   connection_.reset();
   static_cast<void>(mailbox_.take());  // of the connection that is gone

@@ -34,14 +34,15 @@ struct SessionCounters {
 /// again, each time by a fresh Connection. One thread, but for the mailbox.
 class Session {
  public:
+  /// Filled by name; what is pointed to outlives the session.
   struct Parts {
-    Connector& connector;
-    Outbox& outbox;
-    KeyValueStore& memory;
-    UplinkHost& host;
-    Log& log;
+    Connector* connector = nullptr;
+    Outbox* outbox = nullptr;
+    KeyValueStore* key_values = nullptr;
+    UplinkHost* host = nullptr;
+    Log* log = nullptr;
     Draw draw;
-    Millis backoff_min, backoff_max;
+    Millis backoff_min{0}, backoff_max{0};
     Topics topics;
   };
   static constexpr Millis kTcpPatience{10'000};     ///< until the broker takes the connection; then see ReconnectPauses

@@ -70,10 +70,4 @@ struct Decoded {
 /// exponent point beyond 99).
 Result<Decoded> decode(const Profile& profile, const Point& point, const RegisterImage& image, const Ratios& ratios);
 
-/// A value to write, as JSON gave it: a number, or the name of an enum's value (its number will do). Exact: 0.07 at
-/// scale 0.01 sends 7, and what is sent decodes to `value` again, or nothing is sent.
-/// Errors: kInvalid with `'value': what would be right` (no such name, outside min, max or allow, a fraction below the
-/// scale, does not fit the type, not writable, no ratio known).
-Result<Write> encode(const Profile& profile, const Point& point, const Value& value, const Ratios& ratios);
-
 }  // namespace metergate

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "drivers/profile/decode.h"
+#include "drivers/profile/encode.h"
 #include "drivers/profile/profile_tokens.h"
 #include "drivers/profile/register_codec.h"
 

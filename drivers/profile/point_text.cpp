@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdio>
 
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 #include "agent/base/utf8.h"
 

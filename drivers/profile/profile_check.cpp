@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "drivers/profile/decode.h"
+#include "drivers/profile/encode.h"
 #include "drivers/profile/profile_tokens.h"
 
 namespace metergate {

@@ -57,14 +57,16 @@ class ForwarderOverMqttTest : public UplinkFixture {
     settings.options.brokers.front().port = broker.port();
     settings.options.backoff_min = settings.options.backoff_max = 100ms;
     ASSERT_TRUE(make_connector());
-    forwarder = std::make_unique<Forwarder>(Forwarder::Parts{*connector,
-                                                             outbox,
-                                                             memory,
-                                                             replayer,
-                                                             host,
-                                                             log.log,
-                                                             system_draw(),
-                                                             {"g1", topics_of("metergate", "g1"), settings.options}});
+    Forwarder::Parts parts;
+    parts.connector = connector.get();
+    parts.outbox = &outbox;
+    parts.key_values = &memory;
+    parts.replayer = &replayer;
+    parts.host = &host;
+    parts.log = &log.log;
+    parts.draw = system_draw();
+    parts.settings = {"g1", topics_of("metergate", "g1"), settings.options};
+    forwarder = std::make_unique<Forwarder>(std::move(parts));
     thread = std::thread([this] {
       for (;;) {
         if (stop) forwarder->stop(clock.mono());
@@ -79,6 +81,16 @@ class ForwarderOverMqttTest : public UplinkFixture {
     wake.notify();
     if (thread.joinable()) thread.join();
   }
+  Replayer::Parts replayer_parts() {
+    Replayer::Parts parts;
+    parts.archive = &archive;
+    parts.inbox = &inbox;
+    parts.key_values = &memory;
+    parts.clock = &clock;
+    parts.gateway = "g1";
+    parts.given = parts.ended = [] {};
+    return parts;
+  }
   bool delivered(Lane lane, std::int64_t key, Millis patience) {
     const MonoTime end = clock.mono() + patience;
     while (!outbox.done(lane, key) && clock.mono() < end) pause_for(5ms);
@@ -91,7 +103,7 @@ class ForwarderOverMqttTest : public UplinkFixture {
   Host host{*this};
   RecordingStore inbox;
   FakeArchive archive;
-  Replayer replayer{{archive, inbox, memory, clock, {}, "g1", [] {}, [] {}}};
+  Replayer replayer{replayer_parts()};
   std::atomic<bool> stop{false};
   std::unique_ptr<Forwarder> forwarder;
   std::thread thread;

@@ -1,4 +1,5 @@
 #include "agent/base/text.h"
+#include "agent/base/rfc3339.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

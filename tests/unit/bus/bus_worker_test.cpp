@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
+#include "drivers/profile/encode.h"
 #include "tests/fakes/fake_bus.h"
 #include "tests/fakes/one_bus.h"
 #include "tests/fakes/worker_bench.h"

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 #include "agent/command/dispatcher.h"
 #include "tests/fakes/fake_bus.h"

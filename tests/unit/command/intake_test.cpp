@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 #include "agent/command/dispatcher.h"
 #include "tests/fakes/fake_clock.h"

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 
 namespace metergate {

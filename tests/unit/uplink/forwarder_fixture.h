@@ -43,9 +43,29 @@ class ForwarderTest : public ::testing::Test {
   }
   void SetUp() override { start(); }
 
-  void start() {
-    forwarder = std::make_unique<Forwarder>(
-        Forwarder::Parts{connector, outbox, memory, replayer, host, log.log, [] { return 0.0; }, settings});
+  void start() { forwarder = std::make_unique<Forwarder>(parts(replayer)); }
+  Forwarder::Parts parts(Replayer& with) {
+    Forwarder::Parts out;
+    out.connector = &connector;
+    out.outbox = &outbox;
+    out.key_values = &memory;
+    out.replayer = &with;
+    out.host = &host;
+    out.log = &log.log;
+    out.draw = [] { return 0.0; };
+    out.settings = settings;
+    return out;
+  }
+  Replayer::Parts replayer_parts() {
+    Replayer::Parts out;
+    out.archive = &archive;
+    out.inbox = &inbox;
+    out.key_values = &memory;
+    out.clock = &clock;
+    out.gateway = "g1";
+    out.given = [this] { ++woken; };
+    out.ended = [this] { ++replays_ended; };
+    return out;
   }
 
   void settle() {
@@ -133,7 +153,7 @@ class ForwarderTest : public ::testing::Test {
   FakeUplinkHost host;
   RecordingStore inbox;
   FakeArchive archive;
-  Replayer replayer{{archive, inbox, memory, clock, {}, "g1", [this] { ++woken; }, [this] { ++replays_ended; }}};
+  Replayer replayer{replayer_parts()};
   int replays_ended = 0;
   ForwarderSettings settings;
   int woken = 0;

@@ -1,3 +1,4 @@
+#include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 #include "tests/unit/uplink/forwarder_fixture.h"
 
@@ -43,19 +44,12 @@ class ReplayTest : public ForwarderTest {
   }
   /// As after a kill: only what was remembered is left, and the commands that are open.
   void restart() {
-    auto fresh = std::make_unique<Replayer>(Replayer::Parts{archive,
-                                                            inbox,
-                                                            memory,
-                                                            clock,
-                                                            {},
-                                                            "g1",
-                                                            [this] { ++woken; },
-                                                            [this] { ++replays_ended; },
-                                                            [this](const std::string&) { return meter_configured; }});
+    Replayer::Parts of_next = replayer_parts();
+    of_next.configured = [this](const std::string&) { return meter_configured; };
+    auto fresh = std::make_unique<Replayer>(std::move(of_next));
     forwarder.reset();
     next_replayer = std::move(fresh);
-    forwarder = std::make_unique<Forwarder>(
-        Forwarder::Parts{connector, outbox, memory, *next_replayer, host, log.log, [] { return 0.0; }, settings});
+    forwarder = std::make_unique<Forwarder>(parts(*next_replayer));
     connect();
     connector.published.clear();
     for (const OpenCommand& open : given) {

@@ -19,9 +19,21 @@ using ::testing::SizeIs;
 
 class SessionTest : public ::testing::Test {
  protected:
-  SessionTest()
-      : session({connector, outbox, memory, host, log.log, [this] { return draw; }, 1s, 60s,
-                 topics_of("metergate", "g1")}) {}
+  SessionTest() : session(parts()) {}
+
+  Session::Parts parts() {
+    Session::Parts out;
+    out.connector = &connector;
+    out.outbox = &outbox;
+    out.key_values = &memory;
+    out.host = &host;
+    out.log = &log.log;
+    out.draw = [this] { return draw; };
+    out.backoff_min = 1s;
+    out.backoff_max = 60s;
+    out.topics = topics_of("metergate", "g1");
+    return out;
+  }
 
   SessionNews step() { return session.step(clock.mono()); }
   /// How long until the next try begins.
@@ -231,8 +243,7 @@ TEST_F(SessionTest, TellsOfALostSessionThatAnEarlierRunHeldBack) {
     connect(false);
   }
   ASSERT_THAT(outbox.rows, SizeIs(1));
-  Session next_run(
-      {connector, outbox, memory, host, log.log, [] { return 0.0; }, 1s, 60s, topics_of("metergate", "g1")});
+  Session next_run(parts());
   next_run.step(clock.mono());
   connector.now->accept(true);
   next_run.step(clock.mono());

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "drivers/profile/decode.h"
+#include "drivers/profile/encode.h"
 #include "tests/unit/drivers/profile/profile_text.h"
 
 namespace metergate {

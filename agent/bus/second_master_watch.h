@@ -9,7 +9,7 @@
 namespace metergate {
 
 /// Whether a second master talks on a bus: more than ten frames a minute that are none of ours. Pure; one thread.
-class ForeignWatch {
+class SecondMasterWatch {
  public:
   static constexpr int kMost = 10;
   static constexpr std::chrono::minutes kWindow{1};

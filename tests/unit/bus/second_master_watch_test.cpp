@@ -1,4 +1,4 @@
-#include "agent/bus/foreign_watch.h"
+#include "agent/bus/second_master_watch.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@ namespace {
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-class ForeignWatchTest : public ::testing::Test {
+class SecondMasterWatchTest : public ::testing::Test {
  protected:
   /// A minute later, `frames` more were heard.
   std::optional<std::int64_t> hear(std::int64_t frames, Nanos time = minutes(1)) {
@@ -19,10 +19,10 @@ class ForeignWatchTest : public ::testing::Test {
 
   MonoTime now_{std::chrono::hours(1)};
   std::int64_t heard_ = 0;
-  ForeignWatch watch_;
+  SecondMasterWatch watch_;
 };
 
-TEST_F(ForeignWatchTest, HearsASecondMasterInElevenFramesAMinuteAndNotInTen) {
+TEST_F(SecondMasterWatchTest, HearsASecondMasterInElevenFramesAMinuteAndNotInTen) {
   hear(0);
   EXPECT_FALSE(hear(10));
   EXPECT_FALSE(watch_.talks());
@@ -30,7 +30,7 @@ TEST_F(ForeignWatchTest, HearsASecondMasterInElevenFramesAMinuteAndNotInTen) {
   EXPECT_TRUE(watch_.talks());
 }
 
-TEST_F(ForeignWatchTest, TellsItOnceUntilItWasQuietForAMinute) {
+TEST_F(SecondMasterWatchTest, TellsItOnceUntilItWasQuietForAMinute) {
   hear(0);
   EXPECT_TRUE(hear(100));
   EXPECT_FALSE(hear(100));
@@ -39,13 +39,13 @@ TEST_F(ForeignWatchTest, TellsItOnceUntilItWasQuietForAMinute) {
   EXPECT_TRUE(hear(100));
 }
 
-TEST_F(ForeignWatchTest, TellsItBeforeTheMinuteIsOver) {
+TEST_F(SecondMasterWatchTest, TellsItBeforeTheMinuteIsOver) {
   hear(0);
   EXPECT_FALSE(hear(10, seconds(1)));
   EXPECT_EQ(hear(1, seconds(1)), 11);
 }
 
-TEST_F(ForeignWatchTest, CountsFramesOverTheTimeInWhichTheyCame) {
+TEST_F(SecondMasterWatchTest, CountsFramesOverTheTimeInWhichTheyCame) {
   hear(0);
   EXPECT_FALSE(hear(100, minutes(10)));
   EXPECT_TRUE(hear(101, minutes(10)));
