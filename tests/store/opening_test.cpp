@@ -197,7 +197,7 @@ TEST_F(OpeningTest, TakesAPathThatBeginsWithTwoSlashes) {
 }
 
 TEST_F(OpeningTest, MakesItsFilesReadableByOwnerAndGroupWhateverTheUmask) {
-  for (const ::mode_t mask : {0, 022, 077}) {
+  for (const ::mode_t mask : {::mode_t{0}, ::mode_t{022}, ::mode_t{077}}) {
     const ::mode_t before = ::umask(mask);
     open();
     append_committed(reading("a"));
