@@ -39,7 +39,7 @@ PtyPort::~PtyPort() { unplug(0); }
 
 void PtyPort::plug(Nanos now) {
   if (master_ < 0) make_terminal();
-  hung_up(now);
+  reset(now);
 }
 
 void PtyPort::unplug(Nanos now) {
@@ -95,7 +95,14 @@ bool PtyPort::hears() const {
   return speed != speeds.end() && tcgetattr(master_, &settings) == 0 && cfgetospeed(&settings) == speed->second;
 }
 
+/// The next master may be there already, and has set its speed: that stays.
 void PtyPort::hung_up(Nanos now) {
+  if (!has_master()) return reset(now);
+  wire_.hang_up(now);
+  forget_opens();
+}
+
+void PtyPort::reset(Nanos now) {
   wire_.hang_up(now);
   if (!reset_terminal()) {
     // TIOCEXCL outlives its owner on a pty, not on a serial port: only another pty is free of it.
@@ -105,12 +112,17 @@ void PtyPort::hung_up(Nanos now) {
   }
   forget_opens();
   // Whoever opened it before this line shows here, whoever does after it shows as an event.
-  pollfd state{master_, POLLIN, 0};
-  open_ = poll(&state, 1, 0) >= 0 && (state.revents & POLLHUP) == 0;
+  open_ = has_master();
 }
 
-/// As a port is found at power-up. A pty drops parity and glibc's tcsetattr then fails on settings that change nothing
-/// else, so a master that was killed with 8E1 would leave it unusable: the speed is left at one that no bus has.
+bool PtyPort::has_master() const {
+  pollfd state{master_, POLLIN, 0};
+  return poll(&state, 1, 0) >= 0 && (state.revents & POLLHUP) == 0;
+}
+
+/// As a port is found at power-up, but for its speed: a next master may set that at this very moment. A pty drops
+/// parity and glibc's tcsetattr then fails on settings that change nothing else, so a master that was killed with 8E1
+/// would leave it unusable: NOFLSH, which does nothing to a raw line and which no master sets, is a change.
 bool PtyPort::reset_terminal() {
   const int slave = open(slave_.c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
   if (slave < 0) return false;
@@ -121,7 +133,7 @@ bool PtyPort::reset_terminal() {
     settings.c_cflag |= CREAD | CLOCAL;
     settings.c_cc[VMIN] = 1;
     settings.c_cc[VTIME] = 0;
-    cfsetspeed(&settings, B50);
+    settings.c_lflag |= NOFLSH;
     tcsetattr(slave, TCSANOW, &settings);
   }
   tcflush(slave, TCIOFLUSH);

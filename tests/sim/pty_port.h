@@ -25,6 +25,8 @@ class PtyPort : public Port {
  private:
   bool hears() const;
   void hung_up(Nanos now);
+  void reset(Nanos now);
+  bool has_master() const;
   void make_terminal();
   /// False: nobody can open it any more.
   bool reset_terminal();

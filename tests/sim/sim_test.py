@@ -305,6 +305,14 @@ class Reopening(SimTest):
             master.wait(5)
             self.assertGreaterEqual(sim.stats()["units"]["1"]["answers"] - before, 2)
 
+    def test_the_next_master_keeps_the_speed_that_it_sets_while_the_one_before_hangs_up(self):
+        sim = self.serial("--meters", "1", baud=19200)
+        for nth in range(1000):
+            with Line(self.link, 19200) as line:
+                sim.command("stats")  # it has seen the hang-up of the round before
+                self.assertEqual(termios.tcgetattr(line.fd)[4], termios.B19200)
+            if nth % 2:
+                time.sleep(nth % 7 * 0.0002)  # the next master comes before, while and after it does
 
     def test_an_exclusive_master_that_dies_leaves_the_line_usable_for_everyone(self):
         sim = self.serial("--meters", "1", baud=19200)
