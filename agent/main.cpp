@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
   const CommandLine command_line{{argv + 1, argv + argc}, own_environment()};
   const auto parsed = parse_command_line(command_line.arguments, command_line.environment);
   if (const auto* wrong = std::get_if<UsageError>(&parsed)) {
-    std::fprintf(stderr, "metergate: %s\n", wrong->message.c_str());
+    std::fputs(error_lines(wrong->message).c_str(), stderr);
     return wrong->status;
   }
   const Invocation& invocation = *std::get_if<Invocation>(&parsed);

@@ -75,6 +75,12 @@ std::string in_quotes(std::string_view text) {
   return out + "'";
 }
 
+std::string error_lines(std::string_view message) {
+  std::string out;
+  for (const std::string& line : split(message, '\n')) out += "metergate: " + line + "\n";
+  return out;
+}
+
 std::string_view trim(std::string_view text) {
   const std::size_t first = text.find_first_not_of(kBlanks);
   if (first == std::string_view::npos) return {};

@@ -15,6 +15,9 @@ namespace metergate {
 /// UTF-8, at most 200 characters and then "...".
 std::string in_quotes(std::string_view text);
 
+/// What a person reads of an error: each of its lines behind `metergate: `, with a line end.
+std::string error_lines(std::string_view message);
+
 std::string_view trim(std::string_view text);
 std::vector<std::string> split(std::string_view text, char separator);
 

@@ -45,6 +45,7 @@ bool CommandRunner::ready(MonoTime now) const {
 void CommandRunner::tidy() {
   for (OpenCommand& command : queue_.take()) {
     if (command.command.expires) first_expiry_ = std::min(first_expiry_, *command.command.expires);
+    tell_of_clock(command);
     const auto before = std::find_if(waiting_.rbegin(), waiting_.rend(),
                                      [&](const OpenCommand& other) { return !arrived_before(command, other); });
     waiting_.insert(before.base(), std::move(command));
@@ -58,6 +59,16 @@ void CommandRunner::tidy() {
     it = waiting_.erase(it);
   }
   end_expired();
+}
+
+/// Its backend hears nothing of it for 5 min.
+void CommandRunner::tell_of_clock(const OpenCommand& command) {
+  const MonoTime now = p_.clock->mono();
+  if (p_.clock_rule.trusted(*p_.clock) || !CommandJob::waits_for_clock(command, now)) return;
+  if (const std::int64_t writes = clock_waits_.due(now); writes > 0) {
+    p_.log->warn("a write waits up to 5 min for a clock that is synchronised or trusted, then it is rejected",
+                 {{"bus", p_.config->spec.name}, {"command", command.command.id}, {"writes", std::to_string(writes)}});
+  }
 }
 
 void CommandRunner::end_expired() {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "agent/base/log_throttle.h"
 #include "agent/bus/bus_connection.h"
 #include "agent/bus/command_job.h"
 #include "agent/bus/command_queue.h"
@@ -43,6 +44,7 @@ class CommandRunner {
   Waiting::iterator choose(MonoTime now);
   bool begin_next(MonoTime now);
   void judge(const OpenCommand& command, const CommandJob::Step& step, MonoTime began);
+  void tell_of_clock(const OpenCommand& command);
   void end_expired();
   void ended(const OpenCommand& command);
 
@@ -57,6 +59,7 @@ class CommandRunner {
   std::list<Running> running_;                    // one, and writes that wait to be read back
   MonoTime unanswered_until_{};                   // before it those go first whose targets answer
   std::int64_t done_ = 0;
+  ChangeThrottle clock_waits_;
 };
 
 }  // namespace metergate

@@ -1,14 +1,17 @@
 #include "agent/bus/meter_monitor.h"
 
 #include <algorithm>
+#include <map>
 
 #include "agent/base/json.h"
 #include "agent/base/text.h"
+#include "drivers/profile/profile_check.h"
 
 namespace metergate {
 
 namespace {
 constexpr std::string_view kAt = "@";
+constexpr std::string_view kBasis = "#";
 constexpr Millis kLongestAbsence = std::chrono::hours(24 * 366);
 }  // namespace
 
@@ -175,16 +178,27 @@ void MeterMonitor::keep(MonoTime now) {
   if (kept_unsupported_.due(now)) kept_unsupported_.keep(unsupported_.text(now, p_.clock->utc()), now);
 }
 
-/// What gives the counters their meaning: under another they are not compared.
-std::string MeterMonitor::basis() const {
-  return config().profile->digest + "/" + config().spec.ct + "/" + config().spec.pt;
+/// What gives a value its meaning: under another it is not compared.
+std::string MeterMonitor::basis(const Point& point) const {
+  const std::string digest = digest_of(*config().profile, point);
+  return point.ratio == Ratio::kNone ? digest : digest + "/" + config().spec.ct + "/" + config().spec.pt;
 }
 
-/// `BASIS @=MILLISECONDS NAME=VALUE ...;SERIAL`; @, which is no point's name, is the time of it by a synced clock.
+/// ` @=MILLISECONDS NAME=VALUE NAME#=BASIS ...;SERIAL`; @, which is no point's name, is the time of it by a synced
+/// clock.
 std::string MeterMonitor::text() const {
-  const std::string at =
-      p_.clock->synced() ? " " + std::string(kAt) + "=" + std::to_string(to_ms(p_.clock->utc())) : "";
-  return basis() + at + counters_.text() + ratios_.text() + ";" + own_;
+  std::string out =
+      p_.clock->synced() ? " " + std::string(kAt) + "=" + std::to_string(to_ms(p_.clock->utc())) : std::string();
+  out += counters_.text() + ratios_.text();
+  for (const Point* point : kept_points()) out += " " + point->name + std::string(kBasis) + "=" + basis(*point);
+  return out + ";" + own_;
+}
+
+std::vector<const Point*> MeterMonitor::kept_points() const {
+  std::vector<const Point*> points = counters_.points();
+  const std::vector<const Point*> ratios = ratios_.points();
+  points.insert(points.end(), ratios.begin(), ratios.end());
+  return points;
 }
 
 /// Nothing where the clock is, or was, not to be trusted.
@@ -199,18 +213,18 @@ void MeterMonitor::restore(const std::string& text) {
   const auto end = text.find(';');
   if (end == std::string::npos) return;
   own_ = text.substr(end + 1);
-  const auto words = split(text.substr(0, end), ' ');
-  if (words.front() != basis()) return;
-  std::optional<MonoTime> seen;
-  for (const std::string& word : words) {
+  std::map<std::string, std::string> values;
+  for (const std::string& word : split(text.substr(0, end), ' ')) {
     const auto equals = word.find('=');
-    if (equals == std::string::npos) continue;
-    const std::string name = word.substr(0, equals), value = word.substr(equals + 1);
-    if (name == kAt) seen = seen_at(value);
-    counters_.restore(name, value);
-    ratios_.restore(name, value);
+    if (equals != std::string::npos) values[word.substr(0, equals)] = word.substr(equals + 1);
   }
-  if (seen) counters_.restore_time(*seen);
+  for (const Point* point : kept_points()) {
+    const auto value = values.find(point->name), under = values.find(point->name + std::string(kBasis));
+    if (value == values.end() || under == values.end() || under->second != basis(*point)) continue;
+    counters_.restore(point->name, value->second);
+    ratios_.restore(point->name, value->second);
+  }
+  if (const auto seen = seen_at(values[std::string(kAt)])) counters_.restore_time(*seen);
 }
 
 }  // namespace metergate

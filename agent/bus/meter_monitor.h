@@ -56,8 +56,9 @@ class MeterMonitor {
   void tell_mismatch(const std::string& found);
   void take_counters(const PollJob& job, MonoTime now);
   void tell_fall(const CounterWatch::Fall& fall);
-  std::string basis() const;
+  std::string basis(const Point& point) const;
   std::string text() const;
+  std::vector<const Point*> kept_points() const;
   std::optional<MonoTime> seen_at(const std::string& text) const;
   void restore(const std::string& text);
 

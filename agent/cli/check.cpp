@@ -177,7 +177,7 @@ int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err
   const Options& options = invocation.options;
   const auto made = make_site(options);
   if (const auto* error = std::get_if<UsageError>(&made)) {
-    err << "metergate: " << error->message << "\n";
+    err << error_lines(error->message);
     return error->status;
   }
   const auto& site = std::get<Site>(made);

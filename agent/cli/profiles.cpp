@@ -10,7 +10,7 @@ namespace metergate {
 int run_profiles(const Invocation& invocation, std::ostream& out, std::ostream& err) {
   const auto library = ProfileLibrary::load(invocation.options.profile_dirs);
   if (!library) {
-    err << "metergate: " << library.error().detail << "\n";
+    err << error_lines(library.error().detail);
     return kWrongFile;
   }
   const std::string& name = invocation.text;

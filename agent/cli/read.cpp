@@ -76,7 +76,7 @@ int read_once(const Invocation& invocation, const ReadTarget& target, BusReader&
 int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err, const BusTools& tools) {
   const auto made = site_of(invocation);
   if (const auto* error = std::get_if<UsageError>(&made)) {
-    err << "metergate: " << error->message << "\n";
+    err << error_lines(error->message);
     return error->status;
   }
   const auto& site = std::get<Site>(made);

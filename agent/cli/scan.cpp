@@ -301,7 +301,7 @@ class Scan {
 int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err, const BusTools& tools) {
   const auto library = ProfileLibrary::load(invocation.options.profile_dirs);
   if (!library) {
-    err << "metergate: " << library.error().detail << "\n";
+    err << error_lines(library.error().detail);
     return kWrongFile;
   }
   std::vector<const Profile*> profiles;

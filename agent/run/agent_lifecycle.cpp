@@ -249,7 +249,7 @@ int run_agent(const Options& options, const CommandLine& command_line) {
     prctl(PR_SET_DUMPABLE, 0);
   auto site = make_site(options);
   if (const auto* wrong = std::get_if<UsageError>(&site)) {
-    std::fprintf(stderr, "metergate: %s\n", wrong->message.c_str());
+    std::fputs(error_lines(wrong->message).c_str(), stderr);
     return wrong->status;
   }
   auto agent = std::make_unique<Agent>(options, std::move(*std::get_if<Site>(&site)), command_line);

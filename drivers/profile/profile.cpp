@@ -15,6 +15,27 @@ constexpr std::size_t kMostPoints = 1000;
 constexpr std::size_t kDeepestBase = 8;
 constexpr std::size_t kLongestTitle = 64;
 
+constexpr std::size_t kMostRefusals = 20;
+
+/// The wrong lines of a profile, one below the other; whoever writes one mends them all at once.
+class Refusals {
+ public:
+  void add(const Error& error) {
+    if (count_ < kMostRefusals) text_ += (text_.empty() ? "" : "\n") + error.detail;
+    ++count_;
+  }
+  bool empty() const { return count_ == 0; }
+  Error error() const {
+    const bool more = count_ > kMostRefusals;
+    return Error{Errc::kInvalid,
+                 text_ + (more ? "\nand " + std::to_string(count_ - kMostRefusals) + " more wrong lines" : "")};
+  }
+
+ private:
+  std::string text_;
+  std::size_t count_ = 0;
+};
+
 /// A profile on its way through the files it extends.
 struct Draft {
   Profile profile;
@@ -41,10 +62,11 @@ class Reader {
       draft = std::move(*base);
     }
     draft.profile.name = name;
-    if (Status header = read_header(file, *sections, &draft); !header) return header.error();
-    if (Status points = read_points(file, sections->points, &draft); !points) return points.error();
+    read_header(file, *sections, &draft);
+    read_points(file, sections->points, &draft);
     return draft;
   }
+  const Refusals& refusals() const { return refusals_; }
 
  private:
   Result<std::string> find_base(const std::string& name) const {
@@ -56,22 +78,25 @@ class Reader {
     return std::move(*text);
   }
 
-  static Status read_header(const std::string& file, const ProfileSections& sections, Draft* draft) {
+  void read_header(const std::string& file, const ProfileSections& sections, Draft* draft) {
     std::set<std::string> seen;
     for (const ProfileLine& line : sections.profile) {
       Status taken = seen.insert(line.key).second ? take_key(line, draft)
                                                   : Status(wrong(line.key, "was given before in this section"));
-      if (!taken) return at_line(file, line.number, taken.error());
+      if (!taken) refusals_.add(at_line(file, line.number, taken.error()));
     }
-    if (seen.count("format") == 0) return at_line(file, sections.header, wrong("[profile]", "needs format = 1"));
+    if (seen.count("format") == 0)
+      refusals_.add(at_line(file, sections.header, wrong("[profile]", "needs format = 1")));
     // Behind the loop: `order` may stand below it.
     for (const ProfileLine& line : sections.profile) {
       if (line.key != "identify") continue;
       const auto identify = parse_identify(line.value, draft->order);
-      if (!identify) return at_line(file, line.number, identify.error());
-      draft->profile.identify = *identify;
+      if (identify) {
+        draft->profile.identify = *identify;
+      } else {
+        refusals_.add(at_line(file, line.number, identify.error()));
+      }
     }
-    return {};
   }
 
   static Status take_title(const ProfileLine& line, std::string* out) {
@@ -113,13 +138,12 @@ class Reader {
     return {};
   }
 
-  static Status read_points(const std::string& file, const std::vector<ProfileLine>& lines, Draft* draft) {
+  void read_points(const std::string& file, const std::vector<ProfileLine>& lines, Draft* draft) {
     std::map<std::string, int> seen;
     for (const ProfileLine& line : lines) {
       Status taken = take_point(line, file, &seen, draft);
-      if (!taken) return at_line(file, line.number, taken.error());
+      if (!taken) refusals_.add(at_line(file, line.number, taken.error()));
     }
-    return {};
   }
 
   static Status take_point(const ProfileLine& line, const std::string& file, std::map<std::string, int>* seen,
@@ -147,6 +171,7 @@ class Reader {
   const ProfileText& base_;
   const std::vector<std::string>& known_;
   std::vector<std::string> chain_;  ///< the profile, what it extends, and so on
+  Refusals refusals_;
 };
 
 }  // namespace
@@ -164,11 +189,15 @@ std::vector<std::string> Profile::point_names() const {
 
 Result<Profile> parse_profile(const std::string& name, const std::string& file, std::string_view text,
                               const ProfileText& base, const std::vector<std::string>& known) {
-  Result<Draft> draft = Reader(base, known).read(name, file, text);
+  Reader reader(base, known);
+  Result<Draft> draft = reader.read(name, file, text);
   if (!draft) return draft.error();
-  if (const auto fault = check_points(draft->profile)) {
-    return at_line(draft->files[fault->point->name], fault->point->line, Error{Errc::kInvalid, fault->text});
+  if (!reader.refusals().empty()) return reader.refusals().error();
+  Refusals faults;
+  for (const PointFault& fault : check_points(draft->profile)) {
+    faults.add(at_line(draft->files[fault.point->name], fault.point->line, Error{Errc::kInvalid, fault.text}));
   }
+  if (!faults.empty()) return faults.error();
   draft->profile.digest = digest_of(draft->profile);
   return std::move(draft->profile);
 }

@@ -107,7 +107,7 @@ using ProfileText = std::function<std::optional<std::string>(const std::string& 
 
 /// The text of a profile, in the format that the comment in drivers/profile/models/raw.ini describes. `base` and
 /// `known` (for "did you mean") serve `extends`. Errors: kInvalid with `file:line: 'offending text': what would be
-/// right`.
+/// right`, a line for each that is wrong, at most 20.
 Result<Profile> parse_profile(const std::string& name, const std::string& file, std::string_view text,
                               const ProfileText& base, const std::vector<std::string>& known = {});
 

@@ -79,11 +79,12 @@ Status check_point(const Profile& profile, const Point& point) {
 
 }  // namespace
 
-std::optional<PointFault> check_points(const Profile& profile) {
+std::vector<PointFault> check_points(const Profile& profile) {
+  std::vector<PointFault> faults;
   for (const Point& point : profile.points) {
-    if (Status checked = check_point(profile, point); !checked) return PointFault{&point, checked.error().detail};
+    if (Status checked = check_point(profile, point); !checked) faults.push_back({&point, checked.error().detail});
   }
-  return std::nullopt;
+  return faults;
 }
 
 }  // namespace metergate

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "drivers/profile/profile.h"
 
@@ -14,9 +15,11 @@ struct PointFault {
 
 /// References (to points that exist, are numbers, and do not depend on each other in a circle), widths, and values to
 /// write.
-std::optional<PointFault> check_points(const Profile& profile);
+std::vector<PointFault> check_points(const Profile& profile);
 
 /// A hash over everything that gives the values their meaning, whatever the order of points and keys.
 std::string digest_of(const Profile& profile);
+/// Likewise, of one point and of the points that scale it.
+std::string digest_of(const Profile& profile, const Point& point);
 
 }  // namespace metergate

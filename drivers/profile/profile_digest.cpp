@@ -76,4 +76,18 @@ std::string digest_of(const Profile& profile) {
   return fnv1a_hex(all);
 }
 
+std::string digest_of(const Profile& profile, const Point& point) {
+  std::string all = describe(point);
+  std::vector<const Point*> scaling{&point};
+  for (std::size_t i = 0; i < scaling.size(); ++i) {
+    for (const std::string* name : {&scaling[i]->exponent_point, &scaling[i]->times_point, &scaling[i]->sign_point}) {
+      const Point* other = profile.find(*name);
+      if (other == nullptr || std::count(scaling.begin(), scaling.end(), other) != 0) continue;
+      scaling.push_back(other);
+      all += describe(*other);
+    }
+  }
+  return fnv1a_hex(all);
+}
+
 }  // namespace metergate

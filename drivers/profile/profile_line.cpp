@@ -126,6 +126,27 @@ Status check_room(const Point& point) {
   return {};
 }
 
+/// What is right where `address` is none; a manual's number has the table in front and counts from 1.
+std::string address_text(Table table, const std::vector<std::string>& tokens) {
+  const std::string& address = tokens[1];
+  const std::string rule = "an address is a whole number from 0 to " + std::to_string(kAddresses - 1);
+  const char front = table == Table::kHolding ? '4' : table == Table::kInput ? '3' : '1';
+  const auto number = whole_number(address);
+  if (table == Table::kCoil || address.size() != 6 || address.front() != front || !number) return rule;
+  const auto rest = static_cast<int>(*number % 100'000);
+  if (rest < 1 || rest > kAddresses) return rule;
+  return rule + "; a manual's " + address + " is " + tokens[0] + " " + std::to_string(rest - 1);
+}
+
+/// What is right where a key stands in the place of the type.
+std::string type_before(Table table, const std::vector<std::string>& tokens) {
+  const std::string& key = tokens[2];
+  const bool bits = key.rfind("bits=", 0) == 0;
+  const std::string type = bits ? "bits" : is_bits(table) ? "u16" : "u32";
+  return "the type stands before the keys: " + tokens[0] + " " + tokens[1] + " " + type + " " + key +
+         (is_bits(table) && !bits ? "; one " + tokens[0] + " is u16" : "");
+}
+
 /// TABLE ADDRESS TYPE, with the type's own number of registers (0 where a key must give it).
 Result<Point> parse_place(const std::vector<std::string>& tokens, WordOrder order) {
   if (tokens.size() < 3) {
@@ -135,7 +156,8 @@ Result<Point> parse_place(const std::vector<std::string>& tokens, WordOrder orde
   const Result<Table> table = one_of(kTables, tokens[0], "a table");
   if (!table) return table.error();
   const Result<int> address = number_within(tokens[1], 0, kAddresses - 1, "an address");
-  if (!address) return address.error();
+  if (!address) return wrong(tokens[1], address_text(*table, tokens));
+  if (tokens[2].find('=') != std::string::npos) return wrong(tokens[2], type_before(*table, tokens));
   const Result<Type> type = one_of(kTypes, tokens[2], "a type");
   if (!type) return type.error();
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/bus/bus_worker.h"
+#include "tests/fakes/captured_log.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_outbox.h"
 #include "tests/fakes/recording_store.h"
@@ -16,7 +17,7 @@ namespace metergate {
 /// A BusWorker with all that it works with, without a thread, on virtual time.
 class WorkerBench {
  public:
-  WorkerBench() : log_(LogLevel::kError, LogFormat::kText, clock_), events_(store_, clock_) {}
+  WorkerBench() : log_(clock_), events_(store_, clock_) {}
 
   /// Again: only the key-value store is left of the process before.
   void start(const BusConfig& config, Bus& bus) {
@@ -27,7 +28,7 @@ class WorkerBench {
     pause.bus = config.spec.name;
     pause.key_values = &values_;
     pause.clock = &clock_;
-    pause.log = &log_;
+    pause.log = &log_.log;
     pause_ = std::make_unique<BusPause>(std::move(pause));
     BusParts parts;
     parts.config = &config;
@@ -39,7 +40,7 @@ class WorkerBench {
     parts.events = &events_;
     parts.serials = serials_.get();
     parts.clock = &clock_;
-    parts.log = &log_;
+    parts.log = &log_.log;
     parts.draw = [this] { return draw_; };
     parts.catalog = "0000cafe";
     parts.clock_rule.built = built_;
@@ -68,7 +69,7 @@ class WorkerBench {
   }
 
   FakeClock clock_;
-  Log log_;
+  CapturedLog log_;
   RecordingStore store_;
   Events events_;
   FakeKeyValueStore values_;

@@ -12,6 +12,11 @@ namespace {
 
 using std::chrono::hours;
 
+TEST(ErrorLinesTest, PutsTheProgramsNameBeforeEachLine) {
+  EXPECT_EQ(error_lines("a"), "metergate: a\n");
+  EXPECT_EQ(error_lines("a:1: b\na:2: c"), "metergate: a:1: b\nmetergate: a:2: c\n");
+}
+
 TEST(TextTest, TrimsBlanksAndLineEnds) {
   EXPECT_EQ(trim(" \t a b \r\n"), "a b");
   EXPECT_EQ(trim(" \t"), "");

@@ -537,6 +537,8 @@ TEST_F(BusWorkerTest, LetsAWriteWaitFiveMinutesForATrustedClockWhileReadsPass) {
   run(seconds(10));
   ASSERT_EQ(store_.results.size(), 1u);
   EXPECT_EQ(text(store_.results[0], "command"), "c");
+  EXPECT_EQ(log_.count("a write waits up to 5 min for a clock"), 1);
+  EXPECT_EQ(log_.count("command=w"), 1);
   run(minutes(6));
   ASSERT_EQ(store_.results.size(), 2u);
   EXPECT_EQ(code(1), "clock_unsynced");

@@ -140,11 +140,24 @@ TEST_F(MeterMonitorTest, NoticesAfterARestartThatACounterFellWhileTheAgentWasOff
   EXPECT_EQ(number(events("counter_fell").at(0), "from"), "5000");
 }
 
-TEST_F(MeterMonitorTest, ComparesNoCounterAcrossAChangeOfTheTransformerRatio) {
+TEST_F(MeterMonitorTest, NoticesAFallThatCameWithAChangedProfile) {
   start_all();
   run(minutes(1));
   line_.registers[kLowWord] = 4000;
+  const_cast<Point*>(profile_.find("active_power"))->scale = Decimal(10);
+  profile_.digest = "another";
   bus_.meters[0].spec.ct = "200/5";
+  restart();
+  run(seconds(2));
+  EXPECT_EQ(number(events("counter_fell").at(0), "from"), "5000");
+}
+
+TEST_F(MeterMonitorTest, ComparesNoCounterAcrossAChangeOfItsOwnLine) {
+  start_all();
+  run(minutes(1));
+  line_.registers[kLowWord] = 4000;
+  const_cast<Point*>(profile_.find("active_energy_import"))->scale = Decimal(10);
+  profile_.digest = "another";
   restart();
   run(seconds(2));
   EXPECT_THAT(events("counter_fell"), IsEmpty());
@@ -413,6 +426,53 @@ TEST_F(RatioTest, ToldWhenItIsAnotherAfterASilence) {
   EXPECT_EQ(text(told, "point"), "ct_ratio");
   EXPECT_EQ(told.find("old")->text, "40");
   EXPECT_EQ(told.find("new")->text, "20");
+}
+
+TEST_F(RatioTest, ToldWhenItChangedTogetherWithAnotherLineOfTheProfile) {
+  start(seconds(10), {"active_power"});
+  run(minutes(20));
+  line_.registers[500] = 20;
+  const_cast<Point*>(profile_.find("active_power"))->scale = Decimal(10);
+  profile_.digest = "another";
+  restart();
+  run(minutes(1));
+  EXPECT_EQ(events("ratio_changed").size(), 1u);
+}
+
+/// A counter behind a current transformer, whose ratio stands in the flags, and one behind that of a register.
+class ScaledCounterTest : public OneMeterTest {
+ protected:
+  ScaledCounterTest()
+      : OneMeterTest(
+            "active_energy_import = holding 100 u32 ratio=ct\nct_ratio = holding 500 u16 kind=state\n"
+            "active_energy_export = holding 110 u32 times=ct_ratio\n") {
+    line_.registers = {{100, 0}, {101, 5000}, {110, 0}, {111, 6000}, {500, 40}};
+    bus_.meters[0].ratios.ct = Decimal(40);
+    bus_.meters[0].spec.ct = "200/5";
+  }
+  void restart_with_less() {
+    line_.registers[101] = 4000;
+    line_.registers[111] = 5000;
+    restart();
+    run(seconds(2));
+  }
+};
+
+TEST_F(ScaledCounterTest, IsComparedWhileTheRatioStays) {
+  start(seconds(10), {"active_energy_import", "active_energy_export"});
+  run(minutes(1));
+  restart_with_less();
+  EXPECT_EQ(events("counter_fell").size(), 2u);
+}
+
+TEST_F(ScaledCounterTest, IsNotComparedAcrossAnotherRatioOrAnotherPlaceOfIt) {
+  start(seconds(10), {"active_energy_import", "active_energy_export"});
+  run(minutes(1));
+  bus_.meters[0].spec.ct = "100/5";
+  bus_.meters[0].ratios.ct = Decimal(20);
+  const_cast<Point*>(profile_.find("ct_ratio"))->scale = Decimal(2);
+  restart_with_less();
+  EXPECT_THAT(events("counter_fell"), IsEmpty());
 }
 
 TEST_F(RatioTest, ToldWhenItChangedWhileTheAgentWasOff) {

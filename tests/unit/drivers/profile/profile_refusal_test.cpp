@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/unit/drivers/profile/profile_text.h"
 
 namespace metergate {
@@ -154,6 +156,43 @@ TEST(ProfileRefusalTest, RefusesAWrongPointWithLineOffendingTextAndWhatWouldBeRi
     const std::string refusal = refusal_of(c.line + "\n");
     EXPECT_THAT(refusal, HasSubstr(c.refusal)) << c.line;
     EXPECT_THAT(refusal, testing::AnyOf(StartsWith("meter.ini:5: "), StartsWith("meter.ini:6: "))) << c.line;
+  }
+}
+
+TEST(ProfileRefusalTest, TellsEveryWrongLineAtOnce) {
+  EXPECT_EQ(refusal_of("a = holdin 0 u16\nb = holding 1 u16\nc = holding 2 u17\n", "hole = x"),
+            "meter.ini:3: 'x': hole is a whole number from 0 to 2000\n"
+            "meter.ini:5: 'holdin': a table is one of coil, discrete, input, holding (did you mean 'holding'?)\n" +
+                refusal_of("\n\nc = holding 2 u17\n"));
+  EXPECT_EQ(refusal_of("a = holding 0 u16 times=x\nb = holding 1 u16 sign=y\n"),
+            "meter.ini:5: 'times=x': no such point\nmeter.ini:6: 'sign=y': no such point");
+}
+
+TEST(ProfileRefusalTest, CountsTheWrongLinesBeyondTwenty) {
+  std::string points;
+  for (int i = 0; i < 30; ++i) points += "p" + std::to_string(i) + " = holding 0 u17\n";
+  const std::string refusal = refusal_of(points);
+  EXPECT_EQ(std::count(refusal.begin(), refusal.end(), '\n'), 20);
+  EXPECT_THAT(refusal, testing::EndsWith("\nand 10 more wrong lines"));
+}
+
+TEST(ProfileRefusalTest, SaysWhatIsRightWhereTheTypeIsMissing) {
+  const Wrong cases[] = {
+      {"p = holding 400 bits=0:1", "'bits=0:1': the type stands before the keys: holding 400 bits bits=0:1"},
+      {"p = holding 400 scale=10", "'scale=10': the type stands before the keys: holding 400 u32 scale=10"},
+      {"p = coil 16 write=coil",
+       "'write=coil': the type stands before the keys: coil 16 u16 write=coil; one coil is u16"},
+  };
+  for (const Wrong& c : cases) EXPECT_EQ(refusal_of(c.line + "\n"), "meter.ini:5: " + c.refusal) << c.line;
+}
+
+TEST(ProfileRefusalTest, TranslatesTheSixDigitsOfAManual) {
+  EXPECT_EQ(refusal_of("p = holding 400101 u16\n"),
+            "meter.ini:5: '400101': an address is a whole number from 0 to 65535; a manual's 400101 is holding 100");
+  EXPECT_EQ(refusal_of("p = input 365536 u16\n"),
+            "meter.ini:5: '365536': an address is a whole number from 0 to 65535; a manual's 365536 is input 65535");
+  for (const char* other : {"holding 300101", "holding 400000", "holding 465537", "coil 400101"}) {
+    EXPECT_THAT(refusal_of(std::string("p = ") + other + " u16\n"), testing::EndsWith("from 0 to 65535")) << other;
   }
 }
 
