@@ -44,7 +44,8 @@ install(FILES systemd/flags DESTINATION /etc/metergate COMPONENT gateway)
 install(DIRECTORY DESTINATION /etc/metergate/credentials DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
   COMPONENT gateway)
 install(DIRECTORY systemd/examples DESTINATION share/doc/metergate COMPONENT gateway)
-install(DIRECTORY systemd/broker systemd/monitoring DESTINATION share/doc/metergate/examples COMPONENT gateway PATTERN gateway-user EXCLUDE)
+install(DIRECTORY systemd/broker systemd/monitoring DESTINATION share/doc/metergate/examples COMPONENT gateway
+  PATTERN gateway-user EXCLUDE PATTERN __pycache__ EXCLUDE)
 install(PROGRAMS systemd/broker/rabbitmq/gateway-user DESTINATION share/doc/metergate/examples/broker/rabbitmq COMPONENT gateway)
 install_compressed(gateway systemd/man/metergate.1 share/man/man1 metergate.1)
 install_compressed(gateway systemd/man/metergate-profile.5 share/man/man5 metergate-profile.5)

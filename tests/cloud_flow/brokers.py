@@ -1,10 +1,12 @@
 """A RabbitMQ node and a Redis server for one run: own folder, own ports, loopback only, with the settings that are shipped.
 
 The node runs as whoever calls, beside a packaged one that it neither needs nor touches: own cookie, own epmd, own names.
+With METERGATE_BROKER_ROOT=FOLDER it is the rabbitmq-server of that root, a Debian of another suite; this needs root.
 """
-import json
 import os
 import pathlib
+import random
+import shlex
 import shutil
 import signal
 import socket
@@ -18,6 +20,44 @@ sys.path.insert(1, str(ROOT / "tests" / "e2e"))
 from lab import free_port, wait_for  # noqa: E402
 
 SHIPPED = ROOT / "systemd" / "broker" / "rabbitmq"
+
+
+def low_port():
+    """Below the range from which clients take theirs: one that probes a closed port of that range can connect to itself, and
+    then the server cannot listen."""
+    while True:
+        port = random.randrange(11000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+
+
+class Place:
+    """Where a RabbitMQ is installed: this machine, or a root of another Debian suite."""
+
+    def __init__(self, root=os.environ.get("METERGATE_BROKER_ROOT")):
+        self.root = pathlib.Path(root) if root else None
+        sbins = sorted((self.root or pathlib.Path("/")).glob("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin"))
+        if not sbins:
+            raise AssertionError(f"there is no rabbitmq-server below {self.root or '/'}")
+        self.version = tuple(int(n) for n in sbins[-1].parent.name.split("-")[1].split("."))
+        self.sbin = pathlib.Path("/") / sbins[-1].relative_to(self.root or "/")
+
+    def command(self, folder, *argv):
+        """Runs it there, in `folder`, which is seen under the same name. Its mounts end with it."""
+        argv = [str(word) for word in argv]
+        if self.root is None:
+            return argv
+        for path in (folder, "proc", "dev", "etc"):
+            (self.root / str(path).lstrip("/")).mkdir(parents=True, exist_ok=True)
+        (self.root / "etc/hosts").touch()
+        script = ('mount --rbind "$2" "$1$2" && mount --rbind /dev "$1/dev" && mount -t proc proc "$1/proc" && '
+                  'mount --bind /etc/hosts "$1/etc/hosts" && root=$1 folder=$2 && shift 2 && '
+                  'exec chroot "$root" env --chdir="$folder" "$@"')
+        return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", str(self.root), str(folder), *argv]
 
 
 def listens(port):
@@ -70,61 +110,108 @@ class Redis(Server):
         return self
 
 
+class Epmd(Server):
+    """By which nodes of one machine find each other."""
+
+    def __init__(self, folder, place):
+        super().__init__(folder / "epmd", "epmd")
+        self.port, self.home, self.place = low_port(), folder, place
+        self.env = {"ERL_EPMD_PORT": str(self.port), "ERL_EPMD_ADDRESS": "127.0.0.1"}
+
+    def start(self):
+        if self.child is None:
+            self.spawn(self.place.command(self.home, "/usr/bin/epmd", "-address", "127.0.0.1", "-port", self.port), self.env)
+            self.await_port(self.port, 5)
+
+
 class RabbitMQ(Server):
     """`kill` is kill -9 of the node with all that it held in memory; `start` brings it back with the same disk."""
 
-    def __init__(self, folder):
-        super().__init__(folder / "rabbitmq", "rabbitmq")
-        self.mqtt, self.amqp, self.epmd_port, dist = (free_port() for _ in range(4))
-        conf = self.folder / "conf.d"
-        conf.mkdir()
-        shutil.copy(SHIPPED / "rabbitmq.conf", conf / "10-shipped.conf")
-        shutil.copy(SHIPPED / "enabled_plugins", self.folder)
-        (conf / "20-here.conf").write_text(  # where it differs from what is shipped: places, and limits of a small machine
-            f"load_definitions = {SHIPPED / 'definitions.json'}\nlisteners.tcp.default = 127.0.0.1:{self.amqp}\n"
-            f"mqtt.listeners.tcp.default = 127.0.0.1:{self.mqtt}\ndisk_free_limit.absolute = 50MB\n"
-            "vm_memory_high_watermark.absolute = 512MB\nlog.console = true\nlog.file = false\n")
+    def __init__(self, folder, name="rabbitmq", settings="", plugins=None, definitions=True, epmd=None, place=None):
+        """Its shipped settings, then `settings`. `plugins` instead of the shipped list, Erlang's text. Nodes of one cluster
+        share the first one's `epmd` and cookie, so they lie in one folder."""
+        super().__init__(folder / name, name)
+        self.place = place or Place()
+        self.version = self.place.version
+        self.home = folder  # what the node sees of this machine
+        self.mqtt, self.amqp, dist = (low_port() for _ in range(3))
+        self.epmd = epmd or Epmd(folder, self.place)
+        self.node = f"{name}{os.getpid()}@localhost"
+        self.conf = self.folder / "conf.d"
+        self.conf.mkdir(exist_ok=True)
+        shipped = (SHIPPED / "rabbitmq.conf").read_text()
+        loads = "load_definitions = /etc/rabbitmq/metergate.json\n"
+        assert shipped.count(loads) == 1
+        (self.conf / "10-shipped.conf").write_text(
+            shipped.replace(loads, f"load_definitions = {self.folder}/definitions.json\n" if definitions else ""))
+        for file in ("advanced.config", "definitions.json", "enabled_plugins"):
+            shutil.copy(SHIPPED / file, self.folder)
+        if plugins is not None:
+            (self.folder / "enabled_plugins").write_text(plugins)
+        (self.conf / "20-here.conf").write_text(  # where it differs from what is shipped: places, and limits of a small machine
+            f"listeners.tcp.default = 127.0.0.1:{self.amqp}\nmqtt.listeners.tcp.default = 127.0.0.1:{self.mqtt}\n"
+            "disk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = 512MB\n"
+            f"log.console = true\nlog.file = false\n{settings}")
         busy = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
         self.env = {
-            "HOME": self.folder, "RUNNING_UNDER_SYSTEMD": "true",  # so that the start script becomes the node
-            "RABBITMQ_CONF_ENV_FILE": "/dev/null", "RABBITMQ_CONFIG_FILES": conf / "*.conf",
-            "RABBITMQ_ENABLED_PLUGINS_FILE": self.folder / "enabled_plugins", "RABBITMQ_NODENAME": f"lab{os.getpid()}@localhost",
+            "HOME": folder, "RUNNING_UNDER_SYSTEMD": "true",  # so that the start script becomes the node
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null", "RABBITMQ_CONFIG_FILES": self.conf / "*.conf",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": self.folder / "advanced.config",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": self.folder / "enabled_plugins", "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_MNESIA_BASE": self.folder / "data", "RABBITMQ_LOG_BASE": self.folder, "RABBITMQ_DIST_PORT": dist,
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{busy} -kernel inet_dist_use_interface {{127,0,0,1}}",
-            "ERL_EPMD_PORT": self.epmd_port, "ERL_EPMD_ADDRESS": "127.0.0.1", "ERL_CRASH_DUMP_SECONDS": "0"}
+            "ERL_CRASH_DUMP_SECONDS": "0", **self.epmd.env}
         self.env = {name: str(value) for name, value in self.env.items()}
-        self.epmd = Server(self.folder, "epmd")
-        sbin, = pathlib.Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin")
-        self.server, self.ctl_program = sbin / "rabbitmq-server", sbin / "rabbitmqctl"
+        self.tools = self.folder / "tools"
+        self.write_tools()
+
+    def write_tools(self):
+        """The node's tools by their own names, for the shipped scripts, which find them on their PATH."""
+        self.tools.mkdir(exist_ok=True)
+        words = [f"{name}={value}" for name, value in self.env.items()]
+        for name in ("rabbitmqctl", "rabbitmq-plugins", "rabbitmq-queues"):
+            argv = self.place.command(self.home, "env", *words, self.place.sbin / name)
+            (self.tools / name).write_text(f'#!/bin/sh\nexec {shlex.join(argv)} "$@"\n')
+            (self.tools / name).chmod(0o755)
 
     def start(self):
-        if self.epmd.child is None:
-            self.epmd.spawn([shutil.which("epmd") or "/usr/bin/epmd", "-address", "127.0.0.1", "-port", self.epmd_port], self.env)
-            self.epmd.await_port(self.epmd_port, 5)
         begin = time.monotonic()
-        self.spawn([self.server], self.env)
-        self.await_port(self.mqtt, 60)
-        self.await_port(self.amqp, 60)
+        self.launch()
+        self.await_port(self.mqtt, 90)
+        self.await_port(self.amqp, 90)
         self.took = time.monotonic() - begin
         return self
 
-    def ctl(self, *words, stdin=""):
-        done = subprocess.run([self.ctl_program, "-q", *map(str, words)], input=stdin, env={**os.environ, **self.env}, text=True,
-                              capture_output=True, timeout=60, cwd=self.folder)
+    def launch(self):
+        """Without waiting for it."""
+        self.epmd.start()
+        self.spawn(self.place.command(self.home, self.place.sbin / "rabbitmq-server"), self.env)
+
+    def ctl(self, *words):
+        return self.tool(self.tools / "rabbitmqctl", "-q", *words)
+
+    def shipped(self, script, *words):
+        """A script of the shipped settings, as an administrator of this node runs it."""
+        return self.tool(SHIPPED / script, *words)
+
+    def tool(self, *argv, check=True):
+        """What it says on standard output; without `check` (status, all that it says)."""
+        env = {**os.environ, "PATH": f"{self.tools}:{os.environ['PATH']}", "TMPDIR": str(self.home)}
+        done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, env=env, text=True, capture_output=True,
+                              timeout=240, cwd=self.folder)
+        if not check:
+            return done.returncode, done.stdout + done.stderr
         if done.returncode != 0:
-            raise AssertionError(f"rabbitmqctl {' '.join(words)}: {done.stdout}{done.stderr}")
+            raise AssertionError(f"{' '.join(map(str, argv))}: {done.stdout}{done.stderr}")
         return done.stdout
 
-    def add_users(self, *gateways, backend="cloud"):
-        """By the shipped script, in one import. The password files, by name."""
-        files, together = {}, {}
-        for name in (*gateways, backend):
-            files[name] = self.folder / f"{name}.password"
-            flag = ["--backend"] if name == backend else []
-            made = subprocess.run([SHIPPED / "gateway-user", *flag, name, files[name]], check=True, capture_output=True, text=True)
-            for kind, entries in json.loads(made.stdout).items():
-                together.setdefault(kind, []).extend(entries)
-        self.ctl("import_definitions", stdin=json.dumps(together))
+    def add_users(self, *gateways, backend="cloud", look=None):
+        """By the shipped script. The password files, by name."""
+        files = {name: self.folder / f"{name}.password" for name in (*gateways, backend, look) if name}
+        pairs = [word for name in gateways for word in (name, files[name])]
+        for flags in (pairs, ["--backend", backend, files[backend]], ["--look", look, files.get(look)]):
+            if flags and flags[-1]:
+                self.shipped("gateway-user", *flags)
         return files
 
     def stop(self):

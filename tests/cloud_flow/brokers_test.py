@@ -1,5 +1,6 @@
 """The broker settings that are shipped: what one gateway can do to another, and what is acknowledged and lost."""
 import getpass
+import json
 import pathlib
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from brokers import ROOT, RabbitMQ, Server  # noqa: E402
 from lab import free_port, wait_for  # noqa: E402
 
+UP = ("status", "catalog", "catalog/+", "readings", "results", "events")
 DOWN = [("metergate/{}/commands", 1), ("metergate/{}/receipts", 1), ("metergate/{}/status", 1)]
 
 
@@ -97,8 +99,8 @@ class Rights:
     def test_the_client_id_of_another_gives_neither_its_session_nor_its_commands(self):
         self.gateway("b").close()
         self.command("metergate/b/commands", "for b")
-        for clean in (False, True):
-            thief = self.client("a", "metergate-b", clean)
+        for user, clean in (("a", False), ("a", True), ("look", False), ("look", True)):
+            thief = self.client(user, "metergate-b", clean)
             if thief.connected:
                 thief.subscribe("metergate/b/commands")
             time.sleep(0.5)
@@ -107,6 +109,54 @@ class Rights:
         b = self.client("b")
         self.assertTrue(b.session)
         wait_for("the command that waited", 10, lambda: ("metergate/b/commands", "for b") in b.got)
+
+    def test_who_looks_sees_what_gateways_send_and_nothing_else(self):
+        b = self.gateway("b")
+        topics = [f"metergate/+/{topic}" for topic in UP]
+        look = self.client("look", "look", clean=True).subscribe(*topics)
+        self.assertEqual(look.granted, [1] * len(topics))
+        others = []
+        for topic in ("metergate/+/commands", "metergate/b/receipts"):
+            others.append(self.client("look", "look-2", clean=True).subscribe(topic))
+            self.reaches(b, "metergate/b/commands")
+        look = self.client("look", "look", clean=True).subscribe(*topics)
+        b.publish("metergate/b/readings", "seen")
+        wait_for("a reading at who looks", 10, lambda: ("metergate/b/readings", "seen") in look.got)
+        topics = {topic.split("/")[2] for client in (look, *others) for topic, _text in client.got}
+        self.assertLessEqual(topics, {"readings", "status"})
+
+    def test_mosquitto_sub_shows_the_readings_of_a_gateway(self):
+        b = self.gateway("b")
+        look = subprocess.Popen(["mosquitto_sub", "-p", str(self.port), "-u", "look", "-P", self.passwords["look"], "-i", "look", "-v",
+                                 "-t", "metergate/b/readings", "-C", "1", "-W", "20"], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(look.stdout.close)
+        while look.poll() is None:
+            b.publish("metergate/b/readings", "shown")
+            time.sleep(0.1)
+        self.assertEqual((look.returncode, look.stdout.read()), (0, "metergate/b/readings shown\n"))
+
+    def test_who_looks_publishes_nothing(self):
+        b = self.gateway("b")
+        for topic in ("metergate/b/commands", "metergate/b/receipts", "metergate/b/readings", "metergate/look/readings",
+                      "metergate/look/commands"):
+            self.client("look", "look", clean=True).publish(topic, "forged")
+        self.assertNotIn("forged", [text for _topic, text in self.reaches(b, "metergate/b/commands")])
+        b.publish("metergate/b/readings", "own")
+        self.assertEqual([text for text in self.records("own") if text == "forged"], [])
+
+    def test_who_looks_takes_nothing_from_the_backend(self):
+        b, mine = self.gateway("b"), [f"of b {n}" for n in range(5)]
+        self.backend_leaves()
+        for text in mine[:3]:
+            b.publish("metergate/b/readings", text)
+        for _ in range(3):
+            look = self.client("look", "look", clean=True).subscribe("metergate/+/readings")
+            look.close()
+        look = self.client("look", "look", clean=True).subscribe("metergate/+/readings")
+        for text in mine[3:]:
+            b.publish("metergate/b/readings", text)
+        wait_for("the readings at who looks", 10, lambda: len(look.got) == 2)
+        self.assertEqual([text for text in self.records(mine[-1]) if text in mine], mine)
 
     def test_nobody_comes_in_without_the_right_password(self):
         for user, password in ((None, None), ("a", "wrong"), ("a", self.passwords["b"]), ("guest", "guest"), ("nobody", "x")):
@@ -133,7 +183,10 @@ class RabbitRights(Rights, unittest.TestCase):
         cls.addClassCleanup(cls.rabbit.stop)
         cls.rabbit.start()
         cls.port = cls.rabbit.mqtt
-        cls.passwords = {name: file.read_text().strip() for name, file in cls.rabbit.add_users("a", "b").items()}
+        cls.passwords = {name: file.read_text().strip() for name, file in cls.rabbit.add_users("a", "b", look="look").items()}
+
+    def backend_leaves(self):
+        """It is not there: each test makes its own connections."""
 
     def channel(self, user):
         """By AMQP, with which a gateway has no business; the network should not let it."""
@@ -192,9 +245,10 @@ class RabbitRights(Rights, unittest.TestCase):
         self.gateway("b")
         rows = self.rabbit.ctl("list_queues", "name", "durable", "type", "arguments", "policy").splitlines()
         self.assertIn('mqtt-subscription-metergate-bqos1\ttrue\tquorum\t[{"x-queue-type","quorum"}]\tmetergate-sessions', rows)
-        sixty_days = 60 * 24 * 3600 * 1000
-        self.assertIn(f'metergate-sessions\t^mqtt-subscription-\tqueues\t{{"expires":{sixty_days}}}',
-                      self.rabbit.ctl("list_policies"))
+        policy, = [row for row in json.loads(self.rabbit.ctl("list_policies", "--formatter", "json"))
+                   if row["name"] == "metergate-sessions"]
+        self.assertEqual(policy["pattern"], "^mqtt-subscription-")
+        self.assertEqual(json.loads(policy["definition"])["expires"], 60 * 24 * 3600 * 1000)
 
     def test_a_command_of_more_than_four_mebibytes_ends_the_channel_of_its_sender(self):
         with self.assertRaises(pika.exceptions.ChannelClosedByBroker) as refused:
@@ -213,7 +267,7 @@ class MosquittoRights(Rights, unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="metergate-")
         cls.addClassCleanup(folder.cleanup)
         place, shipped = pathlib.Path(folder.name), ROOT / "systemd" / "broker" / "mosquitto"
-        cls.passwords, cls.port = {"a": "pa", "b": "pb", "cloud": "pc"}, free_port()
+        cls.passwords, cls.port = {"a": "pa", "b": "pb", "cloud": "pc", "look": "pl"}, free_port()
         (place / "passwords").write_text("".join(f"{user}:{word}\n" for user, word in cls.passwords.items()))
         subprocess.run(["mosquitto_passwd", "-U", place / "passwords"], check=True)
         text = (shipped / "mosquitto.conf").read_text()
@@ -235,7 +289,12 @@ class MosquittoRights(Rights, unittest.TestCase):
     def command(self, topic, text):
         self.cloud.publish(topic, text)
 
+    def backend_leaves(self):
+        self.cloud.close()
+
     def records(self, until):
+        if self.cloud.ended:
+            self.cloud = self.client("cloud")
         wait_for("the last message", 10, lambda: any(text == until for _topic, text in self.cloud.got))
         return [text for _topic, text in self.cloud.got]
 

@@ -12,7 +12,7 @@ from world import TESTS, World, wait_for
 POINTS = ["active_energy_import", "voltage_l1", "active_power"]
 DEVICES = {f"meter-{n:02d}": ("plant-1" if n <= 5 else "plant-2", f"m{n}") for n in range(1, 11)}
 DEAD = "meter-03"
-PROFILE = TESTS.parent / "drivers" / "profiles" / "sdm630.ini"
+PROFILE = TESTS.parent / "drivers" / "profile" / "models" / "sdm630.ini"
 
 
 class Steps:
