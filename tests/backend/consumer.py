@@ -1,78 +1,129 @@
 """Everything that comes from gateways. A message is acknowledged to the broker after its commit, and not before."""
 import json
 import logging
-import sqlite3
+import time
 
-from backend import EXCHANGE, PREFIX
+from backend import EXCHANGE, ONE_CONSUMER, PREFIX, UNROUTED
 
-RECORDS = (f"{PREFIX}.readings", f"{PREFIX}.results", f"{PREFIX}.events")
-STATE, UNROUTED = f"{PREFIX}.state", f"{PREFIX}.unrouted"
 LOG = logging.getLogger(__name__)
-AT_ONCE = 50  # messages that the broker hands out ahead of their acknowledgement
+MOST, LONGEST = 500, 0.05  # messages and seconds of one transaction
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
+FOREIGN_AFTER = 2.0  # seconds that the own consumer of a queue has to come first
+HAND_BACK = 30.0
 
 
 class Consumer:
-    """One thread. The queues have a single active consumer: a second backend may stand by, and takes over by itself."""
+    """One thread or process. Each queue has a single active consumer; the others that ask for it stand by and take over by
+    themselves. `own` are the queues of this consumer, `others` those it takes only if their own is away.
 
-    def __init__(self, connect, db, orders, receipts=False):
-        self.connect, self.db, self.orders, self.receipts = connect, db, orders, receipts
+    Order in `run`: the db is reached first. A consumer without a db that took messages would only give them back, and each time
+    counts towards the broker's delivery limit."""
+
+    def __init__(self, connect, open_db, orders, receipts=False, own=ONE_CONSUMER, others=()):
+        self.connect, self.open_db, self.orders, self.receipts, self.own, self.others = connect, open_db, orders, receipts, own, others
+        self.batch, self.began = [], None  # of (routing key, body), (channel, last delivery tag)
+        self.stored = 0
 
     def run(self, stop):
-        failing = False
+        pause = FIRST_PAUSE
         while not stop.is_set():
             try:
-                with self.connect() as connection:
-                    failing = False
-                    self.consume(connection, stop)
-            except Exception as error:  # broker, db or Redis: what was not acknowledged comes again
-                if not failing:
+                self.db = self.open_db()
+                try:
+                    with self.connect() as connection:
+                        pause = FIRST_PAUSE
+                        self.consume(connection, stop)
+                finally:
+                    self.db.close()
+            except Exception as error:  # broker or db: what was not acknowledged comes again
+                if pause == FIRST_PAUSE:
                     LOG.warning("consumer: %r; trying again", error)
-                failing = True
-                stop.wait(0.5)
+                stop.wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
 
     def consume(self, connection, stop):
-        channel = connection.channel()
-        channel.basic_qos(prefetch_count=AT_ONCE)
-        for queue in (*RECORDS, STATE):
-            channel.basic_consume(queue, self.on_message)
-        channel.basic_consume(UNROUTED, self.on_unrouted)
+        self.batch, self.foreign = [], {}
+        self.channel = connection.channel()
+        self.channel.basic_qos(prefetch_count=2 * MOST)  # of each queue
+        for queue in self.own:
+            self._take(queue, priority=10)
+        stand_by, hand_back = time.monotonic() + FOREIGN_AFTER, time.monotonic() + HAND_BACK
         while not stop.is_set():
-            connection.process_data_events(0.2)
+            connection.process_data_events(self._patience())
+            now = time.monotonic()
+            if self.batch and now >= self.began + LONGEST:
+                self.flush()
+            if self.others and now >= stand_by:
+                stand_by = float("inf")
+                for queue in self.others:
+                    self._take(queue, priority=0)
+            if now >= hand_back:
+                hand_back = now + HAND_BACK
+                self._hand_back()
+        self.flush()
 
-    def on_message(self, channel, method, _properties, body):
-        lanes, answers = (), ()
-        try:
-            _prefix, gateway, kind = method.routing_key.split(".")
-            if kind in ("status", "catalog"):
-                self.db.state(gateway, kind, body.decode())
-            else:
-                lanes, answers = self.db.store(gateway, body.decode())  # the commit
-        except sqlite3.OperationalError:
-            raise  # the db's trouble, not the message's: it has to come again
-        except Exception as error:  # whatever a gateway sends, it does not stop the queue
-            self.db.put_aside(method.routing_key, f"{type(error).__name__}: {error}", body)
-        for answer in answers:
-            self.orders.fill(*answer)
+    def _patience(self):
+        return max(0.0, self.began + LONGEST - time.monotonic()) if self.batch else 0.2
+
+    def _take(self, queue, priority):
+        def on_message(_channel, method, _properties, body):
+            if priority == 0:
+                self.foreign[queue] = method.consumer_tag
+            self.on_message(method, body)
+
+        self.channel.basic_consume(queue, on_message, arguments={"x-priority": priority})
+
+    def _hand_back(self):
+        """Ask for foreign queues anew, behind those who wait: if a queue's own consumer is back it gets it. RabbitMQ 4 does that by
+        the priority, 3.10 does not. What this one still has of the queue it stores; numbers, not arrival, are the order."""
+        for queue, tag in self.foreign.items():
+            self.flush()
+            self.channel.basic_cancel(tag)
+            self._take(queue, priority=0)
+        self.foreign = {}
+
+    def on_message(self, method, body):
+        if not self.batch:
+            self.began = time.monotonic()
+        self.batch.append((method.routing_key, body))
+        self.tag = method.delivery_tag
+        if len(self.batch) >= MOST:
+            self.flush()
+
+    def flush(self):
+        """One transaction for all that is there; then one acknowledgement for all; then those are told who only look on."""
+        batch, self.batch = self.batch, []
+        if not batch:
+            return
+        lanes, answers = self.db.store([message for message in batch if not self._unrouted(message)])  # the commit
+        for key, body in filter(self._unrouted, batch):
+            answers += self.unrouted(key, body)
         if self.receipts:
-            for lane in lanes:  # also when all were repeats: a receipt may have been lost
-                self.send_receipt(channel, lane)
-        channel.basic_ack(method.delivery_tag)
+            for lane in sorted(lanes):  # also when all were repeats: a receipt may have been lost
+                self.send_receipt(lane)
+        self.channel.basic_ack(self.tag, multiple=True)
+        self.stored += len(batch)
+        self.orders.fill(answers)
 
-    def send_receipt(self, channel, lane):
+    def send_receipt(self, lane):
         """For gateways with --delivery receipt: they keep a record until it is here. One party only sends receipts."""
-        gateway, epoch, name = lane.split("/")
-        channel.basic_publish(EXCHANGE, f"{PREFIX}.{gateway}.receipts",
-                              json.dumps({"epoch": epoch, "lane": name, "upto": self.db.upto(lane)}))
+        gateway, epoch, name = lane
+        self.channel.basic_publish(EXCHANGE, f"{PREFIX}.{gateway}.receipts",
+                                   json.dumps({"epoch": epoch, "lane": name, "upto": self.db.upto(lane)}))
 
-    def on_unrouted(self, channel, method, _properties, body):
-        """What nobody is subscribed to. A command in here means that no such gateway was ever connected."""
+    @staticmethod
+    def _unrouted(message):
+        key = message[0].split(".")
+        return len(key) < 3 or key[0] != PREFIX or key[2] not in ("readings", "results", "events", "status", "catalog")
+
+    def unrouted(self, key, body):
+        """What no queue was bound to. A command among it: nobody is subscribed to this gateway's commands."""
         try:
-            _prefix, gateway, kind = method.routing_key.split(".")
+            _prefix, gateway, kind = key.split(".")
             if kind == "commands":
-                for answer in self.db.no_such_gateway(gateway, json.loads(body)["id"]):
-                    self.orders.fill(*answer)
-            elif kind != "receipts":
+                return self.db.no_such_gateway(gateway, json.loads(body)["id"])
+            if kind != "receipts":
                 raise ValueError("no queue is bound to this key")
         except (ValueError, KeyError, TypeError) as error:
-            self.db.put_aside(method.routing_key, f"unrouted: {error}", body)
-        channel.basic_ack(method.delivery_tag)
+            self.db.put_aside(key, f"unrouted: {error}", body)
+        return []

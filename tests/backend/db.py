@@ -1,183 +1,201 @@
-"""The db: the only place where something is known for good. Any database with transactions and unique keys will do."""
+"""The db: the only place where something is known for good. What is stored and what follows from it is here, the same for
+both engines (sqlite.py, postgres.py); an engine knows how to hold a transaction and how to write many rows at once."""
+import contextlib
 import json
-import sqlite3
 import time
-from decimal import Decimal
 
+from backend.message import BadMessage, Record, a_text, parse, records_of
+from backend.operations import Operations
+from backend.presence import Presence
+
+# Times are seconds since 1970 but the records' own `at`. IDENTITY is the engine's.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS devices (device TEXT PRIMARY KEY, gateway TEXT, meter TEXT, UNIQUE (gateway, meter));
--- The unique key is what makes a repeat harmless. It is kept for ever: a repeat may come at any time, from a backup, too.
-CREATE TABLE IF NOT EXISTS records (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS readings (record TEXT, device TEXT, at TEXT, point TEXT, value TEXT);
--- A lane is GATEWAY/EPOCH/NAME, the part of a record's id before its number. Numbers start at 1 and have no holes.
-CREATE TABLE IF NOT EXISTS lanes (lane TEXT PRIMARY KEY, highest INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS gaps (lane TEXT, first INTEGER, last INTEGER, since REAL, asked INTEGER DEFAULT 0);
-CREATE TABLE IF NOT EXISTS lost (lane TEXT, first INTEGER, last INTEGER, why TEXT);
-CREATE TABLE IF NOT EXISTS epochs (gateway TEXT, epoch TEXT, previous TEXT, PRIMARY KEY (gateway, epoch));
--- What was asked of gateways. Open until it has a result; after `pause` seconds without one it is sent again.
-CREATE TABLE IF NOT EXISTS operations (command TEXT PRIMARY KEY, gateway TEXT, orderid TEXT, device TEXT, body TEXT, asked_at REAL,
-                                       repeat_at REAL, pause REAL, sent INTEGER DEFAULT 0, answered_at REAL, result TEXT);
-CREATE TABLE IF NOT EXISTS gateways (gateway TEXT PRIMARY KEY, status TEXT);
-CREATE TABLE IF NOT EXISTS catalogs (gateway TEXT, catalog TEXT, body TEXT, PRIMARY KEY (gateway, catalog));
+-- Numbers of a lane start at 1 and have no holes; `highest` is the highest that is here or known not to come.
+CREATE TABLE IF NOT EXISTS lanes (lane IDENTITY, gateway TEXT NOT NULL, epoch TEXT NOT NULL, name TEXT NOT NULL,
+                                  highest BIGINT NOT NULL DEFAULT 0, UNIQUE (gateway, epoch, name));
+-- A gap is a question, not yet a loss. `asked` times a replay was sent for it, last as `command`; not again before `ask_at`.
+CREATE TABLE IF NOT EXISTS gaps (lane BIGINT, first BIGINT, last BIGINT, since FLOAT, asked INTEGER DEFAULT 0, ask_at FLOAT,
+                                 command TEXT, PRIMARY KEY (lane, first));
+CREATE TABLE IF NOT EXISTS lost (lane BIGINT, first BIGINT, last BIGINT, why TEXT);
+CREATE TABLE IF NOT EXISTS epochs (gateway TEXT, epoch TEXT, previous TEXT, heard_at FLOAT, PRIMARY KEY (gateway, epoch));
+CREATE TABLE IF NOT EXISTS catalogs (gateway TEXT, catalog TEXT, part INTEGER, body TEXT, PRIMARY KEY (gateway, catalog, part));
 -- What is acknowledged though it cannot be used, so that it does not come again for ever. Somebody looks at it.
-CREATE TABLE IF NOT EXISTS aside (at REAL, routing_key TEXT, why TEXT, body TEXT);
-"""
-FIRST_PAUSE, LONGEST_PAUSE = 10.0, 3600.0
+CREATE TABLE IF NOT EXISTS aside (at FLOAT, routing_key TEXT, why TEXT, body TEXT);
+""" + Operations.SCHEMA + Presence.SCHEMA
 
 
-class BadMessage(ValueError):
-    pass
+class Lane:
+    def __init__(self, key, highest):
+        self.key, self.highest, self.before = key, highest, highest
 
 
-def parse(text):
-    """A meter's value is an exact decimal: never let it pass through a float."""
-    return json.loads(text, parse_float=Decimal)
-
-
-def records_of(text):
-    """Each record of a message with its exact text: a repeat has the same bytes, though it may be grouped otherwise."""
-    decoder = json.JSONDecoder(parse_float=Decimal)
-    try:
-        at = text.index("[", text.index('"records"')) + 1
-        while text[at] != "]":
-            record, end = decoder.raw_decode(text, at)
-            yield text[at:end], record
-            at = end + 1 if text[end] == "," else end
-    except (ValueError, IndexError) as error:
-        raise BadMessage(f"not a message of records: {error}") from error
-
-
-class Db:
+class Db(Operations, Presence):
     """One a thread."""
 
-    def __init__(self, path):
-        self.sql = sqlite3.connect(path, isolation_level=None, timeout=30)
-        self.sql.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + SCHEMA)
+    def __init__(self, engine):
+        self.engine, self.rows = engine, engine.rows
 
-    def rows(self, query, *values):
-        return self.sql.execute(query, values).fetchall()
+    def close(self):
+        self.engine.close()
 
-    def store(self, gateway, text):
-        """A message in one transaction. Returns the lanes it belongs to and what it answers, as (order, device, result)."""
-        lanes, answers = set(), []
-        with self.sql:
-            self.sql.execute("BEGIN IMMEDIATE")
-            for raw, record in records_of(text):
-                try:
-                    lane, number = record["id"].rsplit("/", 1)
-                    owner, _epoch, name = lane.split("/")
-                    number = int(number)
-                except (TypeError, KeyError, ValueError) as error:
-                    raise BadMessage(f"a record without a proper id: {raw[:100]}") from error
-                if owner != gateway:  # the broker vouches for the topic only, not for what a gateway writes into its messages
-                    raise BadMessage(f"a record of {owner} on a topic of {gateway}")
-                lanes.add(lane)
-                if self.sql.execute("INSERT OR IGNORE INTO records VALUES (?, ?)", (record["id"], raw)).rowcount:
-                    self._cover(lane, number, number)
-                    answers += self._take_in(gateway, name, record)
-                elif self.rows("SELECT 1 FROM records WHERE id = ? AND body != ?", record["id"], raw):
-                    self._put_aside(lane, "two contents under one id", raw)
-                if name == "results":  # also a repeat: its command may be open again
-                    answers += self._answer(gateway, record["command"], raw)
-        return lanes, answers
+    def store(self, messages):
+        """Messages as (routing key, body) in one transaction, each whole or not at all. Returns the lanes that they belong to, and
+        what they answer as (order, device, result). What a gateway sends stops nothing: a message that cannot be stored is set
+        aside, in a transaction of its own if only the db could tell."""
+        good, bad = [], []
+        for key, body in messages:
+            try:
+                _prefix, gateway, kind = key.split(".", 2)
+                text = body.decode()
+                good.append((gateway, kind, records_of(gateway, text) if kind in ("readings", "results", "events") else text))
+            except (ValueError, BadMessage) as error:
+                bad.append((key, f"{type(error).__name__}: {error}", body))
+        try:
+            with self.engine.transaction(), self._lanes(good) as lanes:
+                answers = self._take_in(good, lanes)
+                for row in bad:
+                    self.put_aside(*row)
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError, *self.engine.data_errors) as error:
+            if len(messages) == 1:
+                (key, body), = messages
+                self.put_aside(key, f"{type(error).__name__}: {error}", body)
+                return set(), []
+            half = len(messages) // 2
+            first, second = self.store(messages[:half]), self.store(messages[half:])
+            return first[0] | second[0], first[1] + second[1]
+        return {record.lane for record in self._records(good)}, answers
 
-    def _take_in(self, gateway, name, record):
-        device = self.rows("SELECT device FROM devices WHERE gateway = ? AND meter = ?", gateway, record.get("meter"))
-        for point, value in record.get("values", {}).items():
-            self.sql.execute("INSERT INTO readings VALUES (?, ?, ?, ?, ?)",
-                             (record["id"], device[0][0] if device else None, record["at"], point,
-                              value if value is None else str(value)))
-        for hole in record.get("missing", []) if record.get("op") == "replay" else []:
-            self._lose(f"{gateway}/{hole['epoch']}/{hole['lane']}", hole["from_seq"], hole["to_seq"], hole["why"])
-        return self._event(gateway, record["event"], record["detail"], record["id"].split("/")[1]) if name == "events" else []
+    @staticmethod
+    def _records(messages):
+        return [record for _gateway, _kind, records in messages if isinstance(records, list) for record in records]
 
-    def _event(self, gateway, event, detail, epoch):
-        if event == "records_dropped":
-            self._lose(f"{gateway}/{detail['epoch']}/{detail['lane']}", detail["from_seq"], detail["to_seq"], "dropped")
-        if event == "session_lost":  # commands that waited at the broker are gone, not those that the gateway has
-            self._send_again(gateway)
-        if event == "started":
-            before = detail["previous"] or {"epoch": None, "last": {}}
-            self.sql.execute("INSERT INTO epochs VALUES (?, ?, ?)", (gateway, epoch, before["epoch"]))
-            for name, last in before["last"].items():  # where the epoch before ended: only now a loss at its end can be seen
-                if last is not None:
-                    self._cover(f"{gateway}/{before['epoch']}/{name}", last + 1, last)
-            if detail["store"] == "new" or detail.get("commands") == "lost":
-                return self._forgotten(gateway)
-        return []
+    @contextlib.contextmanager
+    def _lanes(self, messages):
+        """The lanes of these messages, locked in one order for all until the commit, so that two consumers cannot mix up one lane
+        nor wait for each other in a circle."""
+        names = set()
+        for record in self._records(messages):
+            names.update((record.lane, *(lane for lane, *_rest in record.mentions())))
+        lanes = {name: Lane(*found) for name, found in self.engine.lock_lanes(sorted(names)).items()}
+        yield lanes
+        self.engine.set_highest([(lane.highest, lane.key) for lane in lanes.values() if lane.highest > lane.before])
 
-    def _forgotten(self, gateway):
-        """The gateway no longer knows its commands: what reads is sent again, what writes may have been done or not."""
-        unknown = json.dumps({"status": "unknown", "error": {"code": "interrupted", "message": "the gateway lost its store"}})
-        self._send_again(gateway)
-        writes = self.rows("SELECT command FROM operations WHERE gateway = ? AND result IS NULL AND body ->> 'op' = 'write'",
-                           gateway)
-        return [answer for command, in writes for answer in self._answer(gateway, command, unknown)]
+    def _take_in(self, messages, lanes):
+        records, answers = self._records(messages), []
+        new = self._new(records, lanes)
+        self.engine.insert_records([(lanes[r.lane].key, r.number, r) for r in new])
+        numbers = {}
+        for record in new:
+            numbers.setdefault(record.lane, []).append(record.number)
+        for lane, those in numbers.items():
+            self._cover_all(lanes[lane], sorted(those))
+        for record in new:
+            for lane, first, last, why in record.mentions():
+                self._cover(lanes[lane], first, last)
+                if why is not None:
+                    self.rows("INSERT INTO lost VALUES (?, ?, ?, ?)", lanes[lane].key, first, last, why)
+            if record.lane[2] == "events":
+                answers += self._event(record)
+        for record in records:
+            if record.lane[2] == "results":  # also a repeat: its command may be open again
+                answers += self.answer(record.lane[0], record.content["command"], record.text)
+        for gateway, kind, text in messages:
+            if kind == "status":
+                self.hear(gateway, parse(text), text)
+            elif kind.split(".")[0] == "catalog":
+                content = parse(text)
+                self.rows("INSERT INTO catalogs VALUES (?, ?, ?, ?) ON CONFLICT (gateway, catalog, part) DO UPDATE "
+                          "SET body = excluded.body", gateway, a_text(content["catalog"]), int(content.get("part", 1)), text)
+            elif isinstance(text, str):
+                raise BadMessage(f"no kind of message: {kind}")
+        return answers
 
-    def _send_again(self, gateway):
-        self.sql.execute("UPDATE operations SET repeat_at = 0 WHERE gateway = ? AND result IS NULL", (gateway,))
+    def _new(self, records, lanes):
+        """Those that are not here yet. A number above the highest of its lane is new; at the others the db has to look."""
+        def place(record):
+            return lanes[record.lane].key, record.number
+
+        known = self.engine.known([place(r) for r in records if r.number <= lanes[r.lane].highest])
+        new = []
+        for record in records:
+            if place(record) not in known:
+                known[place(record)] = record.text
+                new.append(record)
+            elif known[place(record)] != record.text:
+                self.put_aside("/".join(record.lane), "two contents under one id", record.text.encode())
+        return new
+
+    def _cover_all(self, lane, numbers):
+        first = last = numbers[0]
+        for number in numbers[1:]:
+            if number > last + 1:
+                self._cover(lane, first, last)
+                first = number
+            last = number
+        self._cover(lane, first, last)
 
     def _cover(self, lane, first, last):
-        """From `first` to `last` nothing is owed any more. What lies between that and the highest so far is a gap: a question
-        that a repeat, `records_dropped` or the result of a replay answers."""
-        highest = (self.rows("SELECT highest FROM lanes WHERE lane = ?", lane) or [(0,)])[0][0]
-        if first > highest + 1:
-            self.sql.execute("INSERT INTO gaps VALUES (?, ?, ?, ?, 0)", (lane, highest + 1, first - 1, time.time()))
-        self.sql.execute("INSERT INTO lanes VALUES (?, ?) ON CONFLICT DO UPDATE SET highest = max(highest, excluded.highest)",
-                         (lane, last))
-        for row, gap_first, gap_last in self.rows(
-                "SELECT rowid, first, last FROM gaps WHERE lane = ? AND first <= ? AND last >= ?", lane, last, first):
+        """From `first` to `last` nothing is owed any more. What lies between that and the highest so far is a gap: a question that
+        a repeat, `records_dropped` or the result of a replay answers. The order of the calls does not matter."""
+        known = lane.highest
+        lane.highest = max(known, last)
+        if first > known + 1:
+            self.rows("INSERT INTO gaps (lane, first, last, since, ask_at) VALUES (?, ?, ?, ?, ?)", lane.key, known + 1, first - 1,
+                      time.time(), time.time() + self.PATIENCE)
+        if first > known:
+            return
+        for gap_first, gap_last, *rest in self.rows("DELETE FROM gaps WHERE lane = ? AND first <= ? AND last >= ? "
+                                                    "RETURNING first, last, since, asked, ask_at, command", lane.key, last, first):
             for part in ((gap_first, first - 1), (last + 1, gap_last)):
                 if part[0] <= part[1]:
-                    self.sql.execute("INSERT INTO gaps SELECT lane, ?, ?, since, asked FROM gaps WHERE rowid = ?", (*part, row))
-            self.sql.execute("DELETE FROM gaps WHERE rowid = ?", (row,))
+                    self.rows("INSERT INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?)", lane.key, *part, *rest)
 
-    def _lose(self, lane, first, last, why):
-        self._cover(lane, first, last)
-        self.sql.execute("INSERT INTO lost VALUES (?, ?, ?, ?)", (lane, first, last, why))
+    def _event(self, record: Record):
+        gateway, epoch, _name = record.lane
+        event, detail = record.content["event"], record.content["detail"]
+        if event == "session_lost":  # commands that waited at the broker are gone, not those that the gateway has
+            self.send_again(gateway)
+        if event == "started":
+            before = detail["previous"] or {"epoch": None}
+            self.rows("INSERT INTO epochs VALUES (?, ?, ?, ?)", gateway, epoch,
+                      before["epoch"] and a_text(before["epoch"]), time.time())
+            if detail["store"] == "new" or detail.get("commands") == "lost":
+                return self.forgotten(gateway)
+        return []
 
-    def _answer(self, gateway, command, result):
-        """Whom a result is for. Only the gateway that was asked can answer, and the first answer stays. Also for a repeat: Redis
-        may not have heard of it."""
-        return self.rows("UPDATE operations SET result = coalesce(result, ?), answered_at = coalesce(answered_at, ?) "
-                         "WHERE command = ? AND gateway = ? RETURNING orderid, device, result",
-                         result, time.time(), command, gateway)
-
-    def _put_aside(self, routing_key, why, body):
-        self.sql.execute("INSERT INTO aside VALUES (?, ?, ?, ?)", (time.time(), routing_key, why, body))
+    def put_aside(self, routing_key, why, body):
+        text = body.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+        self.rows("INSERT INTO aside VALUES (?, ?, ?, ?)", time.time(), routing_key, why, text)
 
     def upto(self, lane):
         """The number for a receipt: everything up to it is here, or known not to come."""
         return self.rows("SELECT coalesce((SELECT min(first) - 1 FROM gaps WHERE gaps.lane = lanes.lane), highest) "
-                         "FROM lanes WHERE lane = ?", lane)[0][0]
+                         "FROM lanes WHERE gateway = ? AND epoch = ? AND name = ?", *lane)[0][0]
 
-    def put_aside(self, routing_key, why, body):
-        self._put_aside(routing_key, why, body.decode(errors="replace"))
+    def gaps(self):
+        """The open questions as (gateway, epoch, lane, first, last)."""
+        return self.rows("SELECT gateway, epoch, name, first, last FROM gaps JOIN lanes ON lanes.lane = gaps.lane "
+                         "ORDER BY gateway, epoch, name, first")
 
-    def no_such_gateway(self, gateway, command):
-        return self._answer(gateway, command, json.dumps({"status": "failed", "error": {
-            "code": "no_such_gateway", "message": f"no gateway '{gateway}' ever subscribed at the broker"}}))
-
-    def state(self, gateway, kind, text):
-        if kind == "status":
-            self.sql.execute("INSERT OR REPLACE INTO gateways VALUES (?, ?)", (gateway, text))
-        else:
-            self.sql.execute("INSERT OR REPLACE INTO catalogs VALUES (?, ?, ?)", (gateway, parse(text)["catalog"], text))
-
-    def open(self, gateway, command, order=None, device=None):
-        now = time.time()
-        self.sql.execute("INSERT OR IGNORE INTO operations VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, NULL)", (
-            command["id"], gateway, order, device, json.dumps(command), now, now + FIRST_PAUSE, FIRST_PAUSE))
-
-    def due(self, now):
-        """Open commands that had no result in time. Each is next due after a pause twice as long."""
-        return self.rows("UPDATE operations SET repeat_at = ? + pause, pause = min(2 * pause, ?) "
-                         "WHERE result IS NULL AND repeat_at <= ? RETURNING gateway, body", now, LONGEST_PAUSE, now)
+    def account(self):
+        """By lane as (gateway, epoch, lane, records that are here, the highest number)."""
+        return self.rows("SELECT gateway, epoch, name, (SELECT count(*) FROM records WHERE records.lane = lanes.lane), highest "
+                         "FROM lanes ORDER BY gateway, epoch, name")
 
     def epochs(self, gateway):
         """From the oldest: the order of a gateway's records is epoch, then number; never arrival."""
-        before = dict(self.rows("SELECT epoch, previous FROM epochs WHERE gateway = ? ORDER BY rowid", gateway))
+        before = dict(self.rows("SELECT epoch, previous FROM epochs WHERE gateway = ? ORDER BY heard_at", gateway))
         chain = [epoch for epoch, previous in before.items() if previous not in before]
         for epoch in chain:  # grows while it is walked; a store that was copied has two that follow it
             chain += [later for later, previous in before.items() if previous == epoch]
         return chain
+
+
+def open_db(place, **how):
+    """`place` is a file for SQLite, or postgresql://... Nothing has to be set up: the tables are made."""
+    if str(place).startswith("postgresql://"):
+        from backend.postgres import Postgres as Engine  # only who uses it needs psycopg2
+    else:
+        from backend.sqlite import Sqlite as Engine
+    return Db(Engine(str(place), SCHEMA, **how))

@@ -1,33 +1,61 @@
-"""What users poll: in Redis, one hash an order with a field a device. A copy: the db has the truth, and can make it again."""
-from backend.db import parse
+"""What users poll: in Redis, one hash an order with a field a device. A copy that may be lost or late: the db has the truth."""
+import logging
+import time
+
+from backend.message import parse
 
 KEEP = 3600  # seconds
+FRESH = 3  # seconds that an incomplete copy is believed; then one poll of all looks into the db
+LEAVE_ALONE = 5.0  # seconds after an error
+LOG = logging.getLogger(__name__)
 
 
 class Orders:
-    def __init__(self, redis, db):
-        self.redis, self.db = redis, db
+    """`redis` is a client with short timeouts, or None. Nobody ever waits for it twice, and no error of it goes further."""
 
-    def open(self, order, devices):
-        """Before the first command goes out: its result may be here before the publisher's confirm."""
-        for device in devices:
-            self.redis.hsetnx(f"order:{order}", device, "")
-        self.redis.expire(f"order:{order}", KEEP)
+    def __init__(self, redis, db=None):
+        self.redis, self.db, self.not_before = redis, db, 0.0
 
-    def fill(self, order, device, result):
-        """Again and again with the same effect. An order that Redis has forgotten is made again by whoever polls it."""
-        if self.redis.exists(f"order:{order}"):
-            self.redis.hset(f"order:{order}", device, result)
+    def fill(self, answers):
+        """After the acknowledgement. Only what is asked about is there: an order that nobody polls needs no copy."""
+        self._try(self._fill, [answer for answer in answers if answer[0] is not None])
 
     def poll(self, order):
         """By device: the result, or None while there is none. An unknown order: {}."""
-        fields = self.redis.hgetall(f"order:{order}") or self._from_db(order)
+        fields = self._try(self._copy, order)
+        if not fields:
+            fields = self.db.answers(order)
+            self._try(self._keep, order, fields)
         return {device: parse(result) if result else None for device, result in fields.items()}
 
-    def _from_db(self, order):
-        devices = self.db.rows("SELECT device FROM operations WHERE orderid = ?", order)
-        if devices:
-            self.open(order, [device for device, in devices])  # first the fields, then their content, or one could slip through
-        for device, result in self.db.rows("SELECT device, result FROM operations WHERE orderid = ? AND result IS NOT NULL", order):
-            self.fill(order, device, result)
-        return self.redis.hgetall(f"order:{order}")
+    def _fill(self, answers):
+        for order, device, result in answers:
+            if self.redis.exists(f"order:{order}"):
+                self.redis.hset(f"order:{order}", device, result)
+
+    def _copy(self, order):
+        """What Redis has, unless it may have missed something: then the first poll of each FRESH seconds gets nothing."""
+        fields = self.redis.hgetall(f"order:{order}")
+        if not all(fields.values()) and self.redis.set(f"checked:{order}", "", ex=FRESH, nx=True):
+            return {}
+        return fields
+
+    def _keep(self, order, fields):
+        """First the fields, then their content: a result that comes in between is not lost. A result never changes."""
+        for device, result in fields.items():
+            self.redis.hsetnx(f"order:{order}", device, "")
+            if result:
+                self.redis.hset(f"order:{order}", device, result)
+        if fields:
+            self.redis.expire(f"order:{order}", KEEP)
+            self.redis.set(f"checked:{order}", "", ex=FRESH, nx=True)
+
+    def _try(self, action, *args):
+        if self.redis is None or time.monotonic() < self.not_before:
+            return None
+        try:
+            return action(*args)
+        except Exception as error:  # whatever a client of Redis raises; the copy is not worth a reading
+            LOG.warning("redis: %r; left alone for %.0f s", error, LEAVE_ALONE)
+            self.not_before = time.monotonic() + LEAVE_ALONE
+            return None

@@ -1,63 +1,63 @@
 """The parts put together: what a user can ask of the backend, and the two threads that work behind."""
 import datetime
+import logging
 import threading
-import time
 import uuid
 
-from backend.commands import Commands
 from backend.consumer import Consumer
-from backend.db import Db
+from backend.db import open_db
 from backend.orders import Orders
+from backend.sender import Commands, Sender
+
+LOG = logging.getLogger(__name__)
+
+
+def time_text(moment):
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 class Backend:
-    """`connect` makes a connection to RabbitMQ, `redis` is a client of Redis, `path` the db's file.
+    """`parameters` say how to reach RabbitMQ (pika), `redis` makes a client of Redis or is None, `place` is the db (open_db).
 
-    receipts: the gateways run with --delivery receipt. replay: gaps are asked for; without, they stay open questions."""
+    receipts: the gateways run with --delivery receipt. replay: gaps are asked for; without, they stay open questions.
+    consume: with a consumer in this process; without, others do it (python3 -m backend consume)."""
 
-    def __init__(self, connect, redis, path, receipts=False, replay=False):
-        self.connect, self.redis, self.path, self.receipts, self.replay = connect, redis, path, receipts, replay
-        self.db = Db(path)
-        self.orders = Orders(redis, self.db)
-        self.commands = Commands(connect, self.db)
-        self.stop = threading.Event()
-        self.threads = [threading.Thread(target=self._consume), threading.Thread(target=self._repeat)]
+    def __init__(self, parameters, connect, redis, place, receipts=False, replay=False, consume=True):
+        self.db, self.stop = open_db(place), threading.Event()
+        self.orders = Orders(redis(), self.db)
+        self.sender = Sender(parameters, lambda: open_db(place), replay)
+        self.commands = Commands(self.db, self.sender.wake)
+        self.consumer = Consumer(connect, lambda: open_db(place), Orders(redis()), receipts)
+        self.threads = [threading.Thread(target=self.consumer.run, args=(self.stop,), daemon=True)] if consume else []
 
     def start(self):
-        for thread in self.threads:
+        for thread in (*self.threads, self.sender):
             thread.start()
         return self
 
     def close(self):
         self.stop.set()
+        self.sender.close()
         for thread in self.threads:
             thread.join()
-        self.commands.close()
+        self.db.close()
 
     def order(self, devices, points, expires_in=None):
-        """A user orders readings of devices. Returns what to poll; the results come by and by."""
-        order = uuid.uuid4().hex[:12]
-        self.orders.open(order, devices)
+        """A user orders readings of devices. It is accepted when it is in the db, whatever the broker does. Returns what to poll;
+        the results come by and by."""
+        order, commands = uuid.uuid4().hex[:12], []
         for device in devices:
             (gateway, meter), = self.db.rows("SELECT gateway, meter FROM devices WHERE device = ?", device)
-            command = {"op": "read", "meter": meter, "points": points}
+            command = {"id": uuid.uuid4().hex, "op": "read", "meter": meter, "points": points}
             if expires_in is not None:
                 at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=expires_in)
-                command["expires_at"] = at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
-            self.commands.send(gateway, command, order=order, device=device)
+                command["expires_at"] = time_text(at)
+            commands.append((gateway, command, device))
+        with self.db.engine.transaction():
+            for gateway, command, device in commands:
+                self.db.open(gateway, command, order=order, device=device)
+        self.sender.wake()
         return order
 
     def poll(self, order):
         return self.orders.poll(order)
-
-    def _consume(self):
-        db = Db(self.path)
-        Consumer(self.connect, db, Orders(self.redis, db), self.receipts).run(self.stop)
-
-    def _repeat(self):
-        commands = Commands(self.connect, Db(self.path))
-        while not self.stop.wait(0.5):
-            commands.repeat(time.time())
-            if self.replay:
-                commands.ask_again(time.time())
-        commands.close()

@@ -21,7 +21,7 @@ class Alarm(unittest.TestCase):
         wait_for("readings", 10, lambda: self.highest() > 10)
 
     def highest(self, lane="readings"):
-        return sum(n for n, in self.backend.db.rows("SELECT highest FROM lanes WHERE lane LIKE '%' || ?", lane))
+        return self.backend.db.rows("SELECT coalesce(sum(highest), 0) FROM lanes WHERE name = ?", lane)[0][0]
 
     def lines(self, text):
         return [line for line in self.agent.log().splitlines() if text in line]

@@ -66,7 +66,7 @@ def synchronous(backend, steps):
     steps.begin(f"The synchronous command: ten meters on two gateways, {DEAD} is dead; the user polls once a second")
     steps.say("user -> backend", f"read {', '.join(POINTS)} of {len(DEVICES)} meters")
     order = backend.order(list(DEVICES), POINTS, expires_in=30)
-    steps.say("backend", f"hash order:{order} in Redis, {len(DEVICES)} operations in the db, as many commands confirmed by RabbitMQ")
+    steps.say("backend", f"{len(DEVICES)} operations in the db: accepted. The sender takes them to RabbitMQ")
     steps.say("backend -> user", f"poll order {order}")
     seen = {}
     for poll in range(1, 16):
@@ -110,7 +110,7 @@ def asynchronous(world, backend, agent, meters, steps):
     late = backend.order(["meter-06", "meter-07"], POINTS)
     soon = backend.order(["meter-08"], POINTS, expires_in=3)
     steps.say("user -> backend", "read meter-06 and meter-07, whenever; read meter-08 within 3 s")
-    steps.say("backend -> user", "sent. Confirmed by RabbitMQ, where they wait in plant-2's own queue")
+    steps.say("backend -> user", "accepted. Sent to RabbitMQ, where they wait in plant-2's own queue")
     wait_for("the repeat of the commands", 30, lambda: min(sent(backend, late).values()) >= 2)
     steps.say("backend -> rabbitmq", "no result in time: again with the same ids. Two copies of each wait now")
     agent.start()
@@ -155,12 +155,11 @@ def nobody(backend, steps):
 
 def books(backend):
     print("\n== The backend's books\n")
-    for lane, highest in backend.db.rows("SELECT lane, highest FROM lanes ORDER BY lane"):
-        have, = backend.db.rows("SELECT count(*) FROM records WHERE id LIKE ? || '/%'", lane)[0]
-        print(f"  {lane}: {have} records of {highest}")
-    gaps = backend.db.rows("SELECT lane, first, last FROM gaps")
-    for lane, first, last in gaps:
-        print(f"  open question: {lane} {first} to {last} did not come")
+    for gateway, epoch, lane, have, highest in backend.db.account():
+        print(f"  {gateway}/{epoch}/{lane}: {have} records of {highest}")
+    gaps = backend.db.gaps()
+    for *lane, first, last in gaps:
+        print(f"  open question: {'/'.join(lane)} {first} to {last} did not come")
     aside = backend.db.rows("SELECT routing_key, why FROM aside")
     for key, why in aside:
         print(f"  set aside: {key}: {why}")
@@ -168,11 +167,12 @@ def books(backend):
     return not gaps and not aside
 
 
-def run(receipts, replay):
+def run(receipts, replay, postgres):
     begin = time.monotonic()
     steps = Steps()
-    steps.begin("Starting RabbitMQ with the shipped settings, Redis, two gateways and ten simulated meters")
-    with World("plant-1", "plant-2") as world:
+    steps.begin(f"Starting RabbitMQ with the shipped settings, Redis, {'PostgreSQL, ' if postgres else ''}two gateways and ten "
+                "simulated meters")
+    with World("plant-1", "plant-2", postgres=postgres) as world:
         steps.say("rabbitmq", f"up after {world.rabbit.took:.1f} s, port {world.rabbit.amqp} (AMQP), {world.rabbit.mqtt} (MQTT)")
         backend = world.backend({**DEVICES, "meter-99": ("plant-9", "m99")}, receipts=receipts, replay=replay)
         line, tcp = start_meters(world)
@@ -195,10 +195,11 @@ def main():
                         "delivered when it is in the backend's db")
     parser.add_argument("--replay", action="store_true", help="the backend asks for records that are missing; else a gap "
                         "stays an open question")
+    parser.add_argument("--postgres", action="store_true", help="the db is PostgreSQL, on a port of its own; else SQLite")
     given = parser.parse_args()
     for sig in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sig, lambda *_: sys.exit(1))  # so that everything is ended here, too
-    return run(given.receipts, given.replay)
+    return run(given.receipts, given.replay, given.postgres)
 
 
 if __name__ == "__main__":
