@@ -50,6 +50,7 @@ install(PROGRAMS systemd/broker/rabbitmq/gateway-user DESTINATION share/doc/mete
 install_compressed(gateway systemd/man/metergate.1 share/man/man1 metergate.1)
 install_compressed(gateway systemd/man/metergate-profile.5 share/man/man5 metergate-profile.5)
 install(FILES drivers/profile/README.md DESTINATION share/doc/metergate RENAME profiles.md COMPONENT gateway)
+install(FILES agent/protocol/README.md DESTINATION share/doc/metergate RENAME wire.md COMPONENT gateway)
 install_compressed(gateway CHANGELOG.md share/doc/metergate CHANGELOG.md)
 install_common(gateway metergate)
 install(FILES toolchains/debian/metergate.lintian DESTINATION share/lintian/overrides RENAME metergate COMPONENT gateway)
