@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS gaps (lane BIGINT, first BIGINT, last BIGINT, since F
 CREATE TABLE IF NOT EXISTS lost (lane BIGINT, first BIGINT, last BIGINT, why TEXT);
 CREATE TABLE IF NOT EXISTS epochs (gateway TEXT, epoch TEXT, previous TEXT, heard_at FLOAT, PRIMARY KEY (gateway, epoch));
 CREATE TABLE IF NOT EXISTS catalogs (gateway TEXT, catalog TEXT, part INTEGER, body TEXT, PRIMARY KEY (gateway, catalog, part));
+-- The work of each consumer, for who watches: written in the transaction that it counts.
+CREATE TABLE IF NOT EXISTS counters (consumer TEXT PRIMARY KEY, messages BIGINT, records BIGINT, repeats BIGINT, at FLOAT);
 -- What is acknowledged though it cannot be used, so that it does not come again for ever. Somebody looks at it.
 CREATE TABLE IF NOT EXISTS aside (at FLOAT, routing_key TEXT, why TEXT, body TEXT);
 """ + Operations.SCHEMA + Presence.SCHEMA
@@ -33,8 +35,8 @@ class Lane:
 class Db(Operations, Presence):
     """One a thread."""
 
-    def __init__(self, engine):
-        self.engine, self.rows = engine, engine.rows
+    def __init__(self, engine, name="-"):
+        self.engine, self.rows, self.name = engine, engine.rows, name
 
     def close(self):
         self.engine.close()
@@ -84,6 +86,7 @@ class Db(Operations, Presence):
     def _take_in(self, messages, lanes):
         records, answers = self._records(messages), []
         new = self._new(records, lanes)
+        self._count(len(messages), len(new), len(records) - len(new))
         self.engine.insert_records([(lanes[r.lane].key, r.number, r) for r in new])
         numbers = {}
         for record in new:
@@ -110,6 +113,12 @@ class Db(Operations, Presence):
             elif isinstance(text, str):
                 raise BadMessage(f"no kind of message: {kind}")
         return answers
+
+    def _count(self, messages, records, repeats):
+        self.rows("INSERT INTO counters VALUES (?, ?, ?, ?, ?) ON CONFLICT (consumer) DO UPDATE SET "
+                  "messages = counters.messages + excluded.messages, records = counters.records + excluded.records, "
+                  "repeats = counters.repeats + excluded.repeats, at = excluded.at",
+                  self.name, messages, records, repeats, time.time())
 
     def _new(self, records, lanes):
         """Those that are not here yet. A number above the highest of its lane is new; at the others the db has to look."""
@@ -192,10 +201,10 @@ class Db(Operations, Presence):
         return chain
 
 
-def open_db(place, **how):
-    """`place` is a file for SQLite, or postgresql://... Nothing has to be set up: the tables are made."""
+def open_db(place, name="-", **how):
+    """`place` is a file for SQLite, or postgresql://... Nothing has to be set up: the tables are made. `name`: whose work it is."""
     if str(place).startswith("postgresql://"):
         from backend.postgres import Postgres as Engine  # only who uses it needs psycopg2
     else:
         from backend.sqlite import Sqlite as Engine
-    return Db(Engine(str(place), SCHEMA, **how))
+    return Db(Engine(str(place), SCHEMA, **how), name)

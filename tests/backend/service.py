@@ -1,15 +1,11 @@
 """The parts put together: what a user can ask of the backend, and the two threads that work behind."""
 import datetime
-import logging
 import threading
 import uuid
 
 from backend.consumer import Consumer
-from backend.db import open_db
 from backend.orders import Orders
 from backend.sender import Commands, Sender
-
-LOG = logging.getLogger(__name__)
 
 
 def time_text(moment):
@@ -17,18 +13,16 @@ def time_text(moment):
 
 
 class Backend:
-    """`parameters` say how to reach RabbitMQ (pika), `redis` makes a client of Redis or is None, `place` is the db (open_db).
-
-    receipts: the gateways run with --delivery receipt. replay: gaps are asked for; without, they stay open questions.
+    """receipts: the gateways run with --delivery receipt. replay: gaps are asked for; without, they stay open questions.
     consume: with a consumer in this process; without, others do it (python3 -m backend consume)."""
 
-    def __init__(self, parameters, connect, redis, place, receipts=False, replay=False, consume=True):
-        self.db, self.stop = open_db(place), threading.Event()
-        self.orders = Orders(redis(), self.db)
-        self.sender = Sender(parameters, lambda: open_db(place), replay)
+    def __init__(self, settings, receipts=False, replay=False, consume=True):
+        self.db, self.stop = settings.open_db(), threading.Event()
+        self.orders = Orders(settings.redis_client(), self.db)
+        self.sender = Sender(settings.parameters(), settings.open_db, replay)
         self.commands = Commands(self.db, self.sender.wake)
-        self.consumer = Consumer(connect, lambda: open_db(place), Orders(redis()), receipts)
-        self.threads = [threading.Thread(target=self.consumer.run, args=(self.stop,), daemon=True)] if consume else []
+        consumer = Consumer(settings.connect, settings.open_db, Orders(settings.redis_client()), receipts)
+        self.threads = [threading.Thread(target=consumer.run, args=(self.stop,), daemon=True)] if consume else []
 
     def start(self):
         for thread in (*self.threads, self.sender):

@@ -1,6 +1,7 @@
 """Both commands of the device cloud, synchronous and asynchronous, through the whole chain: user, backend, RabbitMQ and Redis,
 two gateways, ten meters (one of them dead). Prints each step with the time since the user's request. Ends by itself."""
 import argparse
+import contextlib
 import datetime
 import json
 import signal
@@ -154,9 +155,18 @@ def nobody(backend, steps):
 
 
 def books(backend):
+    """What the gateways say that they had to send, against what is in the db."""
     print("\n== The backend's books\n")
+    sent = {}
+    for gateway, text in backend.db.rows("SELECT gateway, status FROM gateways"):  # the last word of each
+        status = json.loads(text)
+        sent.update({(gateway, status["epoch"], lane): last for lane, last in status["last"].items() if last})
+    with contextlib.suppress(AssertionError):
+        wait_for("the last records", 20, lambda: sent.items() <= {tuple(lane): have for *lane, have, _ in backend.db.account()}.items())
+    stored = 0
     for gateway, epoch, lane, have, highest in backend.db.account():
-        print(f"  {gateway}/{epoch}/{lane}: {have} records of {highest}")
+        print(f"  {gateway}/{epoch}/{lane}: {have} records of {sent.setdefault((gateway, epoch, lane), highest)}")
+        stored += have
     gaps = backend.db.gaps()
     for *lane, first, last in gaps:
         print(f"  open question: {'/'.join(lane)} {first} to {last} did not come")
@@ -164,17 +174,24 @@ def books(backend):
     for key, why in aside:
         print(f"  set aside: {key}: {why}")
     print("  gaps: " + ("none" if not gaps else str(len(gaps))) + "; set aside: " + str(len(aside) or "nothing"))
-    return not gaps and not aside
+    (repeats,), = backend.db.rows("SELECT sum(repeats) FROM counters")
+    missing = sum(sent.values()) - stored
+    print(f"\n  sent {sum(sent.values())}, stored {stored}, repeats {repeats}, missing {missing or 'none'}")
+    return not gaps and not aside and not missing
 
 
-def run(receipts, replay, postgres):
+def run(receipts, replay, postgres, consumers):
     begin = time.monotonic()
     steps = Steps()
     steps.begin(f"Starting RabbitMQ with the shipped settings, Redis, {'PostgreSQL, ' if postgres else ''}two gateways and ten "
                 "simulated meters")
-    with World("plant-1", "plant-2", postgres=postgres) as world:
+    with World("plant-1", "plant-2", postgres=postgres, shards=2 * consumers if consumers > 1 else 0) as world:
         steps.say("rabbitmq", f"up after {world.rabbit.took:.1f} s, port {world.rabbit.amqp} (AMQP), {world.rabbit.mqtt} (MQTT)")
-        backend = world.backend({**DEVICES, "meter-99": ("plant-9", "m99")}, receipts=receipts, replay=replay)
+        if consumers > 1:
+            world.consumers(consumers, receipts=receipts)
+            steps.say("backend", f"{consumers} consumers of {world.shards} queues behind a consistent-hash exchange")
+        backend = world.backend({**DEVICES, "meter-99": ("plant-9", "m99")}, replay=replay, consume=consumers == 1,
+                                receipts=receipts)
         line, tcp = start_meters(world)
         agents = start_gateways(world, line, tcp.ports()[0], receipts)
         for name in agents:
@@ -183,7 +200,8 @@ def run(receipts, replay, postgres):
         good = [synchronous(backend, steps), asynchronous(world, backend, agents["plant-2"], tcp, steps), nobody(backend, steps)]
         for agent in agents.values():
             agent.kill(signal.SIGTERM)
-        time.sleep(0.5)  # what they sent last
+        for name in agents:
+            world.await_state(backend, name, "offline")
         good.append(books(backend))
     print(f"\n{'Everything as promised' if all(good) else 'NOT AS PROMISED, see above'}; {time.monotonic() - begin:.0f} s")
     return 0 if all(good) else 1
@@ -196,10 +214,14 @@ def main():
     parser.add_argument("--replay", action="store_true", help="the backend asks for records that are missing; else a gap "
                         "stays an open question")
     parser.add_argument("--postgres", action="store_true", help="the db is PostgreSQL, on a port of its own; else SQLite")
+    parser.add_argument("--consumers", type=int, default=1, metavar="N", help="so many processes take what comes from the gateways; "
+                        "needs --postgres")
     given = parser.parse_args()
+    if given.consumers > 1 and not given.postgres:
+        parser.error("SQLite has one writer at a time: --consumers needs --postgres")
     for sig in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sig, lambda *_: sys.exit(1))  # so that everything is ended here, too
-    return run(given.receipts, given.replay, given.postgres)
+    return run(given.receipts, given.replay, given.postgres, given.consumers)
 
 
 if __name__ == "__main__":

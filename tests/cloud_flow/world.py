@@ -1,18 +1,18 @@
 """Everything between a user and the meters, on one machine: brokers, simulated meters, gateways and the reference backend."""
 import contextlib
+import dataclasses
+import json
 import pathlib
 import sys
 import time
 
-import pika
-import redis
-
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[1:1] = [str(TESTS), str(TESTS / "e2e"), str(TESTS / "lib")]
 
+from backend import shards as sharding  # noqa: E402
 from backend.service import Backend  # noqa: E402
-from backend.db import open_db  # noqa: E402
-from brokers import RabbitMQ, Redis  # noqa: E402
+from backend.settings import Settings  # noqa: E402
+from brokers import SHIPPED, RabbitMQ, Redis, Server  # noqa: E402
 from lab import SIM, Lab, wait_for  # noqa: E402
 from metersim import MeterSim  # noqa: E402
 from postgres import Postgres  # noqa: E402
@@ -21,43 +21,84 @@ from postgres import Postgres  # noqa: E402
 class World(contextlib.ExitStack):
     """Ends, in turn, whatever was started in it, and leaves nothing behind."""
 
-    def __init__(self, *gateways, postgres=False):
+    def __init__(self, *gateways, postgres=False, shards=0):
         super().__init__()
-        self.lab = Lab()
+        self.lab, self.shards = Lab(), shards
         self.callback(self.lab.close)
         try:
             self.rabbit, self.redis = RabbitMQ(self.lab.folder), Redis(self.lab.folder)
+            if shards:
+                self._prepare_shards()
             self.postgres = Postgres() if postgres else None
             for server in filter(None, (self.rabbit, self.redis, self.postgres)):
                 self.callback(server.stop)
                 server.start()
-            self.place = self.postgres.new_database() if postgres else self.lab.folder / "backend.db"
             self.passwords = self.rabbit.add_users(*gateways)
+            if shards:
+                self.rabbit.ctl("set_permissions", "cloud", "^$", r"^(amq\.topic|metergate\.backlog-.*)$", r"^metergate\..*$")
+            place = self.postgres.new_database() if postgres else self.lab.folder / "backend.db"
+            self.settings = Settings(amqp=self.amqp("cloud", self.passwords["cloud"].read_text().strip()), db=str(place),
+                                     redis=f"redis://127.0.0.1:{self.redis.port}")
         except BaseException:
             self.close()
             raise
 
-    def parameters(self, user="cloud"):
-        word = self.passwords[user].read_text().strip()
-        return pika.ConnectionParameters("127.0.0.1", self.rabbit.amqp, "/", pika.PlainCredentials(user, word), heartbeat=30,
-                                         socket_timeout=5, blocked_connection_timeout=10)
+    def amqp(self, user, word):
+        return f"amqp://{user}:{word}@127.0.0.1:{self.rabbit.amqp}/%2F"
 
-    def connect(self, user="cloud"):
-        return pika.BlockingConnection(self.parameters(user))
+    def _prepare_shards(self):
+        folder = self.rabbit.folder
+        (folder / "enabled_plugins").write_text("[rabbitmq_mqtt,rabbitmq_consistent_hash_exchange].")
+        (folder / "definitions.json").write_text(sharding.definitions((SHIPPED / "definitions.json").read_text(), self.shards))
+        (folder / "conf.d" / "30-shards.conf").write_text(f"load_definitions = {folder / 'definitions.json'}\n")
 
-    def redis_client(self):
-        return redis.Redis(port=self.redis.port, decode_responses=True, socket_timeout=0.3, socket_connect_timeout=0.3)
+    def settings_file(self, **changes):
+        path = self.lab.folder / f"settings-{len(list(self.lab.folder.glob('settings-*')))}.json"
+        path.touch(0o600)
+        path.write_text(json.dumps({**dataclasses.asdict(self.settings), **changes}))
+        return path
+
+    def program(self, name, *words):
+        """python3 -m backend WORDS as a process of its own, ended with the rest."""
+        server = Server(self.lab.folder, name)
+        server.command = ["/usr/bin/python3", "-B", "-m", "backend", *words]
+        server.start = lambda: server.spawn(server.command, {"PYTHONPATH": str(TESTS)})
+        server.start()
+        self.callback(server.kill)
+        return server
+
+    def consumers(self, count, settings=None, **how):
+        settings = settings or self.settings_file()
+        return [self.program(f"consumer-{n}", "consume", "--settings", settings, "--shards", self.shards, "--number", n,
+                             "--consumers", count, *(f"--{name}" for name, wanted in how.items() if wanted)) for n in range(count)]
 
     def backend(self, devices, **how):
         """`devices` is {device: (gateway, meter)}."""
-        backend = Backend(self.parameters(), self.connect, self.redis_client, self.place, **how)
+        backend = Backend(self.settings, **how)
         for device, place in devices.items():
             backend.db.rows("INSERT INTO devices VALUES (?, ?, ?) ON CONFLICT DO NOTHING", device, *place)
         self.callback(backend.close)
         return backend.start()
 
+    def load(self, name="load", **how):
+        """Starts load.py; `load_ended` has what it says in the end."""
+        self.rabbit.ctl("add_user", name, "load")
+        self.rabbit.ctl("set_permissions", name, "^$", r"^amq\.topic$", "^$")
+        settings = self.settings_file(amqp=self.amqp(name, "load"))
+        server = Server(self.lab.folder, name)
+        server.spawn(["/usr/bin/python3", "-B", pathlib.Path(__file__).with_name("load.py"), settings,
+                      *(word for key, value in how.items() for word in (f"--{key}", value))])
+        self.callback(server.kill)
+        return server
+
+    @staticmethod
+    def load_ended(server, seconds):
+        server.child.wait(seconds)
+        assert server.child.returncode == 0, server.log()
+        return json.loads(server.log().splitlines()[-1])
+
     def db(self):
-        db = open_db(self.place)
+        db = self.settings.open_db()
         self.callback(db.close)
         return db
 

@@ -1,0 +1,47 @@
+"""Where everything is. A file of JSON, for its owner alone, since the addresses hold passwords:
+
+    {"amqp": "amqp://cloud:PASSWORD@127.0.0.1:5672/%2F", "redis": "redis://127.0.0.1:6379", "db": "postgresql://USER:PASSWORD@HOST/NAME"}
+
+`db` may be a file: then it is SQLite. Without `redis` there is no copy, and polls go to the db.
+"""
+import json
+from dataclasses import dataclass, field
+
+import pika
+
+from backend.db import open_db
+
+IMPATIENCE = 0.3  # seconds that Redis has to answer: a user waits behind it
+
+
+@dataclass
+class Settings:
+    amqp: str
+    db: str
+    redis: str = ""
+    db_options: dict = field(default_factory=dict)
+
+    @classmethod
+    def of_file(cls, path):
+        with open(path) as file:
+            return cls(**json.load(file))
+
+    def parameters(self):
+        parameters = pika.URLParameters(self.amqp)
+        parameters.heartbeat = 30
+        parameters.socket_timeout = 5
+        parameters.blocked_connection_timeout = 10
+        return parameters
+
+    def connect(self):
+        return pika.BlockingConnection(self.parameters())
+
+    def redis_client(self):
+        if not self.redis:
+            return None
+        import redis  # only who has one
+        return redis.Redis.from_url(self.redis, decode_responses=True, socket_timeout=IMPATIENCE, socket_connect_timeout=IMPATIENCE)
+
+    def open_db(self, name="-"):
+        """`name` is whose work is counted."""
+        return open_db(self.db, name, **self.db_options)
