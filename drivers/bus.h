@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -151,6 +152,25 @@ struct BusCounters {
   std::int64_t busy_us = 0;         ///< time spent inside transactions, silence included
 };
 
+/// What a frame on the wire was, once the bus knew it. kLate: the answer to an earlier request of ours, or what may be
+/// one; kForeign: a second master's request or what it is answered; kNoise: no frame.
+enum class FrameVerdict { kRequest, kGuard, kAnswer, kEcho, kLate, kForeign, kNoise };
+
+/// Who sees each frame of a bus. Called on the bus's thread, at the end of a frame; must not block.
+class BusObserver {
+ public:
+  virtual ~BusObserver() = default;
+  virtual void on_frame(FrameVerdict verdict, const std::uint8_t* bytes, std::size_t size) = 0;
+};
+
+/// What the bytes of a frame say, as far as they are there.
+struct FrameText {
+  std::string protocol;           ///< `modbus-rtu`, `modbus-tcp`
+  std::optional<int> unit;        ///< of Modbus
+  std::optional<int> function;    ///< 3; of an exception 131
+  std::optional<bool> sum_right;  ///< nothing: such a frame has no check sum
+};
+
 /// One line or endpoint with one master: one transaction at a time, every call bounded. Owned by its thread, but for
 /// counters().
 ///
@@ -186,6 +206,11 @@ class Bus {
 
   /// What was learned of a meter, once it has answered.
   virtual std::optional<Turnaround> turnaround(const Target&) const { return std::nullopt; }
+
+  /// Shows each frame to `observer`, which outlives the bus; before the first open().
+  virtual void observe(BusObserver*) {}
+  /// Pure; from any thread.
+  virtual FrameText explain(const std::uint8_t*, std::size_t) const { return {}; }
 
   /// From any thread.
   virtual BusCounters counters() const = 0;

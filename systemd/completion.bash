@@ -14,7 +14,10 @@ _metergate()
         --table) words='coil discrete input holding' ;;
         --modes) words='8N1 8E1 8N2 8O1' ;;
         --bauds) words='9600 19200 38400 115200 4800 2400' ;;
-        --format) words='jsonl csv' ;;
+        --format)
+            words='jsonl csv'
+            [[ $command == trace ]] && words='text jsonl pcapng'
+            ;;
         --lane) words='readings results events' ;;
         --delivery) words='broker receipt' ;;
         --http) words='127.0.0.1:9464' ;;

@@ -1,5 +1,6 @@
 #include "agent/admin/control_handlers.h"
 
+#include <limits>
 #include <memory>
 #include <mutex>
 
@@ -127,6 +128,16 @@ Answer read(const ControlParts& parts, const Json& request) {
   });
 }
 
+std::string trace(const FrameRing& frames, const Json& request) {
+  const Json* after = request.find("after");
+  const auto number = after ? after->as_integer(0, std::numeric_limits<std::int64_t>::max()) : std::nullopt;
+  const std::vector<std::string> lines = frames.json_behind(number.value_or(0), FrameRing::kMostFrames);
+  JsonWriter json;
+  std::string answer = json.begin_object().member("lines", lines.size()).end_object().take();
+  for (const std::string& line : lines) answer += "\n" + line;
+  return answer;
+}
+
 }  // namespace
 
 ControlServer::Handlers control_handlers(const ControlParts& parts) {
@@ -136,6 +147,10 @@ ControlServer::Handlers control_handlers(const ControlParts& parts) {
   };
   handlers["resume"] = [parts](const Json& request) {
     return on_bus(parts, request, [&](BusPause& of_bus) -> Answer { return resume(of_bus, text_of(request, "bus")); });
+  };
+  handlers["trace"] = [parts](const Json& request) {
+    const std::string bus = text_of(request, "bus");
+    return on_bus(parts, request, [&](BusPause&) -> Answer { return trace(*parts.frames.at(bus), request); });
   };
   handlers["buses"] = [parts](const Json&) -> Answer { return buses(parts); };
   handlers["read"] = [parts](const Json& request) { return read(parts, request); };

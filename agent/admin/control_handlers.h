@@ -6,6 +6,7 @@
 
 #include "agent/admin/control_server.h"
 #include "agent/bus/bus_pause.h"
+#include "agent/bus/frame_ring.h"
 #include "agent/command/open_command.h"
 #include "store/store_view.h"
 
@@ -15,6 +16,7 @@ namespace metergate {
 struct ControlParts {
   const metergate::Site* site = nullptr;
   std::map<std::string, BusPause*> pauses;                       ///< by bus
+  std::map<std::string, const FrameRing*> frames;                ///< by bus
   std::map<std::string, std::function<bool(OpenCommand)>> give;  ///< by bus; false: too many wait
   std::function<void()> answered;                                ///< an answer is there; must not block
   StoreView* store = nullptr;
@@ -25,7 +27,8 @@ struct ControlParts {
 /// The requests but `status`. buses: {buses: [{name, key, port, paused_until}]}. read {bus, unit, table, address,
 /// count}: one transaction in its turn between polls and commands, {registers, took_us} or {failure, took_us}. store
 /// {what, ...}: a page of it, see store_page(); with what=where {path}. Waits for the store. pause {bus, for}: when the
-/// port is free, {bus, until}. resume {bus}: {bus, was_paused}. Errors: no_such_bus, bad_request, bad_value, busy.
+/// port is free, {bus, until}. resume {bus}: {bus, was_paused}. trace {bus, after}: {lines}, then a
+/// frame of FrameRing::json_behind() a line. Errors: no_such_bus, bad_request, bad_value, busy.
 ControlServer::Handlers control_handlers(const ControlParts& parts);
 
 }  // namespace metergate

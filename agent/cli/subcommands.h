@@ -25,6 +25,11 @@ int run_store(const Invocation& invocation, std::ostream& out, std::ostream& err
 /// `pause` and `resume`. 64 for a bus that the agent does not have, 69 without an agent.
 int run_pause(const Invocation& invocation, std::ostream& out, std::ostream& err, const SendRequest& send);
 
+/// The frames of a bus of the running agent. With `follow` it ends when `out` fails or it is interrupted. 64 for a bus
+/// that the agent does not have, 69 without an agent.
+int run_trace(const Invocation& invocation, std::ostream& out, std::ostream& err, const SendRequest& send,
+              const Clock& clock);
+
 /// Through the running agent where it has the port. 69 when the port, the bus or a meter gives no answer. With `watch`
 /// it ends when `out` fails.
 int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err, const BusTools& tools);

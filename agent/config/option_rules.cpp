@@ -250,10 +250,14 @@ int status_of(const Place& place) {
 std::optional<UsageError> complete(OptionSources& sources) {
   const Subcommand subcommand = sources.invocation().subcommand;
   if (auto refusal = check_words(sources, subcommand)) return refusal;
-  if (subcommand == Subcommand::kPause || subcommand == Subcommand::kResume) {
+  const bool of_bus =
+      subcommand == Subcommand::kPause || subcommand == Subcommand::kResume || subcommand == Subcommand::kTrace;
+  if (of_bus) {
     if (sources.words().empty()) {
-      return wrong("the bus is missing; write metergate " +
-                   std::string(subcommand == Subcommand::kPause ? "pause" : "resume") + " BUS");
+      const std::string name = subcommand == Subcommand::kPause    ? "pause"
+                               : subcommand == Subcommand::kResume ? "resume"
+                                                                   : "trace";
+      return wrong("the bus is missing; write metergate " + name + " BUS");
     }
     sources.invocation().text = sources.words()[0];
     return std::nullopt;

@@ -177,6 +177,16 @@ Choices<Table> tables() {
       {"coil", Table::kCoil}, {"discrete", Table::kDiscrete}, {"input", Table::kInput}, {"holding", Table::kHolding}};
 }
 
+/// Of records or of frames: the subcommand says.
+Refusal apply_format(Invocation& invocation, const Setting& setting) {
+  using Format = Invocation::TraceFormat;
+  if (invocation.subcommand != Invocation::Subcommand::kTrace) {
+    return choice<bool>({{"jsonl", false}, {"csv", true}}, to(&Invocation::csv))(invocation, setting);
+  }
+  return choice<Format>({{"text", Format::kText}, {"jsonl", Format::kJsonLines}, {"pcapng", Format::kPcapng}},
+                        to(&Invocation::trace_format))(invocation, setting);
+}
+
 // clang-format off: one option a line, as in the help
 std::vector<OptionInfo> agent_options() {
   const std::string gateway = "Gateway", meters = "Buses and meters", uplink = "Uplink", store = "Store",
@@ -269,8 +279,12 @@ std::vector<OptionInfo> read_options() {
       {store, "from", "T", "", "records from this time on, such as 2026-11-22T10:00:00Z",
        parsed(parse_time, to(&Invocation::from)), kForStore},
       {store, "to", "T", "", "records up to this time", parsed(parse_time, to(&Invocation::to)), kForStore},
-      {store, "format", "FORMAT", "jsonl", "jsonl (records as they were sent) or csv (a line a value)",
-       choice<bool>({{"jsonl", false}, {"csv", true}}, to(&Invocation::csv)), kForStore},
+      {store, "format", "FORMAT", "",
+       "of store: jsonl (the default; records as they were sent) or csv (a line a value); of trace: text (the "
+       "default), jsonl or pcapng (for Wireshark)",
+       apply_format, kForStore | kForTrace},
+      {"Trace", "follow", "", "", "shows the frames that come, too, until it is interrupted",
+       yes(to(&Invocation::follow)), kForTrace},
       {store, "lane", "LANE", "readings", "readings, results or events", choice(lanes(), to(&Invocation::lane)),
        kForStore},
       {read, "json", "", "", "JSON lines instead of a table", yes(to(&Invocation::json)), kForRead | kForStore},

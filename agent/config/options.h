@@ -98,13 +98,17 @@ struct Options {
 
 /// What the command line asks for.
 struct Invocation {
-  enum class Subcommand { kRun, kCheck, kRead, kProfiles, kScan, kStore, kPause, kResume, kHelp, kVersion };
+  enum class Subcommand { kRun, kCheck, kRead, kProfiles, kScan, kStore, kPause, kResume, kTrace, kHelp, kVersion };
   Subcommand subcommand = Subcommand::kHelp;
   Options options;
-  std::string text;                   ///< help or version text; the name for `profiles NAME`, the bus for `pause BUS`
+  std::string text;                   ///< help or version text; the name for `profiles NAME`, the bus for `pause`, `resume`, `trace`
   std::vector<std::string> warnings;  ///< what was ignored, to be logged
 
   Millis pause = std::chrono::minutes(30);  ///< how long `pause` lends the bus's port
+
+  enum class TraceFormat { kText, kJsonLines, kPcapng };
+  TraceFormat trace_format = TraceFormat::kText;
+  bool follow = false;  ///< trace: goes on with the frames that come
 
   // store: `text` is waiting, drops, dead, commands or export
   Lane lane = Lane::kReadings;

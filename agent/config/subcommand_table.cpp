@@ -26,6 +26,8 @@ const std::vector<SubcommandInfo>& subcommand_table() {
        "Shows what waits, what was dropped or unreadable, and commands; or exports the records of a time."},
       {"pause", kForPause, Subcommand::kPause, "BUS [--for 30m]",
        "The agent gives the port of a bus to another program for a while, at most 8h, and takes it back by itself."},
+      {"trace", kForTrace, Subcommand::kTrace, "BUS [--follow] [--format text|jsonl|pcapng]",
+       "The last 1,000 frames of a bus of the running agent, or with --follow those that come, too."},
       {"resume", kForResume, Subcommand::kResume, "BUS", "Ends the pause of a bus."},
   };
   return table;

@@ -205,6 +205,8 @@ void Agent::make_bus(const BusConfig& config) {
   };
   bus.pause = std::make_unique<BusPause>(std::move(pause));
   bus.bus = make_modbus_bus(config.spec.settings, clock_);
+  bus.frames = std::make_unique<FrameRing>(*bus.bus, clock_);
+  bus.bus->observe(bus.frames.get());
 
   BusParts parts;
   parts.config = &config;
@@ -273,6 +275,7 @@ void Agent::make_control() {
   for (BusThread& bus : buses_) {
     const std::string name = bus.worker->state().name;
     parts.pauses[name] = bus.pause.get();
+    parts.frames[name] = bus.frames.get();
     parts.give[name] = [&bus](OpenCommand command) { return bus.worker->give_local(std::move(command)); };
   }
   parts.site = &site_;

@@ -13,6 +13,7 @@
 #include "agent/admin/latest_values.h"
 #include "agent/admin/status.h"
 #include "agent/bus/bus_worker.h"
+#include "agent/bus/frame_ring.h"
 #include "agent/command/dispatcher.h"
 #include "agent/command/intake.h"
 #include "agent/protocol/catalog.h"
@@ -44,6 +45,7 @@ struct BusThread {
   explicit BusThread(const std::string& name) : thread("bus " + name) {}
   std::unique_ptr<BusPause> pause;
   std::unique_ptr<Bus> bus;
+  std::unique_ptr<FrameRing> frames;
   std::unique_ptr<BusWorker> worker;
   Millis patience{0};  ///< the longest that a step may take
   AgentThread thread;  ///< last: it ends before what it uses

@@ -64,6 +64,8 @@ class LibmodbusLink : public ModbusLink {
   Status set_mode(const LineMode& line) override;
   Status settle(Nanos gap, Bytes* strays) override;
   Sent send(int unit, const Bytes& pdu) override { return rtu_ ? send_rtu(unit, pdu) : send_tcp(unit, pdu); }
+  const Bytes& sent_bytes() const override { return sent_; }
+  const Bytes& heard_bytes() const override { return rtu_ ? rtu_receiver_.rest() : tcp_receiver_.rest(); }
   Result<Frame> receive(int unit, const Shape& shape, MonoTime deadline) override {
     return rtu_ ? rtu_receiver_.receive(unit, shape, deadline) : tcp_receiver_.receive(transaction_, deadline);
   }
@@ -85,6 +87,7 @@ class LibmodbusLink : public ModbusLink {
   RtuReceiver rtu_receiver_{reads()};
   TcpReceiver tcp_receiver_{reads()};
   std::uint16_t transaction_ = 0;
+  Bytes sent_;  // the last request
 };
 
 Status LibmodbusLink::open() {
@@ -117,7 +120,8 @@ Status LibmodbusLink::settle(Nanos gap, Bytes* strays) {
 ModbusLink::Sent LibmodbusLink::send_rtu(int unit, const Bytes& pdu) {
   Bytes raw{static_cast<std::uint8_t>(unit)};
   raw.insert(raw.end(), pdu.begin(), pdu.end());
-  rtu_receiver_.sent(rtu_frame(unit, pdu));
+  sent_ = rtu_frame(unit, pdu);
+  rtu_receiver_.sent(sent_);
   modbus_set_slave(context_.get(), unit);
   sending_port = port_.get();
   const int rc = modbus_send_raw_request(context_.get(), raw.data(), static_cast<int>(raw.size()));
@@ -130,7 +134,8 @@ ModbusLink::Sent LibmodbusLink::send_rtu(int unit, const Bytes& pdu) {
 
 ModbusLink::Sent LibmodbusLink::send_tcp(int unit, const Bytes& pdu) {
   ++transaction_;
-  return {port_->write(tcp_frame(transaction_, unit, pdu)), true};
+  sent_ = tcp_frame(transaction_, unit, pdu);
+  return {port_->write(sent_), true};
 }
 
 }  // namespace

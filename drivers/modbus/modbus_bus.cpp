@@ -14,6 +14,8 @@ namespace {
 constexpr Nanos kSlack = std::chrono::milliseconds(20);  // drivers, USB adapters, scheduling
 constexpr int kBroadcast = 0, kLowestOwnUnit = 1, kHighestUnit = 247, kHighestTcpUnit = 255;
 
+constexpr std::size_t kTcpUnitAt = 6;  // in a frame
+
 constexpr const char* kNotAsked = "not asked, the answer to another request may still come";
 
 const TcpSettings* socket_of(const BusSettings& settings) { return std::get_if<TcpSettings>(&settings.port); }
@@ -100,12 +102,48 @@ Status ModbusBus::settle(Nanos gap) {
   Bytes strays;
   Status silent = link_->settle(gap, &strays);
   counters_.late_bytes += static_cast<std::int64_t>(strays.size());
+  const std::size_t shown = std::exchange(shown_, 0);
+  std::size_t at = 0;
   if (is_rtu(settings_)) {
-    for (const ModbusLink::Frame& frame : frames_in(strays)) {
+    for (ModbusLink::Frame& frame : frames_in(strays)) {
+      const std::size_t again = at < shown ? std::min(shown - at, frame.noise) : 0;
+      at += frame.wire.size();
+      frame.wire.erase(frame.wire.begin(), frame.wire.begin() + static_cast<std::ptrdiff_t>(again));
+      frame.noise -= again;
       if (const auto asked = hear(frame)) unanswered(frame.unit).add(*asked, true);
     }
   }
+  at = std::max(at, shown);
+  if (at < strays.size()) show(FrameVerdict::kNoise, strays.data() + at, strays.size() - at);
   return silent;
+}
+
+void ModbusBus::show(FrameVerdict verdict, const std::uint8_t* bytes, std::size_t size) const {
+  if (observer_ != nullptr && size > 0) observer_->on_frame(verdict, bytes, size);
+}
+
+void ModbusBus::show(FrameVerdict verdict, const ModbusLink::Frame& frame) const {
+  show(FrameVerdict::kNoise, frame.wire.data(), frame.noise);
+  show(verdict, frame.wire.data() + frame.noise, frame.wire.size() - frame.noise);
+}
+
+/// What was heard and is no frame is shown when the answer is given up; it is taken off the line only with the silence
+/// before the next request.
+void ModbusBus::show_rest() {
+  const Bytes& rest = link_->heard_bytes();
+  shown_ = rest.size();
+  show(FrameVerdict::kNoise, rest.data(), rest.size());
+}
+
+FrameText ModbusBus::explain(const std::uint8_t* bytes, std::size_t size) const {
+  const bool rtu = is_rtu(settings_);
+  const std::size_t unit = rtu ? 0 : kTcpUnitAt;
+  FrameText text;
+  text.protocol = rtu ? "modbus-rtu" : "modbus-tcp";
+  if (size > unit) text.unit = bytes[unit];
+  if (size > unit + 1) text.function = bytes[unit + 1];
+  if (rtu) text.sum_right = is_rtu_frame(bytes, size);
+  return text;
 }
 
 UnansweredRequests& ModbusBus::unanswered(int unit) {
@@ -122,7 +160,9 @@ bool ModbusBus::may_answer_late() const {
 std::optional<Shape> ModbusBus::hear(const ModbusLink::Frame& frame) {
   const UnansweredRequests::Of whose = unanswered(frame.unit).heard(frame.pdu);
   if (whose == UnansweredRequests::Of::kOwn) times_[frame.unit].late(clock_.mono());
-  ++(whose == UnansweredRequests::Of::kOwn ? counters_.late_frames : counters_.foreign_frames);
+  const bool own = whose == UnansweredRequests::Of::kOwn;
+  ++(own ? counters_.late_frames : counters_.foreign_frames);
+  show(own ? FrameVerdict::kLate : FrameVerdict::kForeign, frame);
   return whose == UnansweredRequests::Of::kNone ? asked_by(frame.pdu) : std::nullopt;
 }
 
@@ -244,6 +284,8 @@ ModbusBus::Exchange ModbusBus::send(const Peer& peer, const Request& request, bo
   asked_ = clock_.mono();
   const bool first = std::exchange(connected_, std::nullopt).has_value();
   const ModbusLink::Sent sent = link_->send(peer.unit, request.pdu);
+  const Bytes& out = link_->sent_bytes();
+  if (sent.any) show(is_guard ? FrameVerdict::kGuard : FrameVerdict::kRequest, out.data(), out.size());
   Exchange exchange{sent.status ? await(peer, request, is_guard) : Result<Bytes>(sent.status.error()), sent.any};
   count(exchange);
   if (is_answered(exchange.answer)) {
@@ -297,6 +339,7 @@ Result<Bytes> ModbusBus::await(const Peer& peer, const Request& request, bool is
       if (error.code == Errc::kTimeout && !strangers.empty()) error = {Errc::kGarbled, strangers};
       if (error.code != Errc::kBusDown) error.detail = where(peer, request) + error.detail;
       if (!disturbed && clock_.mono() >= deadline) times_[peer.unit].unanswered(asked_);
+      show_rest();
       return error;
     }
     const Bytes& pdu = frame->pdu;
@@ -304,6 +347,7 @@ Result<Bytes> ModbusBus::await(const Peer& peer, const Request& request, bool is
     if (frame->past_echo) {
       echoes_ = true;
     } else if (first && is_rtu(settings_) && is_echo(*frame, peer, request)) {
+      show(FrameVerdict::kEcho, *frame);
       continue;
     }
     UnansweredRequests& open = unanswered(peer.unit);
@@ -314,12 +358,14 @@ Result<Bytes> ModbusBus::await(const Peer& peer, const Request& request, bool is
     if (how != Fit::kNone && is_guard && !certain) open.add(request.shape);
     if (how != Fit::kNone && (certain || is_guard)) {
       learn(peer, request, pdu.size());
+      show(FrameVerdict::kAnswer, *frame);
       if (how == Fit::kAnswer) return pdu;
       return Error{Errc::kException, where(peer, request) + "exception " + std::to_string(pdu[1]), pdu[1]};
     }
     counters_.late_bytes += static_cast<std::int64_t>(pdu.size());
     if (how != Fit::kNone || !is_rtu(settings_)) {
       ++counters_.late_frames;
+      show(FrameVerdict::kLate, *frame);
       strangers = how == Fit::kException ? "an exception came that may answer an earlier request"
                   : how == Fit::kAnswer  ? "an answer came that may be the one to an earlier request"
                   : fits != Fit::kNone   ? other_numbers(*frame, peer)

@@ -33,6 +33,8 @@ class ModbusBus : public Bus {
   WriteOutcome write(const Target& target, const Write& write) override;
   MonoTime idle() override;
   std::optional<Turnaround> turnaround(const Target& target) const override;
+  void observe(BusObserver* observer) override { observer_ = observer; }
+  FrameText explain(const std::uint8_t* bytes, std::size_t size) const override;
   BusCounters counters() const override;
 
  private:
@@ -61,6 +63,9 @@ class ModbusBus : public Bus {
   UnansweredRequests& unanswered(int unit);
   bool may_answer_late() const;
   std::optional<Shape> hear(const ModbusLink::Frame& frame);
+  void show(FrameVerdict verdict, const std::uint8_t* bytes, std::size_t size) const;
+  void show(FrameVerdict verdict, const ModbusLink::Frame& frame) const;
+  void show_rest();
   bool is_echo(const ModbusLink::Frame& frame, const Peer& peer, const Request& request);
   bool is_hidden(const Peer& peer, const Request& request);
   /// Asks a guard first where one is due. Sends nothing where the answer could still be another request's after that.
@@ -91,6 +96,8 @@ class ModbusBus : public Bus {
   std::map<int, UnansweredRequests> unanswered_;  // by unit; all in one where the unit of an answer does not count
   std::map<int, ResponseTimes> times_;            // by unit
   Counters counters_;
+  BusObserver* observer_ = nullptr;
+  std::size_t shown_ = 0;  // bytes of what is heard and no frame yet
 };
 
 }  // namespace metergate

@@ -32,6 +32,10 @@ class ModbusLink {
     bool any = false;  ///< a byte may have left
   };
   virtual Sent send(int unit, const Bytes& pdu) = 0;
+  /// The last request as it went over the wire.
+  virtual const Bytes& sent_bytes() const = 0;
+  /// What was heard since the last frame and is none yet.
+  virtual const Bytes& heard_bytes() const = 0;
 
   struct Frame {
     int unit = 0;
@@ -39,6 +43,7 @@ class ModbusLink {
     std::size_t noise = 0;           ///< bytes before it that were passed over
     bool past_echo = false;          ///< they are our own request but for one byte: the transceiver echoes
     bool other_transaction = false;  ///< of Modbus TCP: its number is not the last request's
+    Bytes wire;                      ///< as it came, with the noise before it
   };
   /// The next frame, on RTU of any unit; `unit` and `shape` are those of the awaited answer. Errors: kTimeout, kCrc,
   /// kGarbled, kBusDown.

@@ -26,11 +26,7 @@ struct Heard {
   const std::uint8_t* at;
   std::size_t size;
 
-  bool whole(std::size_t length) const {
-    if (length < kAround + 1 || length > size) return false;
-    const std::uint16_t sum = check_sum(at, length - 2);
-    return at[length - 2] == (sum & 0xFF) && at[length - 1] == sum >> 8;
-  }
+  bool whole(std::size_t length) const { return length <= size && is_rtu_frame(at, length); }
   std::size_t counted(std::size_t place, std::size_t others) const {
     return size > place ? at[place] + others : kUnknown;
   }
@@ -76,10 +72,13 @@ Look look_at(const Heard& heard, std::size_t awaited) {
 /// The answer to a write of one value is the request again.
 bool is_echoed(const Shape& shape) { return shape.function == 5 || shape.function == 6; }
 
-ModbusLink::Frame frame_of(const std::uint8_t* at, std::size_t size) {
+/// `at`: where the noise before it begins.
+ModbusLink::Frame frame_of(const std::uint8_t* at, std::size_t noise, std::size_t size) {
   ModbusLink::Frame frame;
-  frame.unit = at[0];
-  frame.pdu.assign(at + 1, at + size - 2);
+  frame.unit = at[noise];
+  frame.pdu.assign(at + noise + 1, at + noise + size - 2);
+  frame.noise = noise;
+  frame.wire.assign(at, at + noise + size);
   return frame;
 }
 
@@ -96,11 +95,19 @@ Bytes rtu_frame(int unit, const Bytes& pdu) {
   return frame;
 }
 
+bool is_rtu_frame(const std::uint8_t* bytes, std::size_t size) {
+  if (size < kAround + 1) return false;
+  const std::uint16_t sum = check_sum(bytes, size - 2);
+  return bytes[size - 2] == (sum & 0xFF) && bytes[size - 1] == sum >> 8;
+}
+
 std::vector<ModbusLink::Frame> frames_in(const Bytes& bytes) {
   std::vector<ModbusLink::Frame> frames;
+  std::size_t noise = 0;
   for (std::size_t i = 0; i < bytes.size();) {
     const std::size_t size = look_at({bytes.data() + i, bytes.size() - i}, 0).size;
-    if (size > 0) frames.push_back(frame_of(bytes.data() + i, size));
+    if (size > 0) frames.push_back(frame_of(bytes.data() + i - noise, noise, size));
+    noise = size > 0 ? 0 : noise + 1;
     i += std::max<std::size_t>(size, 1);
   }
   return frames;
@@ -135,8 +142,7 @@ bool RtuReceiver::may_come(int unit, const Shape& shape) const {
 }
 
 ModbusLink::Frame RtuReceiver::take(std::size_t noise, std::size_t size) {
-  ModbusLink::Frame frame = frame_of(heard_.data() + noise, size);
-  frame.noise = noise;
+  ModbusLink::Frame frame = frame_of(heard_.data(), noise, size);
   frame.past_echo = noise > kMostNoise;
   heard_.erase(heard_.begin(), heard_.begin() + static_cast<std::ptrdiff_t>(noise + size));
   return frame;

@@ -13,7 +13,11 @@ namespace metergate {
 /// Unit, PDU and check sum, as they go over a serial line (Modbus over serial line V1.02, 2.5.1 and 6.2.2).
 Bytes rtu_frame(int unit, const Bytes& pdu);
 
-/// The frames in these bytes, which are all that came: requests and answers of all units. Anything else is skipped.
+/// Whether the check sum at the end is that of the bytes before it.
+bool is_rtu_frame(const std::uint8_t* bytes, std::size_t size);
+
+/// The frames in these bytes, which are all that came: requests and answers of all units. Anything else is skipped, and
+/// counted as Frame::noise of the frame behind it.
 std::vector<ModbusLink::Frame> frames_in(const Bytes& bytes);
 
 /// Cuts what is heard on a line into frames. Not by silence, which adapters and serial servers blur, but by the lengths
@@ -42,6 +46,7 @@ class RtuReceiver {
   Result<ModbusLink::Frame> receive(int unit, const Shape& shape, MonoTime deadline);
   /// Takes out what was heard and is no frame yet.
   Bytes take_rest();
+  const Bytes& rest() const { return heard_; }
 
  private:
   /// Where the awaited answer may begin.

@@ -81,6 +81,7 @@ Result<ModbusLink::Frame> TcpReceiver::receive(std::uint16_t transaction, MonoTi
   frame.unit = heard_[kUnitAt];
   frame.pdu.assign(pdu, end);
   frame.other_transaction = word_at(heard_, 0) != transaction;
+  frame.wire.assign(heard_.begin(), end);
   heard_.erase(heard_.begin(), end);
   return frame;
 }

@@ -25,6 +25,7 @@ class TcpReceiver {
   Result<ModbusLink::Frame> receive(std::uint16_t transaction, MonoTime deadline);
   /// Takes out what was heard and is no frame yet.
   Bytes take_rest();
+  const Bytes& rest() const { return heard_; }
 
  private:
   Result<bool> has(std::size_t size, MonoTime deadline);

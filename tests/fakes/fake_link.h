@@ -62,6 +62,8 @@ class FakeLink : public ModbusLink {
   Status settle(Nanos gap, Bytes* strays) override {
     gaps.push_back(gap);
     if (unplugged || server_closed) return gone();
+    strays->insert(strays->end(), noise.begin(), noise.end());
+    noise.clear();
     for (; !coming_.empty() && coming_.front().at <= clock_.mono(); coming_.pop_front()) {
       const Bytes frame = rtu_frame(coming_.front().unit, coming_.front().pdu);
       strays->insert(strays->end(), frame.begin(), frame.end());
@@ -69,7 +71,11 @@ class FakeLink : public ModbusLink {
     return {};
   }
 
+  const Bytes& sent_bytes() const override { return sent_; }
+  const Bytes& heard_bytes() const override { return noise; }
+
   Sent send(int unit, const Bytes& pdu) override {
+    sent_ = rtu_frame(unit, pdu);
     asked.push_back({unit, pdu, clock_.mono()});
     if (ends_after_request > 0 && --ends_after_request == 0) server_closed = true;
     const bool swallowed = clock_.mono() < connected_ + swallows;
@@ -83,6 +89,7 @@ class FakeLink : public ModbusLink {
 
   Result<Frame> receive(int, const Shape&, MonoTime deadline) override {
     if (unplugged || server_closed) return gone();
+    if (!noise.empty()) return Error{Errc::kCrc, "check sum wrong"};
     if (coming_.empty() || coming_.front().at > deadline) {
       clock_.sleep_until(deadline);
       return Error{Errc::kTimeout, "no answer"};
@@ -90,7 +97,10 @@ class FakeLink : public ModbusLink {
     const Asked frame = coming_.front();
     coming_.pop_front();
     clock_.sleep_until(frame.at);
-    Frame answer{frame.unit, frame.pdu};
+    Frame answer;
+    answer.unit = frame.unit;
+    answer.pdu = frame.pdu;
+    answer.wire = rtu_frame(frame.unit, frame.pdu);
     answer.other_transaction = other_transaction;
     answer.unit = other_unit.value_or(answer.unit);
     return answer;
@@ -105,6 +115,7 @@ class FakeLink : public ModbusLink {
   Nanos swallows{0};              ///< what comes so soon after a connect
   bool other_transaction = false;
   std::optional<int> other_unit;  ///< in the answers
+  Bytes noise;                    ///< heard instead of an answer, until the next silence
   std::vector<Asked> asked;
   std::vector<Nanos> gaps;
   int opens = 0;
@@ -126,6 +137,7 @@ class FakeLink : public ModbusLink {
   bool open_ = false;
   MonoTime connected_{};
   std::deque<Asked> coming_;  // `at`: when it is there
+  Bytes sent_;
 };
 
 }  // namespace metergate

@@ -89,10 +89,13 @@ class SharedLine : public ModbusLink {
   }
   Sent send(int unit, const Bytes& pdu) override {
     wait_until(clock_.mono());
-    receiver_.sent(rtu_frame(unit, pdu));
+    sent_ = rtu_frame(unit, pdu);
+    receiver_.sent(sent_);
     begin({clock_.mono(), {}, rtu_frame(unit, pdu), true, echoes, false});
     return {{}, true};
   }
+  const Bytes& sent_bytes() const override { return sent_; }
+  const Bytes& heard_bytes() const override { return receiver_.rest(); }
   Result<Frame> receive(int unit, const Shape& shape, MonoTime deadline) override {
     return receiver_.receive(unit, shape, deadline);
   }
@@ -198,6 +201,7 @@ class SharedLine : public ModbusLink {
   std::mt19937 random_;
   RtuReceiver receiver_;
   bool open_ = false;
+  Bytes sent_;
   Bytes ear_;
   MonoTime last_{}, noise_at_{};
   std::vector<OnWire> wire_, planned_;

@@ -21,6 +21,8 @@ class FuzzedLink : public ModbusLink {
   std::string name() const override { return "fuzzed"; }
   Status settle(Nanos, Bytes*) override { return {}; }
   Sent send(int, const Bytes&) override { return {{}, true}; }
+  const Bytes& sent_bytes() const override { return nothing_; }
+  const Bytes& heard_bytes() const override { return nothing_; }
   Result<Frame> receive(int unit, const Shape&, MonoTime deadline) override {
     clock_.advance(Millis{1});
     const std::size_t length = take();
@@ -46,6 +48,7 @@ class FuzzedLink : public ModbusLink {
   std::size_t left_;
   const FakeClock& clock_;
   bool open_ = false;
+  const Bytes nothing_;
 };
 
 const ProfileLibrary& library() {

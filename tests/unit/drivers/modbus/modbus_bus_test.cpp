@@ -9,6 +9,7 @@
 namespace metergate {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
 constexpr Millis kTimeout{200};
@@ -75,6 +76,54 @@ class ModbusBusTest : public ::testing::Test {
   FakeLink* link_ = nullptr;
   std::unique_ptr<ModbusBus> bus_;
 };
+
+/// Writes down what the bus shows.
+class Watcher : public BusObserver {
+ public:
+  void on_frame(FrameVerdict verdict, const std::uint8_t* bytes, std::size_t size) override {
+    verdicts.push_back(verdict);
+    frames.emplace_back(bytes, bytes + size);
+  }
+  std::vector<FrameVerdict> verdicts;
+  std::vector<Bytes> frames;
+};
+
+TEST_F(ModbusBusTest, ShowsEachFrameAsItWentOverTheWire) {
+  Watcher watcher;
+  bus_->observe(&watcher);
+  EXPECT_TRUE(read(7, holding(100, 1)));
+  EXPECT_THAT(watcher.verdicts, ElementsAre(FrameVerdict::kRequest, FrameVerdict::kAnswer));
+  EXPECT_EQ(watcher.frames[0], rtu_frame(7, {3, 0, 100, 0, 1}));
+  const FrameText text = bus_->explain(watcher.frames[1].data(), watcher.frames[1].size());
+  EXPECT_EQ(text.unit, 7);
+  EXPECT_EQ(text.function, 3);
+  EXPECT_EQ(text.sum_right, true);
+}
+
+TEST_F(ModbusBusTest, ShowsALateAnswerAndTheGuardBeforeIt) {
+  Watcher watcher;
+  bus_->observe(&watcher);
+  next_answers({Millis{210}});
+  EXPECT_EQ(read_error(7, holding(100, 1)), Errc::kTimeout);
+  EXPECT_TRUE(read(7, holding(200, 1)));
+  EXPECT_THAT(watcher.verdicts, ElementsAre(FrameVerdict::kRequest, FrameVerdict::kGuard, FrameVerdict::kLate,
+                                            FrameVerdict::kAnswer, FrameVerdict::kRequest, FrameVerdict::kAnswer));
+}
+
+TEST_F(ModbusBusTest, ShowsABrokenAnswerOnceAsNoise) {
+  Watcher watcher;
+  bus_->observe(&watcher);
+  link_->delay = [this](const FakeLink::Asked& asked) -> std::optional<Nanos> {
+    if (asked.unit == 7) link_->noise = {7, 3, 2, 0, 1, 0, 0};
+    return asked.unit == 7 ? std::nullopt : std::optional<Nanos>(Millis{5});
+  };
+  EXPECT_EQ(read_error(7, holding(100, 1)), Errc::kCrc);
+  EXPECT_THAT(watcher.verdicts, ElementsAre(FrameVerdict::kRequest, FrameVerdict::kNoise));
+  EXPECT_EQ(watcher.frames[1], (Bytes{7, 3, 2, 0, 1, 0, 0}));
+  EXPECT_TRUE(read(8, holding(100, 1)));
+  EXPECT_THAT(watcher.verdicts,
+              ElementsAre(FrameVerdict::kRequest, FrameVerdict::kNoise, FrameVerdict::kRequest, FrameVerdict::kAnswer));
+}
 
 TEST_F(ModbusBusTest, AsksAHealthyMeterWithoutGuards) {
   EXPECT_EQ(*read(1, holding(10, 4)), values(1, holding(10, 4)));
