@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
 #include <limits>
 #include <system_error>
@@ -24,8 +25,12 @@ constexpr Mantissa kMost = (Mantissa{1} << 126) - 1 + (Mantissa{1} << 126);
 
 Mantissa magnitude_of(Mantissa value) { return value < 0 ? -value : value; }
 
+/// Most values need half of the bits, and arithmetic in 64 bits takes a tenth of the time of that in 128.
+bool is_short(Mantissa value) { return value <= INT64_MAX && value >= -Mantissa{INT64_MAX}; }
+
 bool multiply(Mantissa a, Mantissa b, Mantissa* out) {
-  if (b != 0 && magnitude_of(a) > kMost / magnitude_of(b)) return false;
+  const bool fits = is_short(a) && is_short(b);
+  if (!fits && b != 0 && magnitude_of(a) > kMost / magnitude_of(b)) return false;
   *out = a * b;
   return true;
 }
@@ -46,6 +51,7 @@ bool scale_up(Mantissa* value, int power) {
 }
 
 std::string digits_of(Mantissa magnitude) {
+  if (is_short(magnitude)) return std::to_string(std::abs(static_cast<std::int64_t>(magnitude)));
   std::string digits;
   // Taken digit by digit from the signed value: the smallest one has no positive twin.
   for (; magnitude != 0; magnitude /= 10) {
@@ -106,9 +112,14 @@ Float to_floating(const std::string& text, bool large, bool negative) {
 }  // namespace
 
 Decimal::Decimal(Mantissa mantissa, int exponent) : mantissa_(mantissa), exponent_(exponent) {
-  while (mantissa_ != 0 && mantissa_ % 10 == 0) {
+  while (mantissa_ != 0 && !is_short(mantissa_) && mantissa_ % 10 == 0) {
     mantissa_ /= 10;
     ++exponent_;
+  }
+  if (is_short(mantissa_)) {
+    auto rest = static_cast<std::int64_t>(mantissa_);
+    for (; rest != 0 && rest % 10 == 0; rest /= 10) ++exponent_;
+    mantissa_ = rest;
   }
   if (mantissa_ == 0) exponent_ = 0;
 }
@@ -226,6 +237,7 @@ int Decimal::compare(const Decimal& other) const {
   const auto sign = [](Mantissa m) { return m < 0 ? -1 : m > 0 ? 1 : 0; };
   const int ours = sign(mantissa_);
   if (ours != sign(other.mantissa_)) return ours < sign(other.mantissa_) ? -1 : 1;
+  if (exponent_ == other.exponent_) return mantissa_ < other.mantissa_ ? -1 : mantissa_ > other.mantissa_ ? 1 : 0;
   const std::string a = digits_of(mantissa_);
   const std::string b = digits_of(other.mantissa_);
   const int order = static_cast<int>(a.size()) + exponent_ - static_cast<int>(b.size()) - other.exponent_;

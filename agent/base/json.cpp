@@ -174,18 +174,23 @@ JsonWriter& JsonWriter::raw(std::string_view json) {
 
 void JsonWriter::quote(std::string_view value) {
   out_ += '"';
+  std::size_t plain = 0;  // what is not appended yet begins here
   for (std::size_t at = 0; at < value.size();) {
     const auto c = static_cast<unsigned char>(value[at]);
-    const std::size_t length = utf8_length(value, at);
+    const std::size_t length = c >= 0x20 && c < 0x80 ? 1 : utf8_length(value, at);
+    if (length > 0 && c >= 0x20 && c != '"' && c != '\\') {
+      at += length;
+      continue;
+    }
+    out_.append(value, plain, at - plain);
     if (length == 0) {
       out_ += "\xEF\xBF\xBD";
-    } else if (c < 0x20 || c == '"' || c == '\\') {
-      append_escape(out_, c);
     } else {
-      out_.append(value, at, length);
+      append_escape(out_, c);
     }
-    at += std::max<std::size_t>(length, 1);
+    plain = ++at;
   }
+  out_.append(value, plain);
   out_ += '"';
 }
 

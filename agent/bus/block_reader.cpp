@@ -144,6 +144,7 @@ bool BlockReader::take_over(const Block& block, const Words& words, MonoTime now
 }
 
 bool BlockReader::came(const Point& point) const {
+  if (answered_.empty()) return false;
   const std::vector<Block> own = registers_of(point);
   return std::all_of(own.begin(), own.end(), [this](const Block& registers) {
     return std::any_of(answered_.begin(), answered_.end(), [&](const Block& b) { return overlaps(b, registers); });
@@ -159,6 +160,7 @@ bool BlockReader::whole(const Point& point) const {
 }
 
 std::optional<Error> BlockReader::failure(const Point& point) const {
+  if (failures_.empty()) return std::nullopt;
   for (const Point* needed : with_dependencies(*meter_.profile, {&point})) {
     for (const Block& registers : registers_of(*needed)) {
       if (image_.has(registers)) continue;

@@ -38,6 +38,7 @@ bool CommandRunner::runnable(const OpenCommand& command, bool clock_trusted, Mon
 
 bool CommandRunner::ready(MonoTime now) const {
   if (std::any_of(running_.begin(), running_.end(), [now](const Running& r) { return now >= r.again; })) return true;
+  if (waiting_.empty()) return false;
   const bool trusted = p_.clock_rule.trusted(*p_.clock);
   return std::any_of(waiting_.begin(), waiting_.end(), [&](const OpenCommand& c) { return runnable(c, trusted, now); });
 }
@@ -72,7 +73,7 @@ void CommandRunner::tell_of_clock(const OpenCommand& command) {
 }
 
 void CommandRunner::end_expired() {
-  if (p_.clock->utc() < first_expiry_ || p_.clock_rule.known_wrong(*p_.clock)) return;
+  if (waiting_.empty() || p_.clock->utc() < first_expiry_ || p_.clock_rule.known_wrong(*p_.clock)) return;
   first_expiry_ = UtcTime::max();
   for (auto it = waiting_.begin(); it != waiting_.end();) {
     const auto& expires = it->command.expires;
@@ -96,6 +97,7 @@ void CommandRunner::ended(const OpenCommand& command) {
 /// The oldest that is ready. One whose target left its last command without an answer yields to those whose targets
 /// answer for as long as that took, so that it costs them half of the time at most.
 CommandRunner::Waiting::iterator CommandRunner::choose(MonoTime now) {
+  if (waiting_.empty()) return waiting_.end();
   const bool trusted = p_.clock_rule.trusted(*p_.clock);
   auto unanswered = waiting_.end();
   for (auto it = waiting_.begin(); it != waiting_.end(); ++it) {

@@ -36,9 +36,7 @@ std::int64_t milliseconds(Micros time) { return std::chrono::round<Millis>(time)
 Words words_of(const RegisterImage& image, const Point& point) {
   Words words;
   for (const Block& block : registers_of(point)) {
-    if (!image.has(block)) return {};
-    const Words part = image.get(block);
-    words.insert(words.end(), part.begin(), part.end());
+    if (!image.get(block, &words)) return {};
   }
   return words;
 }

@@ -10,6 +10,7 @@
 #include "agent/base/exit_status.h"
 #include "agent/base/json.h"
 #include "agent/run/agent.h"
+#include "agent/run/memory.h"
 
 namespace metergate {
 
@@ -77,6 +78,7 @@ Agent::End Agent::run() {
   }
   log_.info("started", {{"gateway", options_.gateway}, {"epoch", epoch_}, {"version", METERGATE_VERSION}});
   watchdog.ready();
+  give_back_memory_of_start();
   End end = wait_for_the_end(watchdog);
   if (!end.again) watchdog.stopping();
   const bool all_ended = stop_threads();
@@ -241,6 +243,7 @@ bool Agent::stop_threads() {
 }
 
 int run_agent(const Options& options, const CommandLine& command_line) {
+  share_one_heap();
   const sigset_t signals = awaited_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   for (const int signal : {SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM}) ::signal(signal, SIG_IGN);

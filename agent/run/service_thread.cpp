@@ -90,7 +90,10 @@ void ServiceThread::loop() {
   while (!stop_) {
     const MonoTime now = clock_.mono();
     heartbeat_.busy_until(now + task_.patience);
-    const MonoTime next = std::min(task_.step(now), clock_.mono() + kLongestWait);
+    const MonoTime wanted = task_.step(now);
+    const MonoTime after = clock_.mono();
+    if (wanted <= after) continue;
+    const MonoTime next = std::min(wanted, after + kLongestWait);
     heartbeat_.busy_until(next + task_.patience);
     task_.wait_until(next);
   }

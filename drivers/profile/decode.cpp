@@ -16,10 +16,12 @@ constexpr int kLargestPower = 99;
 
 Result<Words> words_of(const Point& point, const RegisterImage& image) {
   Words words;
-  for (const Block& block : registers_of(point)) {
-    if (!image.has(block)) return Error{Errc::kNotFound, "the registers of " + point.name + " were not read"};
-    const Words part = image.get(block);
-    words.insert(words.end(), part.begin(), part.end());
+  words.reserve(point.addresses.size() * static_cast<std::size_t>(part_words(point)));
+  for (const std::uint16_t address : point.addresses) {
+    const Block block{point.table, address, static_cast<std::uint16_t>(point.registers), point.register_bytes};
+    if (!image.get(block, &words)) {
+      return Error{Errc::kNotFound, "the registers of " + point.name + " were not read"};
+    }
   }
   return words;
 }
@@ -47,6 +49,7 @@ Result<Number> reference(const Profile& profile, const std::string& name, const 
 
 Result<Number> scaled_by_points(const Profile& profile, const Point& point, const Decimal& value,
                                 const RegisterImage& image, const Ratios& ratios) {
+  if (point.exponent_point.empty() && point.times_point.empty() && point.sign_point.empty()) return Number(value);
   auto exponent = reference(profile, point.exponent_point, Decimal(point.exponent_minus), image, ratios);
   if (!exponent) return exponent;
   auto times = reference(profile, point.times_point, Decimal(1), image, ratios);
@@ -77,7 +80,7 @@ Result<Number> number_of_point(const Profile& profile, const Point& point, const
   if (value) value = value->plus(point.offset);
   if (!value) return overflow();
   auto scaled = scaled_by_points(profile, point, *value, image, ratios);
-  if (!scaled || !*scaled) return scaled;
+  if (!scaled || !*scaled || point.ratio == Ratio::kNone) return scaled;
   const auto ratio = ratio_of(point, ratios);
   if (!ratio) return Error{Errc::kInvalid, "no_ratio"};
   const auto result = (*scaled)->times(*ratio);
@@ -133,32 +136,45 @@ Result<Decimal> parse_ratio(std::string_view text) {
   return *ratio;
 }
 
+RegisterImage::Registers::const_iterator RegisterImage::find(const Block& block) const {
+  return std::lower_bound(registers_.begin(), registers_.end(), Register{place(block, 0), {}});
+}
+
 void RegisterImage::put(const Block& block, const Words& words) {
   const std::size_t each = words_in(block) / std::max<std::size_t>(block.count, 1);
-  for (std::size_t i = 0; i < words.size() && i < words_in(block); ++i) {
-    registers_[place(block, static_cast<int>(i / each))].at(i % each) = words[i];
+  if (each == 0) return;
+  Registers read(std::min(words.size(), words_in(block)) / each);
+  for (std::size_t i = 0; i < read.size(); ++i) {
+    read[i].place = place(block, static_cast<int>(i));
+    for (std::size_t word = 0; word < each; ++word) read[i].words.at(word) = words[i * each + word];
   }
+  Block whole = block;
+  whole.count = static_cast<std::uint16_t>(read.size());
+  forget(whole);
+  registers_.insert(find(block), read.begin(), read.end());
 }
 
 void RegisterImage::forget(const Block& block) {
-  for (int i = 0; i < block.count; ++i) registers_.erase(place(block, i));
+  const auto first = find(block);
+  auto end = first;
+  while (end != registers_.end() && in(block, *end)) ++end;
+  registers_.erase(first, end);
 }
 
 bool RegisterImage::has(const Block& block) const {
-  for (int i = 0; i < block.count; ++i) {
-    if (registers_.count(place(block, i)) == 0) return false;
-  }
-  return true;
+  int held = 0;
+  for (auto at = find(block); at != registers_.end() && in(block, *at); ++at) ++held;
+  return held == block.count;
 }
 
-Words RegisterImage::get(const Block& block) const {
+bool RegisterImage::get(const Block& block, Words* words) const {
+  if (!has(block)) return false;
   const std::size_t each = words_in(block) / std::max<std::size_t>(block.count, 1);
-  Words words;
-  for (int i = 0; i < block.count; ++i) {
-    const auto& held = registers_.at(place(block, i));
-    words.insert(words.end(), held.begin(), held.begin() + static_cast<std::ptrdiff_t>(each));
+  auto at = find(block);
+  for (int i = 0; i < block.count; ++i, ++at) {
+    words->insert(words->end(), at->words.begin(), at->words.begin() + static_cast<std::ptrdiff_t>(each));
   }
-  return words;
+  return true;
 }
 
 Result<Decoded> decode(const Profile& profile, const Point& point, const RegisterImage& image, const Ratios& ratios) {

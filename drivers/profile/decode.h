@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <map>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -35,8 +34,8 @@ class RegisterImage {
   void put(const Block& block, const Words& words);
   void forget(const Block& block);
   bool has(const Block& block) const;
-  /// Only what has() is true for.
-  Words get(const Block& block) const;
+  /// Adds what the block's registers hold. False, and nothing is added: not all of them were read.
+  [[nodiscard]] bool get(const Block& block, Words* words) const;
 
  private:
   struct Place {
@@ -47,10 +46,21 @@ class RegisterImage {
       return std::tie(table, register_bytes, address) < std::tie(o.table, o.register_bytes, o.address);
     }
   };
+  struct Register {
+    Place place;
+    std::array<std::uint16_t, 2> words;  // the second one of those of four bytes only
+    bool operator<(const Register& o) const { return place < o.place; }
+  };
+  using Registers = std::vector<Register>;
   static Place place(const Block& block, int offset) {
     return {block.table, block.register_bytes, static_cast<std::uint16_t>(block.address + offset)};
   }
-  std::map<Place, std::array<std::uint16_t, 2>> registers_;  // the second word of those of four bytes only
+  static bool in(const Block& block, const Register& r) {
+    return r.place.table == block.table && r.place.register_bytes == block.register_bytes &&
+           r.place.address >= block.address && r.place.address < block.address + block.count;
+  }
+  Registers::const_iterator find(const Block& block) const;
+  Registers registers_;  // sorted, each once
 };
 
 struct Decoded {

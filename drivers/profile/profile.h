@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -112,21 +113,25 @@ Result<Profile> parse_profile(const std::string& name, const std::string& file, 
                               const ProfileText& base, const std::vector<std::string>& known = {});
 
 /// The compiled-in profiles, and those of further folders, which may add but not redefine one (a copy with the same
-/// text is none). Pointers to profiles stay good when the library is moved.
+/// text is none). Pointers to profiles stay good when the library is moved. One thread.
 class ProfileLibrary {
  public:
   /// Reads `NAME.ini` of each folder. Errors: kInvalid with file, line and offending text; kNotFound for a folder.
   static Result<ProfileLibrary> load(const std::vector<std::string>& folders);
+  /// A built-in profile is parsed when it is first asked for: all of them take 1 MiB.
   const Profile* find(const std::string& name) const;
   std::vector<std::string> names() const;
   std::optional<std::string> text(const std::string& name) const;  ///< as written
 
  private:
   struct Entry {
+    std::string file;
     std::string text;
-    Profile profile;
+    std::unique_ptr<const Profile> profile;  // null: not asked for yet
   };
-  std::map<std::string, Entry> entries_;
+  Result<bool> add_file(const std::string& file);
+  Result<Profile> parse(const std::string& name) const;
+  mutable std::map<std::string, Entry> entries_;
 };
 
 }  // namespace metergate

@@ -15,12 +15,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kLargestFile = 1 << 20;
 constexpr std::size_t kMostProfiles = 1000;
 
-struct Source {
-  std::string file;
-  std::string text;
-};
-using Sources = std::map<std::string, Source>;
-
 bool is_profile_name(const std::string& name) {
   const std::string good = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
   return !name.empty() && name.size() <= 64 && name.front() != '.' && name.find_first_not_of(good) == std::string::npos;
@@ -42,54 +36,63 @@ Result<std::vector<fs::path>> files_of(const std::string& folder) {
   return files;
 }
 
-Status add_file(const fs::path& path, Sources* sources) {
-  const std::string name = path.stem().string();
-  if (!is_profile_name(name)) {
-    return wrong(path.string(), "the name of a profile is 1 to 64 letters, digits, '_', '-' and '.'");
-  }
-  auto text = read_file(path.string(), kLargestFile);
-  if (!text) return text.error();
-  const auto [known, is_new] = sources->emplace(name, Source{path.string(), *text});
-  if (!is_new && known->second.text != *text) {
-    return wrong(path.string(), "a profile named " + name + " is " + known->second.file +
-                                    "; a variant needs another name, and may extend it");
-  }
-  if (sources->size() > kMostProfiles) return wrong(path.string(), "at most 1000 profiles");
-  return {};
-}
-
 }  // namespace
 
 Result<ProfileLibrary> ProfileLibrary::load(const std::vector<std::string>& folders) {
-  Sources sources;
-  for (auto& [name, text] : builtin_profiles()) sources.emplace(name, Source{"built-in " + name + ".ini", text});
+  ProfileLibrary library;
+  for (auto& [name, text] : builtin_profiles()) {
+    library.entries_.emplace(name, Entry{"built-in " + name + ".ini", text, nullptr});
+  }
+  std::vector<std::string> added;
   for (const std::string& folder : folders) {
     const auto files = files_of(folder);
     if (!files) return files.error();
     for (const fs::path& file : *files) {
-      if (Status added = add_file(file, &sources); !added) return added.error();
+      const Result<bool> is_new = library.add_file(file.string());
+      if (!is_new) return is_new.error();
+      if (*is_new) added.push_back(file.stem().string());
     }
   }
-
-  const ProfileText base = [&](const std::string& name) -> std::optional<std::string> {
-    const auto found = sources.find(name);
-    if (found == sources.end()) return std::nullopt;
-    return found->second.text;
-  };
-  std::vector<std::string> known;
-  for (const auto& [name, source] : sources) known.push_back(name);
-  ProfileLibrary library;
-  for (const auto& [name, source] : sources) {
-    auto profile = parse_profile(name, source.file, source.text, base, known);
+  std::sort(added.begin(), added.end());
+  for (const std::string& name : added) {
+    auto profile = library.parse(name);
     if (!profile) return profile.error();
-    library.entries_.emplace(name, Entry{source.text, std::move(*profile)});
+    library.entries_.at(name).profile = std::make_unique<Profile>(std::move(*profile));
   }
   return library;
 }
 
+/// False: the same text is there already.
+Result<bool> ProfileLibrary::add_file(const std::string& file) {
+  const std::string name = fs::path(file).stem().string();
+  if (!is_profile_name(name)) return wrong(file, "the name of a profile is 1 to 64 letters, digits, '_', '-' and '.'");
+  auto text = read_file(file, kLargestFile);
+  if (!text) return text.error();
+  const auto [known, is_new] = entries_.emplace(name, Entry{file, *text, nullptr});
+  if (!is_new && known->second.text != *text) {
+    return wrong(file, "a profile named " + name + " is " + known->second.file +
+                           "; a variant needs another name, and may extend it");
+  }
+  if (entries_.size() > kMostProfiles) return wrong(file, "at most 1000 profiles");
+  return is_new;
+}
+
+Result<Profile> ProfileLibrary::parse(const std::string& name) const {
+  const Entry& entry = entries_.at(name);
+  return parse_profile(
+      name, entry.file, entry.text, [this](const std::string& base) { return text(base); }, names());
+}
+
 const Profile* ProfileLibrary::find(const std::string& name) const {
   const auto found = entries_.find(name);
-  return found == entries_.end() ? nullptr : &found->second.profile;
+  if (found == entries_.end()) return nullptr;
+  Entry& entry = found->second;
+  if (!entry.profile) {
+    auto profile = parse(name);
+    if (!profile) return nullptr;  // a mistake in a built-in one; its tests find it
+    entry.profile = std::make_unique<Profile>(std::move(*profile));
+  }
+  return entry.profile.get();
 }
 
 std::vector<std::string> ProfileLibrary::names() const {

@@ -50,7 +50,7 @@ HOMES = {
 }
 LIBC = re.compile(
     r"(sys|netinet|arpa|net|linux)/[\w/]+|"
-    r"dirent|dlfcn|endian|errno|fcntl|glob|grp|ifaddrs|locale|netdb|poll|pthread|pwd|sched|semaphore|signal|"
+    r"dirent|dlfcn|endian|errno|fcntl|glob|grp|ifaddrs|link|locale|malloc|netdb|poll|pthread|pwd|sched|semaphore|signal|"
     r"spawn|stdio|stdlib|string|strings|sysexits|syslog|termios|time|unistd"
 )
 

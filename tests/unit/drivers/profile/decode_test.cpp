@@ -220,6 +220,8 @@ TEST(DecodeTest, ReadsTimes) {
          {"holding 0 time form=ymdhms", {0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF}, "error bad_time"},
          {"holding 0 time form=ymdhms registers=3", {0x1A0B, 0x160A, 0x001E}, "\"2026-11-22T10:00:30\""},
          {"holding 0 time form=bcd", {0x2611, 0x2210, 0x0030}, "\"2026-11-22T10:00:30\""},
+         {"holding 0 time form=bcd", {0x9909, 0x2919, 0x5959}, "\"2099-09-29T19:59:59\""},
+         {"holding 0 time form=bcd", {0xA609, 0x2919, 0x5959}, "error bad_time"},
          {"holding 0 time form=bcd", {0x261A, 0x2210, 0x0030}, "error bad_time"},
          {"holding 0 time form=bcd na=0xFFFFFFFFFFFF", {0xFFFF, 0xFFFF, 0xFFFF}, "null"}});
 }
@@ -300,10 +302,30 @@ TEST(RegisterImageTest, HasABlockOnlyWhenAllOfItWasRead) {
   image.put({Table::kInput, 10, 2}, {1, 2});
   image.put({Table::kInput, 12, 2}, {3, 4});
   EXPECT_TRUE(image.has({Table::kInput, 10, 4}));
-  EXPECT_THAT(image.get({Table::kInput, 11, 2}), ElementsAre(2, 3));
+  Words words{7};
+  EXPECT_TRUE(image.get({Table::kInput, 11, 2}, &words));
+  EXPECT_THAT(words, ElementsAre(7, 2, 3)) << "behind what is there";
+  EXPECT_FALSE(image.get({Table::kInput, 11, 20}, &words));
+  EXPECT_EQ(words.size(), 3u);
   EXPECT_FALSE(image.has({Table::kInput, 9, 2}));
   EXPECT_FALSE(image.has({Table::kInput, 13, 2}));
   EXPECT_FALSE(image.has({Table::kHolding, 10, 1}));
+}
+
+TEST(RegisterImageTest, HoldsTheLastValueOfEachRegisterWhateverTheOrderOfTheBlocks) {
+  RegisterImage image;
+  image.put({Table::kHolding, 20, 2}, {20, 21});
+  image.put({Table::kHolding, 10, 3}, {10, 11, 12});
+  image.put({Table::kHolding, 12, 9}, {2, 3, 4, 5, 6, 7, 8, 9, 1});
+  image.put({Table::kHolding, 0, 4}, {1});  // an answer that is shorter than it was asked for
+  Words words;
+  ASSERT_TRUE(image.get({Table::kHolding, 10, 12}, &words));
+  EXPECT_THAT(words, ElementsAre(10, 11, 2, 3, 4, 5, 6, 7, 8, 9, 1, 21));
+  EXPECT_TRUE(image.has({Table::kHolding, 0, 1}));
+  EXPECT_FALSE(image.has({Table::kHolding, 0, 2}));
+  image.forget({Table::kHolding, 11, 1});
+  EXPECT_FALSE(image.has({Table::kHolding, 10, 2}));
+  EXPECT_TRUE(image.has({Table::kHolding, 12, 10}));
 }
 
 TEST(RatioTest, IsAQuotientOfTwoNumbers) {
