@@ -217,6 +217,8 @@ std::optional<std::int64_t> Json::as_integer(std::int64_t min, std::int64_t max)
 namespace {
 
 Result<Json> parse(std::string_view text, bool outline) {
+  // Some releases of the library give no reason for it.
+  if (text.empty()) return Error{Errc::kInvalid, at_byte(1, "empty")};
   // The library would take a NUL for the end of the text and not look behind it.
   if (const auto nul = text.find('\0'); nul != text.npos) return Error{Errc::kInvalid, at_byte(nul + 1, "NUL")};
   Builder builder(outline);
