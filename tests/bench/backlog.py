@@ -4,9 +4,8 @@ import struct
 import subprocess
 import time
 
-import paho.mqtt.client as mqtt
-
 from surroundings import BUILD, Cost, Lab, free_port, gateway, wait_for
+from peers import mqtt_client
 
 SAMPLE = 20_000  # readings whose messages the bare publisher sends over and over
 WINDOW = 16      # --max-inflight
@@ -35,7 +34,7 @@ def sample_messages(folder):
         fill(lab.folder / "metergate.db", SAMPLE)
         records = [0]
         with open(path, "wb") as out:
-            client = mqtt.Client("sample", protocol=mqtt.MQTTv311)
+            client = mqtt_client("sample", clean_session=True)
 
             def keep(_client, _userdata, message):
                 count = len(json.loads(message.payload)["records"])

@@ -9,13 +9,13 @@ import tempfile
 import time
 import unittest
 
-import paho.mqtt.client as mqtt
 import pika
 
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from brokers import ROOT, RabbitMQ, Server  # noqa: E402
 from lab import free_port, wait_for  # noqa: E402
+from peers import mqtt_client  # noqa: E402
 
 UP = ("status", "catalog", "catalog/+", "readings", "results", "events")
 DOWN = [("metergate/{}/commands", 1), ("metergate/{}/receipts", 1), ("metergate/{}/status", 1)]
@@ -26,7 +26,7 @@ class Client:
 
     def __init__(self, port, user, password, client_id=None, clean=False):
         self.refused, self.connected, self.ended, self.granted, self.acked, self.got = None, None, False, [], [], []
-        self.client = mqtt.Client(client_id or f"metergate-{user}", clean_session=clean, protocol=mqtt.MQTTv311)
+        self.client = mqtt_client(client_id or f"metergate-{user}", clean)
         if user:
             self.client.username_pw_set(user, password)
         self.client.on_connect = self._on_connect

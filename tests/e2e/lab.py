@@ -15,10 +15,9 @@ import tempfile
 import threading
 import time
 
-import paho.mqtt.client as mqtt
-
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from fault_proxy import FaultProxy  # noqa: E402
+from peers import mqtt_client  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("METERGATE_BUILD", ROOT / "build" / "release"))
@@ -171,7 +170,7 @@ class Backend:
         self.conflicts = []
         self.results = collections.defaultdict(list)  # command -> [(id, record)]
         self.status, self.catalogs = [], []
-        self.client = mqtt.Client(client, clean_session=False, protocol=mqtt.MQTTv311)
+        self.client = mqtt_client(client)
         self.client.on_connect = lambda c, *_: c.subscribe([(f"{prefix}/+/{t}", 1) for t in
                                                              ("readings", "results", "events", "status", "catalog")])
         self.subscribed = threading.Event()

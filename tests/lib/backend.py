@@ -6,7 +6,7 @@ import threading
 import time
 from decimal import Decimal
 
-import paho.mqtt.client as mqtt
+from peers import mqtt_client
 
 LANES = ("readings", "results", "events")
 
@@ -28,7 +28,7 @@ class Backend:
         self.status = None
         self.news = queue.Queue()
         self._subscribed = threading.Event()
-        self._client = mqtt.Client(client_id, clean_session=False)
+        self._client = mqtt_client(client_id)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda client, *_: client.subscribe(
             [(self.root + topic, 1) for topic in ("status", "catalog", *LANES)])

@@ -15,12 +15,11 @@ import time
 import unittest
 
 from pymodbus.client import ModbusSerialClient, ModbusTcpClient
-from pymodbus.transaction import ModbusRtuFramer
-from pymodbus.utilities import computeCRC
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 from metersim import MeterSim  # noqa: E402
+from peers import crc, rtu_framer  # noqa: E402
 
 PROGRAM = ""
 SAMPLE = os.path.join(HERE, "sample.ini")
@@ -29,7 +28,7 @@ SPEEDS = {9600: termios.B9600, 19200: termios.B19200}
 
 def read_request(unit, function, address, count):
     pdu = struct.pack(">BBHH", unit, function, address, count)
-    return pdu + struct.pack(">H", computeCRC(pdu))
+    return pdu + crc(pdu)
 
 
 class Line:
@@ -66,7 +65,7 @@ class Line:
 
 
 def sound(reply):
-    return len(reply) > 3 and struct.unpack(">H", reply[-2:])[0] == computeCRC(reply[:-2])
+    return len(reply) > 3 and reply[-2:] == crc(reply[:-2])
 
 
 class SimTest(unittest.TestCase):
@@ -105,10 +104,10 @@ class Meters(SimTest):
         client.write_registers(6, [1, 65535], slave=7)
         client.write_coil(3, True, slave=7)
         client.write_coils(8, [True, True, False, True], slave=7)
-        self.assertEqual(client.read_holding_registers(5, 4, slave=7).registers, [1234, 1, 65535, 8])
-        self.assertEqual(client.read_coils(3, 1, slave=7).bits[:1], [True])
-        self.assertEqual(client.read_coils(8, 4, slave=7).bits[:4], [True, True, False, True])
-        self.assertEqual(client.read_input_registers(0, 1, slave=7).exception_code, 2)
+        self.assertEqual(client.read_holding_registers(5, count=4, slave=7).registers, [1234, 1, 65535, 8])
+        self.assertEqual(client.read_coils(3, count=1, slave=7).bits[:1], [True])
+        self.assertEqual(client.read_coils(8, count=4, slave=7).bits[:4], [True, True, False, True])
+        self.assertEqual(client.read_input_registers(0, count=1, slave=7).exception_code, 2)
         writes = sim.stats()["units"]["7"]["writes"]
         self.assertEqual(writes, {"coil:3": 1, "coil:8": 1, "coil:9": 1, "coil:10": 1, "coil:11": 1,
                                   "holding:5": 1, "holding:6": 1, "holding:7": 1})
@@ -117,12 +116,12 @@ class Meters(SimTest):
         sim = self.start("--tcp", "0", "--tcp-endpoints", "3", "--rtu-tcp", "0", "--meters", "1-2", "--values", "unit")
         self.assertEqual(len(sim.ports("tcp")), 3)
         clients = [ModbusTcpClient("127.0.0.1", port=port, timeout=1) for port in sim.ports("tcp")]
-        clients.append(ModbusTcpClient("127.0.0.1", port=sim.ports("rtu-tcp")[0], framer=ModbusRtuFramer, timeout=1))
+        clients.append(ModbusTcpClient("127.0.0.1", port=sim.ports("rtu-tcp")[0], framer=rtu_framer(), timeout=1))
         for client in clients:
             self.assertTrue(client.connect())
             self.addCleanup(client.close)
-            self.assertEqual(client.read_holding_registers(4, 2, slave=2).registers, [516, 517])
-        self.assertEqual(clients[0].read_holding_registers(4, 2, slave=9).exception_code, 11)
+            self.assertEqual(client.read_holding_registers(4, count=2, slave=2).registers, [516, 517])
+        self.assertEqual(clients[0].read_holding_registers(4, count=2, slave=9).exception_code, 11)
 
     def test_each_poll_of_the_counter_is_answered_with_a_number_of_its_own_that_the_log_tells(self):
         sim = self.serial("--meters", "1-2", "--values", "counter")
@@ -175,7 +174,7 @@ class Profiles(SimTest):
 
     def test_what_is_written_shows_where_the_profile_reads_it(self):
         write = struct.pack(">BBHH", 1, 6, 110, 1)
-        write += struct.pack(">H", computeCRC(write))
+        write += crc(write)
         with Line(self.link) as line:
             self.assertEqual(line.ask(write, 8), write)
             self.assertEqual(line.ask(read_request(1, 3, 100, 1), 7)[3:5], b"\0\1")
