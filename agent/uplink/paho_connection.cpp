@@ -137,6 +137,10 @@ std::string PahoConnection::lost_text() {
 
 std::string PahoConnection::explain(const std::string& why) {
   if (!unexplained_) return why;
+  // An alert can be lost: TLS 1.3 lets the client write before the server has judged its certificate.
+  if (common_.peer && common_.peer->verified()) {
+    return at_ + ": it ends the connection right after the TLS handshake; it may refuse this client: see --cert-file";
+  }
   return at_ + ": " + probe_broker(place_.address, place_.port, common_.settings.options.tls, kProbePatience);
 }
 
