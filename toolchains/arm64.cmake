@@ -1,4 +1,4 @@
-# Debian 12 on 64-bit ARM (ARMv8-A) with Debian's GNU cross compiler.
+# Debian on 64-bit ARM (ARMv8-A) with Debian's GNU cross compiler.
 set(METERGATE_ARCH arm64)
 set(METERGATE_TRIPLE aarch64-linux-gnu)
 set(METERGATE_QEMU qemu-aarch64)

@@ -1,5 +1,21 @@
 # What is installed, and the Debian packages that CPack makes of it. Included last, when every target is known.
 
+# A package is for one Debian release: that of the libraries it was built with. Paho C++ tells which, and is the reason: 1.2
+# and 1.5 have one soname and two ABIs. The bounds are the versions of the release; the suffix sorts below the plain version,
+# and Debian 12's below Debian 13's, so that an upgrade of the release takes the new package.
+if(PahoMqttCpp_VERSION VERSION_LESS 1.3)
+  set(METERGATE_RELEASE deb12u1)
+  set(runtime "libc6 (>= 2.36), libgcc-s1 (>= 12), libstdc++6 (>= 12)")
+  set(libraries "libmodbus5 (>= 3.1.6), libpaho-mqtt1.3 (>= 1.3.12), libpaho-mqttpp3-1 (>= 1.2.0), \
+libpaho-mqttpp3-1 (<< 1.3), libsqlite3-0 (>= 3.40), libssl3 (>= 3.0)")
+else()
+  set(METERGATE_RELEASE deb13u1)
+  set(runtime "libc6 (>= 2.41), libgcc-s1 (>= 14), libstdc++6 (>= 14)")
+  set(libraries "libmodbus5 (>= 3.1.11), libpaho-mqtt1.3 (>= 1.3.14), libpaho-mqttpp3-1 (>= 1.5.2), \
+libpaho-mqttpp3-1 (<< 1.6), libsqlite3-0 (>= 3.46), libssl3t64 (>= 3.5)")
+endif()
+set(METERGATE_PACKAGE_VERSION ${PROJECT_VERSION}~${METERGATE_RELEASE})
+
 string(TIMESTAMP METERGATE_DATE %Y-%m-%d UTC)
 string(TIMESTAMP METERGATE_RFC2822_DATE "%a, %d %b %Y %H:%M:%S +0000" UTC)
 set(METERGATE_MAINTAINER "Metergate maintainers <maintainers@metergate.example>" CACHE STRING "Who answers for the packages")
@@ -73,6 +89,7 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_COMPONENTS_GROUPING IGNORE)
 set(CPACK_COMPONENTS_ALL gateway)
+set(CPACK_DEBIAN_PACKAGE_VERSION ${METERGATE_PACKAGE_VERSION})
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
@@ -81,13 +98,10 @@ set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE ${METERGATE_ARCH}) # empty: that of this m
 set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_BINARY_DIR}/package/epoch.cmake)
 file(WRITE ${CPACK_PROJECT_CONFIG_FILE} "set(ENV{SOURCE_DATE_EPOCH} ${METERGATE_EPOCH})\n")
 
-# The versions are Debian 12's. dpkg-shlibdeps would need the libraries installed here, for the target's architecture.
-set(runtime "libc6 (>= 2.36), libgcc-s1 (>= 12), libstdc++6 (>= 12)")
-
+# The table above: dpkg-shlibdeps would need the libraries installed here, for the target's architecture.
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_NAME metergate)
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_SECTION net)
-set(CPACK_DEBIAN_GATEWAY_PACKAGE_DEPENDS "${runtime}, libmodbus5 (>= 3.1.6), \
-libpaho-mqtt1.3 (>= 1.3.12), libpaho-mqttpp3-1 (>= 1.2.0), libsqlite3-0 (>= 3.40), libssl3 (>= 3.0), \
+set(CPACK_DEBIAN_GATEWAY_PACKAGE_DEPENDS "${runtime}, ${libraries}, \
 systemd | systemd-standalone-sysusers | systemd-sysusers")
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_RECOMMENDS ca-certificates)
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_SUGGESTS metergate-tools)

@@ -1,17 +1,22 @@
 # What the toolchain files share. Before they include it, they set METERGATE_TRIPLE, METERGATE_ARCH,
-# CMAKE_SYSTEM_PROCESSOR and METERGATE_QEMU. METERGATE_SYSROOT (cache or environment) names another sysroot than the one
-# that toolchains/sysroot makes.
+# CMAKE_SYSTEM_PROCESSOR and METERGATE_QEMU. METERGATE_SUITE names another Debian release than this machine's;
+# METERGATE_SYSROOT (cache or environment) another sysroot than the one that toolchains/sysroot makes for it.
 set(CMAKE_SYSTEM_NAME Linux)
 
 if(NOT METERGATE_SYSROOT)
   if(DEFINED ENV{METERGATE_SYSROOT})
     set(METERGATE_SYSROOT $ENV{METERGATE_SYSROOT})
   else()
-    cmake_path(SET METERGATE_SYSROOT NORMALIZE ${CMAKE_CURRENT_LIST_DIR}/../build/sysroot-${METERGATE_ARCH})
+    if(NOT METERGATE_SUITE)
+      file(STRINGS /etc/os-release METERGATE_SUITE REGEX "^VERSION_CODENAME=")
+      string(REPLACE "VERSION_CODENAME=" "" METERGATE_SUITE "${METERGATE_SUITE}")
+    endif()
+    cmake_path(SET METERGATE_SYSROOT NORMALIZE
+      ${CMAKE_CURRENT_LIST_DIR}/../build/sysroot-${METERGATE_SUITE}-${METERGATE_ARCH})
   endif()
 endif()
 if(NOT IS_DIRECTORY ${METERGATE_SYSROOT}/usr/include)
-  message(FATAL_ERROR "${METERGATE_SYSROOT} is no sysroot; make it with: toolchains/sysroot ${METERGATE_ARCH}")
+  message(FATAL_ERROR "${METERGATE_SYSROOT} is no sysroot; make it with: toolchains/sysroot ${METERGATE_ARCH} --suite SUITE")
 endif()
 set(METERGATE_SYSROOT ${METERGATE_SYSROOT} CACHE PATH "Root of the target's headers and libraries")
 
@@ -40,7 +45,7 @@ set(ENV{PKG_CONFIG_PATH} "")
 set(ENV{PKG_CONFIG_LIBDIR}
   ${METERGATE_SYSROOT}/usr/lib/${METERGATE_TRIPLE}/pkgconfig:${METERGATE_SYSROOT}/usr/share/pkgconfig)
 set(ENV{PKG_CONFIG_SYSROOT_DIR} ${METERGATE_SYSROOT})
-list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES METERGATE_SYSROOT METERGATE_CLANG)
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES METERGATE_SYSROOT METERGATE_SUITE METERGATE_CLANG)
 
 # With it the tests run as usual: ctest puts the emulator before every program of the target.
 find_program(METERGATE_EMULATOR NAMES ${METERGATE_QEMU} ${METERGATE_QEMU}-static)

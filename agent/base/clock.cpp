@@ -7,6 +7,10 @@
 
 namespace metergate {
 
+#ifdef METERGATE_TIME_T
+static_assert(sizeof(time_t) == METERGATE_TIME_T, "time_t is not that of the libraries of the target");
+#endif
+
 namespace {
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 constexpr Millis kNear{5};  // two readings so close belong to one moment
