@@ -1,14 +1,16 @@
 """What runs on a backend's machines. `python3 -m backend COMMAND --help` in the folder tests."""
 import argparse
+import json
 import logging
 import pathlib
 import signal
 import sys
 import threading
 
-from backend import ONE_CONSUMER, shards
+from backend import ONE_CONSUMER, UNROUTED, shards, web
 from backend.consumer import Consumer
 from backend.orders import Orders
+from backend.service import Backend
 from backend.settings import Settings
 
 
@@ -25,6 +27,17 @@ def consume(given, settings):
         own, others = shards.of_consumer(given.number, given.consumers, given.shards)
     Consumer(settings.connect, lambda: settings.open_db(f"consumer {given.number}"), Orders(settings.redis_client()), given.receipts,
              own, others).run(stop_on_signal())
+
+
+def serve(given, settings):
+    backend = Backend(settings, given.receipts, given.replay, given.consume)
+    queues = [*shards.queues(given.shards), UNROUTED] if given.shards else ONE_CONSUMER
+    web.serve(backend.start(), given.host, given.port, queues)
+    backend.close()
+
+
+def print_openapi(_given, _settings):
+    print(json.dumps(web.application(None, ()).openapi(), indent=2))
 
 
 def print_definitions(given, _settings):
@@ -53,6 +66,14 @@ def main():
     one.add_argument("--number", type=int, default=0, help="of this consumer, from 0: which queues are its own")
     one.add_argument("--consumers", type=int, default=1, help="how many there are")
     one.add_argument("--receipts", action="store_true", help="send receipts, to gateways with --delivery receipt")
+    one = command(serve, "serve", "answer users by HTTP, send commands, call back; until SIGTERM")
+    one.add_argument("--host", default="127.0.0.1")
+    one.add_argument("--port", type=int, required=True)
+    one.add_argument("--consume", action="store_true", help="with a consumer in this process")
+    one.add_argument("--receipts", action="store_true", help="it sends receipts, to gateways with --delivery receipt")
+    one.add_argument("--replay", action="store_true", help="ask gateways for what is missing")
+    one.add_argument("--shards", type=int, metavar="COUNT", help="of these queues the metrics tell the length")
+    command(print_openapi, "openapi", "print the description of the HTTP interface", settings=False)
     one = command(print_definitions, "definitions", "print the broker's definitions with shards", settings=False)
     one.add_argument("shipped", help="systemd/broker/rabbitmq/definitions.json")
     one.add_argument("--shards", type=int, required=True, metavar="COUNT")

@@ -1,13 +1,23 @@
 """What was asked of gateways: kept from the moment it is asked until it has a result, however often it has to be sent."""
+import datetime
 import json
 import time
+import uuid
 
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 3600.0
+
+
+def time_text(seconds):
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 class Operations:
     """A part of Db."""
     SCHEMA = """
+-- What a user asked for: an operation for each device. `callback` is called once there are all results.
+CREATE TABLE IF NOT EXISTS orders (orderid TEXT PRIMARY KEY, asked_at FLOAT, callback TEXT, call_at FLOAT, pause FLOAT, called_at FLOAT);
+CREATE INDEX IF NOT EXISTS orders_to_call ON orders (call_at) WHERE callback IS NOT NULL AND called_at IS NULL;
 -- Open until it has a result. Due at `repeat_at`: at once when it is new, later after `pause` seconds without a result.
 CREATE TABLE IF NOT EXISTS operations (command TEXT PRIMARY KEY, gateway TEXT, orderid TEXT, device TEXT, op TEXT, body TEXT,
                                        asked_at FLOAT, repeat_at FLOAT, pause FLOAT, sent INTEGER DEFAULT 0, sent_at FLOAT,
@@ -17,6 +27,35 @@ CREATE INDEX IF NOT EXISTS operations_of_order ON operations (orderid);
 CREATE INDEX IF NOT EXISTS operations_of_gateway ON operations (gateway) WHERE result IS NULL;
 """
     PATIENCE = 10.0  # seconds that a gap has to close by itself
+
+    def order(self, devices, points=None, expires_in=None, callback=None):
+        """Readings of devices, in one transaction: it is accepted when it is here, whatever the broker does. Returns the order's id.
+        LookupError: there is no such device."""
+        now, order = time.time(), uuid.uuid4().hex
+        with self.engine.transaction():
+            self.rows("INSERT INTO orders VALUES (?, ?, ?, ?, ?, NULL)", order, now, callback, now, 1.0)
+            for device in devices:
+                place = self.rows("SELECT gateway, meter FROM devices WHERE device = ?", device)
+                if not place:
+                    raise LookupError(f"no device '{device}'")
+                command = {"id": uuid.uuid4().hex, "op": "read", "meter": place[0][1]}
+                if points:
+                    command["points"] = points
+                if expires_in is not None:
+                    command["expires_at"] = time_text(now + expires_in)
+                self.open(place[0][0], command, order=order, device=device)
+        return order
+
+    def to_call(self, now):
+        """Orders that are complete and whose user is still to be told, as (order, callback). Each is next due after a pause."""
+        return self.rows(
+            "UPDATE orders SET call_at = ? + pause, pause = CASE WHEN 2 * pause < ? THEN 2 * pause ELSE ? END "
+            "WHERE orderid IN (SELECT orderid FROM orders WHERE callback IS NOT NULL AND called_at IS NULL AND call_at <= ? AND NOT "
+            "EXISTS (SELECT 1 FROM operations WHERE operations.orderid = orders.orderid AND result IS NULL) "
+            f"LIMIT 50 {self.engine.SKIP_LOCKED}) RETURNING orderid, callback", now, LONGEST_PAUSE, LONGEST_PAUSE, now)
+
+    def called(self, order, now):
+        self.rows("UPDATE orders SET called_at = ? WHERE orderid = ?", now, order)
 
     def open(self, gateway, command, order=None, device=None):
         """From here on it will be sent: an order is accepted when this is committed."""

@@ -1,4 +1,5 @@
 """What users poll: in Redis, one hash an order with a field a device. A copy that may be lost or late: the db has the truth."""
+import json
 import logging
 import time
 
@@ -8,6 +9,12 @@ KEEP = 3600  # seconds
 FRESH = 3  # seconds that an incomplete copy is believed; then one poll of all looks into the db
 LEAVE_ALONE = 5.0  # seconds after an error
 LOG = logging.getLogger(__name__)
+
+
+def as_json(order, texts):
+    """An order's answer, with the results as they came."""
+    results = ",".join(f"{json.dumps(device)}:{text or 'null'}" for device, text in texts.items())
+    return f'{{"order":{json.dumps(order)},"complete":{json.dumps(all(texts.values()))},"results":{{{results}}}}}'
 
 
 class Orders:
@@ -22,11 +29,18 @@ class Orders:
 
     def poll(self, order):
         """By device: the result, or None while there is none. An unknown order: {}."""
+        return {device: parse(text) if text else None for device, text in self.texts(order, self.db).items()}
+
+    def texts(self, order, db):
+        """The same as text, each value with every digit."""
         fields = self._try(self._copy, order)
         if not fields:
-            fields = self.db.answers(order)
+            fields = db.answers(order)
             self._try(self._keep, order, fields)
-        return {device: parse(result) if result else None for device, result in fields.items()}
+        return fields
+
+    def up(self):
+        return bool(self._try(lambda: self.redis.ping()))
 
     def _fill(self, answers):
         for order, device, result in answers:

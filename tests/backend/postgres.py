@@ -31,7 +31,7 @@ INSERT INTO readings SELECT l.gateway, d.device, n.at, v.key, v.value
   LATERAL jsonb_each_text(n.body::jsonb -> 'values') v
 """
 # A consumer that freezes in a transaction must not hold its lanes for ever.
-LIMITS = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=20s -c statement_timeout=60s -c timezone=UTC"
+LIMITS = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=20s -c timezone=UTC"
 ONE_AT_A_TIME = 20261128  # the lock under which tables are made
 
 
@@ -39,9 +39,9 @@ class Postgres:
     SKIP_LOCKED = "FOR UPDATE SKIP LOCKED"
     data_errors = (psycopg2.DataError, psycopg2.IntegrityError)
 
-    def __init__(self, url, schema, values="column"):
+    def __init__(self, url, schema, values="column", patience=60):
         self.by_row = values == "rows"
-        self.sql = psycopg2.connect(url, connect_timeout=5, options=LIMITS)
+        self.sql = psycopg2.connect(url, connect_timeout=5, options=f"{LIMITS} -c statement_timeout={patience}s")
         self.sql.autocommit = True
         self.cursor = self.sql.cursor()
         with self.transaction():

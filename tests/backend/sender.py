@@ -1,5 +1,5 @@
 """Commands to gateways. At least once from here, once there: a gateway executes a command id once, however often it comes."""
-import json
+import contextlib
 import logging
 import threading
 import time
@@ -36,21 +36,39 @@ class Sender(threading.Thread):
         super().__init__(name="sender", daemon=True)
         self.parameters, self.open_db, self.replay = parameters, open_db, replay
         self.over, self.news = threading.Event(), threading.Event()
-        self.failing = False
+        self.failing, self.channel = False, None
 
     def run(self):
-        self.db = self.open_db()
         while not self.over.is_set():
-            self.channel, self.unconfirmed, self.number = None, {}, 0  # unconfirmed, by delivery tag: (command, since)
-            self.connection = pika.SelectConnection(self.parameters, self._on_open, self._on_failure, self._on_failure)
-            self.connection.ioloop.start()
-            self.connection.ioloop.close()
-            self._give_up()
+            try:
+                self.db = self.open_db()
+            except Exception as error:
+                self._fail(error)
+            else:
+                self._serve()
+                self.db.close()
             self.over.wait(0.5)
-        self.db.close()
+
+    def _serve(self):
+        """One connection to the broker, from its begin to its end."""
+        self.channel, self.unconfirmed, self.number = None, {}, 0  # unconfirmed, by delivery tag: (command, since)
+        self.connection = pika.SelectConnection(self.parameters, self._on_open, self._on_failure, self._on_failure)
+        self.connection.ioloop.start()
+        self.connection.ioloop.close()
+        for command, _since in self.unconfirmed.values():
+            with contextlib.suppress(Exception):  # it is due again later in any case
+                self.db.not_sent(command, time.time())
+
+    def _fail(self, error):
+        if not self.failing and not self.over.is_set():
+            LOG.warning("sender: %r; trying again", error)
+        self.failing = True
 
     def wake(self):
         self.news.set()
+
+    def up(self):
+        return self.channel is not None and self.channel.is_open and not self.failing
 
     def close(self):
         self.over.set()
@@ -60,9 +78,7 @@ class Sender(threading.Thread):
         connection.channel(on_open_callback=self._on_channel)
 
     def _on_failure(self, _connection, error):
-        if not self.failing and not self.over.is_set():
-            LOG.warning("sender: %r; trying again", error)
-        self.failing = True
+        self._fail(error)
         self.connection.ioloop.stop()
 
     def _on_channel(self, channel):
@@ -83,7 +99,7 @@ class Sender(threading.Thread):
                 for command, gateway, body in self.db.due(now):
                     self._publish(now, command, gateway, body)
         except Exception as error:  # the db; what is not sent is due again
-            LOG.warning("sender: %r", error)
+            self._fail(error)
             return self._end()
         self.news.clear()
         return self._again(0.0)
@@ -111,14 +127,6 @@ class Sender(threading.Thread):
                 self.db.sent(command, time.time())
             else:
                 self.db.not_sent(command, time.time())
-
-    def _give_up(self):
-        for command, _since in self.unconfirmed.values():
-            try:
-                self.db.not_sent(command, time.time())
-            except Exception as error:  # it is due again later in any case
-                LOG.warning("sender: %r", error)
-                self.db = self.open_db()
 
     def _end(self):
         if self.connection.is_open:

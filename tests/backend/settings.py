@@ -29,7 +29,7 @@ class Settings:
     def parameters(self):
         parameters = pika.URLParameters(self.amqp)
         parameters.heartbeat = 30
-        parameters.socket_timeout = 5
+        parameters.socket_timeout = parameters.stack_timeout = 5  # a broker that is frozen takes a connection and says nothing
         parameters.blocked_connection_timeout = 10
         return parameters
 
@@ -42,6 +42,6 @@ class Settings:
         import redis  # only who has one
         return redis.Redis.from_url(self.redis, decode_responses=True, socket_timeout=IMPATIENCE, socket_connect_timeout=IMPATIENCE)
 
-    def open_db(self, name="-"):
+    def open_db(self, name="-", **more):
         """`name` is whose work is counted."""
-        return open_db(self.db, name, **self.db_options)
+        return open_db(self.db, name, **self.db_options, **more)

@@ -21,8 +21,8 @@ class Sqlite:
     SKIP_LOCKED = ""  # there is one writer at a time
     data_errors = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError)
 
-    def __init__(self, path, schema):
-        self.sql = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+    def __init__(self, path, schema, patience=30):
+        self.sql = sqlite3.connect(path, isolation_level=None, timeout=patience, check_same_thread=False)
         self.sql.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + SCHEMA +
                                schema.replace("IDENTITY", "INTEGER PRIMARY KEY"))
 

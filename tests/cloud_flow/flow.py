@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 
+from user import Address
 from world import TESTS, World, wait_for
 
 POINTS = ["active_energy_import", "voltage_l1", "active_power"]
@@ -16,15 +17,29 @@ DEAD = "meter-03"
 PROFILE = TESTS.parent / "drivers" / "profile" / "models" / "sdm630.ini"
 
 
+# The device cloud's sequence. The asynchronous one is the same, but nobody polls: an operations centre looks later, or is called.
+# Here 6 comes before 4 (a command that is in the db is sent, whatever breaks), 5 with the first poll, 14 with 15: Redis is a copy.
+SYNCHRONOUS = """
+   1  user     -> backend    issue a meter-reading command           10  ipc      -> meter      send the reading command
+   2  backend  -> db         get the device's record                 11  meter    -> ipc        the reading
+   3  backend  -> backend    assemble the command message            12  ipc      -> rabbitmq   send the result message
+   4  backend  -> rabbitmq   put the command on the queue            13  backend  <- rabbitmq   hears the result
+   5  backend  -> redis      make the command's key                  14  backend  -> redis      look the device up, join it
+   6  backend  -> db         record the operation                    15  backend  -> db         record the reading
+   7  backend  -> user       a callback address to go to             16  user     -> backend    polls once a second
+   8  ipc      <- rabbitmq   listens on its queue                    17  backend  -> redis      query the result
+   9  ipc      -> ipc        parse message and route                 18  backend  -> user       the reading"""
+
+
 class Steps:
-    """Prints what happens, with the seconds since `begin`."""
+    """Prints what happens, with the seconds since `begin` and the number of the step in SYNCHRONOUS."""
 
     def begin(self, title):
         self.start = time.time()
         print(f"\n== {title}\n")
 
-    def say(self, who, what, at=None):
-        print(f"  {(at or time.time()) - self.start:8.3f} s  {who:<22}{what}", flush=True)
+    def say(self, who, what, at=None, step=""):
+        print(f"  {(at or time.time()) - self.start:8.3f} s {step:>7}  {who:<22}{what}", flush=True)
 
 
 def seconds(text):
@@ -64,20 +79,21 @@ def start_gateways(world, line, tcp_port, receipts):
 
 
 def synchronous(backend, steps):
+    print(SYNCHRONOUS)
     steps.begin(f"The synchronous command: ten meters on two gateways, {DEAD} is dead; the user polls once a second")
-    steps.say("user -> backend", f"read {', '.join(POINTS)} of {len(DEVICES)} meters")
+    steps.say("user -> backend", f"POST /orders: read {', '.join(POINTS)} of {len(DEVICES)} meters", step="1")
     order = backend.order(list(DEVICES), POINTS, expires_in=30)
-    steps.say("backend", f"{len(DEVICES)} operations in the db: accepted. The sender takes them to RabbitMQ")
-    steps.say("backend -> user", f"poll order {order}")
+    steps.say("backend -> db", f"{len(DEVICES)} operations, in one transaction", step="2,3,6")
+    steps.say("backend -> user", f"202 accepted: poll /orders/{order}", step="7")
     seen = {}
     for poll in range(1, 16):
         time.sleep(max(0, steps.start + poll - time.time()))
         results = backend.poll(order)
         done = [device for device, result in results.items() if result]
-        steps.say("user polls", f"{len(done)} of {len(results)} are there")
+        steps.say("user polls", f"{len(done)} of {len(results)} are there", step="16-18")
         for device in sorted(set(done) - seen.keys()):
             seen[device] = time.time()
-            print(f"{'':37}{short(device, results[device])}")
+            print(f"{'':45}{short(device, results[device])}")
         if len(done) == len(results):
             break
     table(backend, order, seen, steps.start)
@@ -88,6 +104,7 @@ def synchronous(backend, steps):
 def table(backend, order, seen, start):
     """Where the time went. All clocks are this machine's."""
     print("\n  ms since the user's request:\n"
+          "  step                       8,9           10            11          15                 18\n"
           "  device    gateway   at gateway   on the bus   off the bus   in the db   seen by the user   status")
     for device, gateway, at, result in backend.db.rows(
             "SELECT device, gateway, answered_at, result FROM operations WHERE orderid = ? ORDER BY device", order):
@@ -108,24 +125,30 @@ def asynchronous(world, backend, agent, meters, steps):
     before = len(meters.frames("request"))
     steps.say("plant-2", "is stopped; its status says offline")
     steps.start = time.time()
-    late = backend.order(["meter-06", "meter-07"], POINTS)
+    address = Address()
+    late = backend.order(["meter-06", "meter-07"], POINTS, callback=address.url())
     soon = backend.order(["meter-08"], POINTS, expires_in=3)
-    steps.say("user -> backend", "read meter-06 and meter-07, whenever; read meter-08 within 3 s")
-    steps.say("backend -> user", "accepted. Sent to RabbitMQ, where they wait in plant-2's own queue")
+    steps.say("user -> backend", "read meter-06 and meter-07, whenever, and call me; read meter-08 within 3 s", step="1")
+    steps.say("backend -> user", "accepted", step="2,3,6,7")
+    wait_for("the confirm", 30, lambda: min(sent(backend, late).values()) >= 1)
+    steps.say("backend -> rabbitmq", "the commands wait in plant-2's own queue", step="4")
     wait_for("the repeat of the commands", 30, lambda: min(sent(backend, late).values()) >= 2)
-    steps.say("backend -> rabbitmq", "no result in time: again with the same ids. Two copies of each wait now")
+    steps.say("backend -> rabbitmq", "no result in time: again with the same ids. Two copies of each wait now", step="4")
     agent.start()
     steps.say("plant-2", "is started again")
     results = wait_for("all results", 30, lambda: answered(backend, late, soon))
     for device, result in sorted(results.items()):
         at = backend.db.rows("SELECT answered_at FROM operations WHERE command = ?", result["command"])[0][0]
-        steps.say("operations centre", short(device, result), at)
+        steps.say("operations centre", short(device, result), at, "8-15")
+    call = address.calls.get(timeout=20)
+    steps.say("backend -> user", f"calls {address.url()}: order {call['order']} is complete", step="18")
+    address.close()
     time.sleep(1.5)  # a copy that was executed again would show by now
     reads = {unit: sum(f["unit"] == unit for f in meters.frames("request")[before:]) for unit in (6, 7, 8)}
     once = reads[6] // max(1, requests_of_one_read(backend, meters))
     print(f"\n  Read commands sent / executed: meter-06 {sent(backend, late)['meter-06']} / {once}, meter-08 "
           f"{sent(backend, soon)['meter-08']} / {reads[8]} (expired: its turn came too late)")
-    return once == 1 and reads[6] == reads[7] and reads[8] == 0 and results["meter-08"]["status"] == "expired"
+    return call["order"] == late and once == 1 and reads[6] == reads[7] and reads[8] == 0 and results["meter-08"]["status"] == "expired"
 
 
 def requests_of_one_read(backend, meters):
@@ -190,8 +213,8 @@ def run(receipts, replay, postgres, consumers):
         if consumers > 1:
             world.consumers(consumers, receipts=receipts)
             steps.say("backend", f"{consumers} consumers of {world.shards} queues behind a consistent-hash exchange")
-        backend = world.backend({**DEVICES, "meter-99": ("plant-9", "m99")}, replay=replay, consume=consumers == 1,
-                                receipts=receipts)
+        backend = world.web({**DEVICES, "meter-99": ("plant-9", "m99")}, *["--replay"] * replay, *["--receipts"] * receipts)
+        backend.db = world.db()
         line, tcp = start_meters(world)
         agents = start_gateways(world, line, tcp.ports()[0], receipts)
         for name in agents:

@@ -13,9 +13,10 @@ from backend import shards as sharding  # noqa: E402
 from backend.service import Backend  # noqa: E402
 from backend.settings import Settings  # noqa: E402
 from brokers import SHIPPED, RabbitMQ, Redis, Server  # noqa: E402
-from lab import SIM, Lab, wait_for  # noqa: E402
+from lab import SIM, Lab, free_port, wait_for  # noqa: E402
 from metersim import MeterSim  # noqa: E402
 from postgres import Postgres  # noqa: E402
+from user import User  # noqa: E402
 
 
 class World(contextlib.ExitStack):
@@ -79,6 +80,18 @@ class World(contextlib.ExitStack):
             backend.db.rows("INSERT INTO devices VALUES (?, ?, ?) ON CONFLICT DO NOTHING", device, *place)
         self.callback(backend.close)
         return backend.start()
+
+    def web(self, devices, *flags):
+        """The backend as a process of its own, and a user of it."""
+        for device, place in devices.items():
+            self.db().rows("INSERT INTO devices VALUES (?, ?, ?) ON CONFLICT DO NOTHING", device, *place)
+        port = free_port()
+        server = self.program("web", "serve", "--settings", self.settings_file(), "--port", port, *flags,
+                              *(["--shards", self.shards] if self.shards else ["--consume"]))
+        server.await_port(port, 30)
+        user = User(port)
+        user.server = server
+        return user
 
     def load(self, name="load", **how):
         """Starts load.py; `load_ended` has what it says in the end."""
