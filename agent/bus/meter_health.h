@@ -25,9 +25,14 @@ class MeterHealth {
   MonoTime command_at() const { return command_at_; }
   /// Its last command was left without a valid frame.
   bool left_command_unanswered() const { return command_unanswered_; }
-  /// The pause is 2 s, and as long as the try took: a long timeout must not fill the bus.
   void on_unanswered_command(MonoTime began, MonoTime now) {
     command_unanswered_ = true;
+    on_unanswered(began, now);
+    if (silent_) next_probe_ = std::max(next_probe_, command_at_);
+  }
+  /// A request of a command or of a poll without a valid frame: while the meter is silent, the next try of either kind
+  /// comes after a pause of 2 s, and one as long as this try took. So a long timeout does not fill the bus.
+  void on_unanswered(MonoTime began, MonoTime now) {
     command_at_ = std::max<MonoTime>(began + kCommandPause, now + (now - began));
   }
 

@@ -150,7 +150,11 @@ void PollRunner::transact(MonoTime now) {
       connection_.lost(error);
       if (connection_.down()) return;  // what was begun ends by end_unreachable()
     }
-    if (from_meter(error)) meters_.frame(m, after);
+    if (from_meter(error)) {
+      meters_.frame(m, after);
+    } else {
+      meters_.health(m).on_unanswered(now, after);
+    }
     if (worth_a_retry(error) && target.asked_again) {
       ++attempt_;
       return;

@@ -146,6 +146,25 @@ TEST_F(CommandFlowTest, GivesADeadMeterAtMostHalfOfTheTimeThatOthersWantThoughIt
   EXPECT_GE(ended("done"), 190u);
 }
 
+TEST_F(CommandFlowTest, AsksASilentMeterNotTwiceInARowForAProbeAndACommand) {
+  bus_.poll(0, seconds(1), {"power"});
+  bus_.poll(1, seconds(1), {"power"});
+  line_.silent = {"1"};
+  line_.timeout = seconds(3);
+  start();
+  run(minutes(1));
+  std::vector<MonoTime> tries;
+  line_.on_read = [&](const std::string& address) {
+    if (address != "1") return;
+    if (tries.empty()) give_read("c", "m1");  // while a probe is under way
+    tries.push_back(clock_.mono());
+  };
+  run(minutes(3));
+  ASSERT_GE(tries.size(), 2u);
+  EXPECT_NE(result("c"), nullptr);
+  for (std::size_t i = 1; i < tries.size(); ++i) EXPECT_GE(tries[i] - tries[i - 1], 2 * line_.timeout) << i;
+}
+
 TEST_F(CommandFlowTest, TreatsAnUnknownUnitAsItTreatsAMeter) {
   line_.silent = {"9"};
   start();

@@ -88,6 +88,15 @@ TEST_F(MeterHealthTest, LetsItWaitAsLongAsTheLastOneTook) {
   EXPECT_EQ(health_.command_at(), now_ + seconds(6));
 }
 
+TEST_F(MeterHealthTest, LetsACommandWaitBehindAProbeAndAProbeBehindACommand) {
+  silence();
+  health_.on_unanswered(now_, now_ + seconds(3));
+  EXPECT_EQ(health_.command_at(), now_ + seconds(6));
+  now_ = health_.next_probe() - seconds(1);
+  health_.on_unanswered_command(now_, now_ + seconds(1));
+  EXPECT_EQ(health_.next_probe(), now_ + seconds(2));
+}
+
 TEST_F(MeterHealthTest, KnowsThatItsLastCommandWasLeftUnansweredUntilAFrame) {
   EXPECT_FALSE(health_.left_command_unanswered());
   health_.on_unanswered_command(now_, now_ + seconds(1));
