@@ -113,7 +113,7 @@ void write_buses(Text& text, const Snapshot& s) {
   each_bus(text, s, [](const BusState& b) { return b.counters.opened; });
   text.counter("bus_commands_total", "Commands that the bus ended.");
   each_bus(text, s, [](const BusState& b) { return b.commands_done; });
-  text.gauge("bus_commands_waiting", "Commands that the bus has taken and not ended.");
+  text.gauge("bus_commands_waiting", "Open commands of the bus, also those that it has no room for yet.");
   each_bus(text, s, [](const BusState& b) { return b.commands_waiting; });
 }
 

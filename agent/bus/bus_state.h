@@ -32,7 +32,8 @@ struct BusState {
   bool second_master = false;                     ///< another master was heard in the last minutes
   std::optional<UtcTime> paused_until;            ///< set: its port is lent to another program
   BusCounters counters;
-  std::int64_t commands_done = 0, commands_waiting = 0;
+  std::int64_t commands_done = 0;
+  std::int64_t commands_waiting = 0;  ///< open ones that it has; in a Snapshot also those that it has no room for yet
   std::vector<MeterState> meters;
 };
 

@@ -36,6 +36,12 @@ void Dispatcher::changed(const std::string& bus) {
   changed_.insert(bus);
 }
 
+std::size_t Dispatcher::waiting(const std::string& bus) const {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  const auto found = waiting_.find(bus);
+  return found == waiting_.end() ? 0 : found->second;
+}
+
 MonoTime Dispatcher::step(MonoTime now) {
   std::set<std::string> names;
   {
@@ -55,6 +61,10 @@ MonoTime Dispatcher::step(MonoTime now) {
     if (served == Served::kAll) continue;
     (served == Served::kMore ? more : failed) = true;
     changed(name);
+  }
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    for (const auto& [name, queue] : queues_) waiting_[name] = queue.backlog.size();
   }
   if (failed) return now + kStorePause;
   if (more) return now;

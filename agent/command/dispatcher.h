@@ -22,7 +22,7 @@ constexpr std::size_t kMaxCatalogPage = kMaxAnswerPage - 16;  ///< its name is a
 
 /// From the inbox to the buses: hands each bus its open commands, as many of each lane as it has room for, and answers
 /// those that need no bus. What waits behind them costs nobody else anything: other lanes pass, and what expires ends
-/// at its time. One thread, but for changed().
+/// at its time. One thread, but for changed() and waiting().
 class Dispatcher {
  public:
   /// Filled by name; what is pointed to outlives the dispatcher.
@@ -43,6 +43,8 @@ class Dispatcher {
   /// The inbox has a new command of this bus ("" for none), or the bus has room again. A hint: what was not told is
   /// found within a minute. Any thread; does not block.
   void changed(const std::string& bus);
+  /// Open commands of the bus that it has no room for yet, as of the last step. Any thread.
+  std::size_t waiting(const std::string& bus) const;
   /// A bounded piece of work; returns when it wants to be called next.
   MonoTime step(MonoTime now);
 
@@ -68,8 +70,9 @@ class Dispatcher {
   bool orphans_ended_ = false;
   MonoTime look_at_all_ = MonoTime::min();
 
-  std::mutex mutex_;  // guards changed_
+  mutable std::mutex mutex_;  // guards all below
   std::set<std::string> changed_;
+  std::map<std::string, std::size_t> waiting_;
 };
 
 }  // namespace metergate

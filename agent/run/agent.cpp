@@ -330,6 +330,7 @@ Snapshot Agent::snapshot() const {
   for (const BusThread& bus : buses_) {
     s.buses.push_back(bus.worker->state());
     s.buses.back().port = port_key(site_.buses[s.buses.size() - 1].spec.settings);
+    s.buses.back().commands_waiting += static_cast<std::int64_t>(dispatcher_->waiting(s.buses.back().name));
   }
   s.store = store_->state();
   s.uplink = forwarder_->state();

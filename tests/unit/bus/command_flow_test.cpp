@@ -146,6 +146,20 @@ TEST_F(CommandFlowTest, GivesADeadMeterAtMostHalfOfTheTimeThatOthersWantThoughIt
   EXPECT_GE(ended("done"), 190u);
 }
 
+TEST_F(CommandFlowTest, CountsCommandsThatTheBusHasNoRoomForAsWaiting) {
+  bus_.poll(0, seconds(1), {"power"});
+  line_.silent = {"1"};
+  start();
+  run(minutes(1));
+  give_many(50, "m1");
+  give_read("c", "m2");
+  run(seconds(2));
+  EXPECT_LE(worker_->state().commands_waiting, 16);
+  EXPECT_EQ(static_cast<std::size_t>(worker_->state().commands_waiting) + dispatcher_->waiting("rs485-1"),
+            51 - store_.results.size());
+  EXPECT_EQ(dispatcher_->waiting("another"), 0u);
+}
+
 TEST_F(CommandFlowTest, AsksASilentMeterNotTwiceInARowForAProbeAndACommand) {
   bus_.poll(0, seconds(1), {"power"});
   bus_.poll(1, seconds(1), {"power"});
