@@ -1,4 +1,4 @@
-"""systemd/README.md: its commands are run as they stand there, and what they make lets gateways in at both brokers."""
+"""The commands of README.md, systemd/README.md and drivers/profile/README.md are run as they stand there."""
 import os
 import re
 import shutil
@@ -8,7 +8,7 @@ import sys
 import unittest
 
 from case import GatewayTest
-from lab import AGENT, ROOT, free_port, wait_for
+from lab import AGENT, ROOT, SIM, free_port, wait_for
 
 sys.path.insert(1, str(ROOT / "tests" / "cloud_flow"))
 from brokers import RabbitMQ  # noqa: E402
@@ -148,6 +148,84 @@ class Operations(GatewayTest):
         paths = set(re.findall(r"^\| `(/[^`]+)` \|", PAGE, re.MULTILINE)) - made_later
         self.assertGreater(len(paths), 6)
         self.assertEqual(paths - contents, set())
+
+
+class Guide(GatewayTest):
+    """The profile guide's harder meter: from its table to a write that is read back, without the meter."""
+
+    def test_its_harder_meter_is_read_and_written(self):
+        page = (ROOT / "drivers" / "profile" / "README.md").read_text()
+        profile = re.search(r"^(    # Example EM-9.*?)^- ", page, re.MULTILINE | re.DOTALL).group(1)
+        block = re.search(r"^```bash em9\n(.*?)^```$", page, re.MULTILINE | re.DOTALL).group(1)
+        desk = self.lab.folder / "desk"
+        desk.mkdir()
+        (desk / "em9.ini").write_text(re.sub(r"^    ", "", profile, flags=re.MULTILINE))
+        for program in (AGENT, SIM):
+            (desk / program.name).symlink_to(program)
+        block = block.replace("18830", str(free_port())).replace("/tmp/", f"{desk}/")
+        done = subprocess.run(["bash", "-mc", f"{block}\nkill %1 %2 %3; wait"], cwd=desk, capture_output=True, text=True, timeout=60,
+                              env={**os.environ, "PATH": f"{desk}:/usr/sbin:{os.environ['PATH']}"}, check=False)
+        self.assertIn('"status":"done","values":{"relay":"closed"}', done.stdout, done.stdout + done.stderr)
+        for point in re.findall(r"^(\w+) = ", (desk / "em9.ini").read_text().split("[points]")[1], re.MULTILINE):
+            self.assertRegex(done.stdout, rf"(?m)^{point} +\S")
+
+
+class FirstHour(GatewayTest):
+    """README.md: its configuration, and the installer's steps, with a simulated line and a broker in their places."""
+
+    def setUp(self):
+        super().setUp()
+        page = (ROOT / "README.md").read_text()
+        self.broker = self.lab.broker()
+        tcp = free_port()
+        models = ROOT / "drivers" / "profile" / "models"
+        meters = [w for unit, model in ((1, "sdm630"), (2, "abb_b23")) for w in ("--meter", f"unit={unit},profile={models}/{model}.ini")]
+        self.lab.sim("--pty", self.line, "--baud", "9600", "--mode", "8N1", *meters, name="line")
+        self.lab.sim("--tcp", tcp, "--meter", f"unit=1,profile={models}/em340.ini", name="roof")
+        (self.lab.folder / "password").write_text("secret\n")
+        self.places = [("/dev/ttyS1", str(self.line)), ("192.0.2.17:502", f"127.0.0.1:{tcp}"),
+                       ("mqtts://broker.example.com", f"mqtt://127.0.0.1:{self.broker.port}"),
+                       ("ca-file = /etc/metergate/ca.pem\n", ""), (",mode=8E1,rs485=kernel", ",mode=8E1"),
+                       ("/run/credentials/metergate.service/metergate_password", str(self.lab.folder / "password")),
+                       ("/etc/metergate/credentials/password", str(self.lab.folder / "password")),
+                       ("/etc/metergate/flags", str(self.lab.folder / "flags"))]
+        configuration = "".join(f"{line}\n" for line in re.findall(r"^    ([a-z-]+ = .*)$", page, re.MULTILINE))
+        (self.lab.folder / "flags").write_text(self.here(configuration))
+        hour = page[page.index("## The first hour"):page.index("## Watching it")]
+        self.commands = re.findall(r"^ +(metergate .*)$", hour, re.MULTILINE) + re.findall(r"`(metergate [^`]*[^`.])`", hour)
+
+    def here(self, text):
+        for there, place in self.places:
+            text = text.replace(there, place)
+        return text
+
+    def run_command(self, command):
+        words = self.here(command).replace("metergate", str(AGENT), 1).split()
+        own = ["--store", str(self.lab.folder / "store.db"), "--control", str(self.lab.folder / "agent.control")]
+        known = subprocess.run([*words[:2], "--help"], capture_output=True, text=True, check=False).stdout
+        own = [word for name, value in zip(own[::2], own[1::2]) if name in known for word in (name, value)]
+        return subprocess.run([*words[:2], *own, *words[2:]], capture_output=True, text=True, timeout=120, check=False)
+
+    def expect(self, command, text):
+        self.assertIn(command, self.commands)
+        done = self.run_command(command)
+        self.assertEqual(done.returncode, 0, f"{command}: {done.stdout}{done.stderr}")
+        self.assertIn(text, done.stdout)
+
+    def test_each_step_does_what_it_says(self):
+        self.expect("metergate read --bus name=line,device=/dev/ttyS1,baud=9600,mode=8N1 --unit 1 --profile sdm630", "voltage_l1")
+        check = "metergate check @/etc/metergate/flags --password-file /etc/metergate/credentials/password"
+        self.expect(check, "an outage of")
+        agent = self.lab.agent(f"@{self.lab.folder / 'flags'}", "--store", self.lab.folder / "store.db")
+        wait_for("the agent connected", 20, lambda: "started" in agent.log() and agent.ask()["uplink"]["connected"])
+        if "--broker" in self.run_command("metergate check --help").stdout:
+            self.expect(check.replace("check", "check --broker", 1), "")
+        self.expect("metergate read @/etc/metergate/flags main", "active_energy_import")
+        self.expect("metergate store", "readings")
+        self.expect("metergate read @/etc/metergate/flags --all --count 20", "main")
+        self.expect("metergate pause rs485-1 --for 30m", "paused")
+        self.expect("metergate resume rs485-1", "resumed")
+        self.expect("metergate store export --from 2026-11-22T00:00:00Z --to 2026-11-23T00:00:00Z --format csv", "id,seq")
 
 
 if __name__ == "__main__":
