@@ -107,8 +107,10 @@ class Operations(GatewayTest):
         (self.desk / "etc" / "mosquitto").mkdir(parents=True)
         (self.desk / "etc" / "prometheus").mkdir()
         self.bash(BLOCKS["mosquitto-users"])
+        (self.desk / "look.password").write_text("watching\n")
+        self.bash("mosquitto_passwd -b /etc/mosquitto/metergate.passwords look watching")
         passwords = self.desk / "etc" / "mosquitto" / "metergate.passwords"
-        self.assertRegex(passwords.read_text(), r"^plant-7:\$\d\$.+\nplant-8:\$\d\$.+\n$")
+        self.assertRegex(passwords.read_text(), r"^plant-7:\$\d\$.+\nplant-8:\$\d\$.+\nlook:")
         passwords.chmod(0o644)
         broker = self.lab.broker(extra=f"password_file {passwords}\nacl_file {SHIPPED}/mosquitto/acl\n")
         self.serial_sim()
@@ -120,6 +122,8 @@ class Operations(GatewayTest):
         self.assertEqual(word.stat().st_mode & 0o777, 0o600)
         flags = ["plant-7" if f == "gw" else f for f in self.flags(broker, "--username", "plant-7", "--password-file", word)]
         self.wait_online(self.lab.agent(*flags))
+        look = BLOCKS["look"].replace("broker.example.net -p 8883 --cafile ca.pem", f"127.0.0.1 -p {broker.port} -C 3")
+        self.assertIn('metergate/plant-7/readings {"gateway":"plant-7"', self.bash(look))
         self.bash(BLOCKS["targets"])
         self.assertEqual((self.desk / "etc" / "prometheus" / "metergate" / "boxes.json").read_text(),
                          '[{"targets":["plant-7:9464","plant-8:9464"]}]\n')
