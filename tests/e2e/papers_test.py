@@ -227,6 +227,7 @@ class FirstHour(GatewayTest):
         self.expect("metergate read @/etc/metergate/flags main", "active_energy_import")
         self.expect("metergate store", "readings")
         self.expect("metergate read @/etc/metergate/flags --all --count 20", "main")
+        self.expect("metergate trace rs485-1", "unit")
         self.expect("metergate pause rs485-1 --for 30m", "paused")
         self.expect("metergate resume rs485-1", "resumed")
         self.expect("metergate store export --from 2026-11-22T00:00:00Z --to 2026-11-23T00:00:00Z --format csv", "id,seq")

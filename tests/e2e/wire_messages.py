@@ -10,10 +10,9 @@ import sys
 import threading
 import time
 
-import paho.mqtt.client as mqtt
-
 from case import faulty
 from lab import Lab, free_port, split_records, wait_for
+from peers import mqtt_client
 
 PUMP = """[profile]
 format = 1
@@ -58,7 +57,7 @@ class World:
         self.sim = self.lab.sim("--pty", self.line, "--baud", "19200", "--mode", "8N1", "--meters", "1-3", "--registers",
                                 "holding:0-40", "--registers", "coil:16-16")
         self.seen = []
-        self.client = mqtt.Client(client_id=f"backend-{name}", clean_session=False)
+        self.client = mqtt_client(f"backend-{name}")
         self.client.on_message = self._take
         self.subscribed = threading.Event()
         self.client.on_subscribe = lambda *_: self.subscribed.set()
@@ -180,7 +179,7 @@ def plant():
             lambda all_of: len(all_of) > 1 and all_of)(world.all("events", event="started"))) if '"kept"' in e)
 
         # A client with the gateway's id and a clean session ends the one that the broker keeps for it.
-        thief = mqtt.Client(client_id="metergate-plant-7", clean_session=True)
+        thief = mqtt_client("metergate-plant-7", clean_session=True)
         thief.connect("127.0.0.1", world.broker.port)
         thief.loop(1)
         thief.disconnect()
