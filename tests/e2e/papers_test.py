@@ -216,6 +216,9 @@ class FirstHour(GatewayTest):
         self.assertEqual(done.returncode, 0, f"{command}: {done.stdout}{done.stderr}")
         self.assertIn(text, done.stdout)
 
+    def test_the_page_is_short(self):
+        self.assertLessEqual(len((ROOT / "README.md").read_text().splitlines()), 250)
+
     def test_each_step_does_what_it_says(self):
         self.expect("metergate read --bus name=line,device=/dev/ttyS1,baud=9600,mode=8N1 --unit 1 --profile sdm630", "voltage_l1")
         check = "metergate check @/etc/metergate/flags --password-file /etc/metergate/credentials/password"

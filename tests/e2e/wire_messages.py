@@ -104,10 +104,10 @@ class World:
             return isinstance(body, dict) and all(body.get(name) == value for name, value in members.items())
         return [text for where, text in list(self.seen) if where == topic and fits(json.loads(text))]
 
-    def first(self, topic, seconds=20, **members):
+    def first(self, topic, seconds=60, **members):
         return wait_for(f"{topic} {members}", seconds, lambda: self.all(topic, **members))[0]
 
-    def event(self, name, seconds=20):
+    def event(self, name, seconds=60):
         return self.first("events", seconds, event=name)
 
     def send(self, ident, **command):
@@ -116,7 +116,7 @@ class World:
     def send_text(self, text, topic="commands"):
         self.client.publish(f"metergate/plant-7/{topic}", text, qos=1).wait_for_publish(10)
 
-    def result(self, ident, seconds=20, **command):
+    def result(self, ident, seconds=60, **command):
         if command:
             self.send(ident, **command)
         return self.first("results", seconds, command=ident)
