@@ -19,10 +19,10 @@ class Consumer:
     Order in `run`: the db is reached first. A consumer without a db that took messages would only give them back, and each time
     counts towards the broker's delivery limit."""
 
-    def __init__(self, connect, open_db, orders, receipts=False, own=ONE_CONSUMER, others=()):
+    def __init__(self, connect, open_db, orders, receipts=False, own=ONE_CONSUMER, others=(), idle=None):
         self.connect, self.open_db, self.orders, self.receipts, self.own, self.others = connect, open_db, orders, receipts, own, others
+        self.idle = idle  # seconds without a message after which it ends by itself; None: never
         self.batch, self.began = [], None  # of (routing key, body), (channel, last delivery tag)
-        self.stored = 0
 
     def run(self, stop):
         pause = FIRST_PAUSE
@@ -33,6 +33,8 @@ class Consumer:
                     with self.connect() as connection:
                         pause = FIRST_PAUSE
                         self.consume(connection, stop)
+                        if not stop.is_set():
+                            return  # idle
                 finally:
                     self.db.close()
             except Exception as error:  # broker or db: what was not acknowledged comes again
@@ -42,7 +44,7 @@ class Consumer:
                 pause = min(2 * pause, LONGEST_PAUSE)
 
     def consume(self, connection, stop):
-        self.batch, self.foreign = [], {}
+        self.batch, self.foreign, self.last = [], {}, time.monotonic()
         self.channel = connection.channel()
         self.channel.basic_qos(prefetch_count=2 * MOST)  # of each queue
         for queue in self.own:
@@ -51,6 +53,8 @@ class Consumer:
         while not stop.is_set():
             connection.process_data_events(self._patience())
             now = time.monotonic()
+            if self.idle is not None and now - self.last > self.idle and not self.batch:
+                return
             if self.batch and now >= self.began + LONGEST:
                 self.flush()
             if self.others and now >= stand_by:
@@ -86,7 +90,7 @@ class Consumer:
         if not self.batch:
             self.began = time.monotonic()
         self.batch.append((method.routing_key, body))
-        self.tag = method.delivery_tag
+        self.tag, self.last = method.delivery_tag, self.began
         if len(self.batch) >= MOST:
             self.flush()
 
@@ -102,7 +106,6 @@ class Consumer:
             for lane in sorted(lanes):  # also when all were repeats: a receipt may have been lost
                 self.send_receipt(lane)
         self.channel.basic_ack(self.tag, multiple=True)
-        self.stored += len(batch)
         self.orders.fill(answers)
 
     def send_receipt(self, lane):

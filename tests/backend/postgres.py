@@ -37,6 +37,7 @@ ONE_AT_A_TIME = 20261128  # the lock under which tables are made
 
 class Postgres:
     SKIP_LOCKED = "FOR UPDATE SKIP LOCKED"
+    JSON = "body::jsonb"  # the text of a record, for who asks for a part of it
     data_errors = (psycopg2.DataError, psycopg2.IntegrityError)
 
     def __init__(self, url, schema, values="column", patience=60):

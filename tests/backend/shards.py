@@ -29,10 +29,14 @@ def queues(count, name="shards"):
     return [f"{exchange(count, name)}.{n}" for n in range(count)]
 
 
-def of_consumer(number, consumers, count):
+def of_consumer(number, consumers, count, name="shards"):
     """The queues that are its own, and the others. The first consumer also looks after what nobody is bound to."""
-    own = [queue for n, queue in enumerate(queues(count)) if n % consumers == number]
-    return (own + [UNROUTED] * (number == 0), [q for q in queues(count) if q not in own] + [UNROUTED] * (number != 0))
+    everything = queues(count, name)
+    own = [queue for n, queue in enumerate(everything) if n % consumers == number]
+    others = [queue for queue in everything if queue not in own]
+    if name == "shards":
+        (others if number else own).append(UNROUTED)
+    return own, others
 
 
 def definitions(shipped, count):

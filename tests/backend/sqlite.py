@@ -19,6 +19,7 @@ def text_of(value):
 
 class Sqlite:
     SKIP_LOCKED = ""  # there is one writer at a time
+    JSON = "body"  # the text of a record, for who asks for a part of it
     data_errors = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError)
 
     def __init__(self, path, schema, patience=30):
