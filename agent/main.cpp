@@ -6,6 +6,7 @@
 
 #include "agent/cli/subcommands.h"
 #include "agent/run/agent.h"
+#include "agent/run/boot.h"
 
 extern char** environ;  // POSIX declares it in no header
 
@@ -27,7 +28,8 @@ std::map<std::string, std::string> own_environment() {
 int main(int argc, char** argv) {
   using namespace metergate;
   const CommandLine command_line{{argv + 1, argv + argc}, own_environment()};
-  const auto parsed = parse_command_line(command_line.arguments, command_line.environment);
+  const bool run = argc > 1 && command_line.arguments[0] == "run";
+  const auto parsed = run ? boot(command_line) : parse_command_line(command_line.arguments, command_line.environment);
   if (const auto* wrong = std::get_if<UsageError>(&parsed)) {
     std::fputs(error_lines(wrong->message).c_str(), stderr);
     return wrong->status;

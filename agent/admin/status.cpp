@@ -119,6 +119,7 @@ namespace {
 std::string json_of(const Snapshot& s, std::size_t refused_left) {
   JsonWriter json;
   json.member("gateway", s.gateway).member("version", s.version).member("epoch", s.epoch).member("at", rfc3339(s.at));
+  if (!s.config.empty()) json.member("config", s.config);
   json.member("since", rfc3339(s.since)).member("clock", std::string(s.clock_synced ? "synced" : "unsynced"));
   json.key("buses").begin_array();
   for (const BusState& bus : s.buses) write_bus(json, bus, refused_left);

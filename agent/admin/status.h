@@ -12,7 +12,7 @@ namespace metergate {
 
 /// Everything that is counted, at one moment: what `status` answers and metrics print.
 struct Snapshot {
-  std::string gateway, version, epoch;
+  std::string gateway, version, epoch, config;
   UtcTime at{}, since{};
   bool clock_synced = false;
   std::vector<BusState> buses;

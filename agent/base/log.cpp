@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -78,21 +79,40 @@ Log::Log(LogLevel level, LogFormat format, const Clock& clock, int fd)
 
 void Log::line(LogLevel level, std::string_view message, Fields fields) {
   if (static_cast<int>(level) > static_cast<int>(level_)) return;
+  const std::string stamp = rfc3339(clock_.utc()) + " " + level_name(level) + " ";
   std::string out;
-  if (journal_) out += "<" + std::to_string(static_cast<int>(level)) + ">";
   if (format_ == LogFormat::kJson) {
     out += R"({"at":")" + rfc3339(clock_.utc()) + R"(","level":")" + level_name(level) + R"(","message":")" +
            escaped(message) + "\"";
     for (const auto& [key, value] : fields) out += ",\"" + escaped(key) + "\":\"" + escaped(value) + "\"";
     out += "}";
   } else {
-    if (!journal_) out += rfc3339(clock_.utc()) + " " + level_name(level) + " ";  // the journal has both
     out += escaped(message, false);
     for (const auto& [key, value] : fields) out += " " + std::string(key) + "=" + field_value(value);
   }
+  const std::string front = format_ == LogFormat::kJson ? "" : stamp;
+  keep(front + out);
+  // The journal has time and level of its own.
+  out.insert(0, journal_ ? "<" + std::to_string(static_cast<int>(level)) + ">" : front);
   out += "\n";
   while (::write(fd_, out.data(), out.size()) < 0 && errno == EINTR) {
   }
+}
+
+void Log::keep(std::string line) {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  bytes_ += line.size() + 1;
+  kept_.push_back(std::move(line));
+  while (bytes_ > kKept) {
+    bytes_ -= kept_.front().size() + 1;
+    kept_.pop_front();
+  }
+}
+
+std::vector<std::string> Log::newest(std::size_t lines) const {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  const auto many = static_cast<std::ptrdiff_t>(std::min(lines, kept_.size()));
+  return {kept_.end() - many, kept_.end()};
 }
 
 }  // namespace metergate

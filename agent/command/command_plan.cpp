@@ -65,11 +65,27 @@ std::variant<CommandPlan, Failure> plan_read(const MeterConfig& meter, const Com
   return plan;
 }
 
+bool is_remote(Command::Op op) {
+  return op == Command::Op::kConfiguration || op == Command::Op::kConfigure || op == Command::Op::kConfirm ||
+         op == Command::Op::kLog || op == Command::Op::kTrace;
+}
+
 }  // namespace
 
 std::variant<CommandPlan, Failure> plan_command(const Site& site, const Command& command) {
   if (command.op == Command::Op::kStatus || command.op == Command::Op::kCatalog) return CommandPlan{};
-  if (command.op == Command::Op::kPause || command.op == Command::Op::kResume) {
+  if (is_remote(command.op) && !site.remote) {
+    return Failure{"not_allowed", "this gateway runs without --remote, so nothing is changed or looked at from afar"};
+  }
+  if (command.op == Command::Op::kConfigure) {
+    CommandPlan plan;
+    plan.bus = kRemoteQueue;
+    return plan;
+  }
+  const bool of_bus =
+      command.op == Command::Op::kPause || command.op == Command::Op::kResume || command.op == Command::Op::kTrace;
+  if (is_remote(command.op) && !of_bus) return CommandPlan{};
+  if (of_bus) {
     if (find_bus(site, command.bus) != nullptr) return CommandPlan{};  // at once, whatever its bus has to do
     return Failure{"no_such_bus", "no bus '" + command.bus + "' is configured on this gateway"};
   }

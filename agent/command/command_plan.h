@@ -13,6 +13,8 @@ namespace metergate {
 
 /// Where replays wait, among the buses; no bus has such a name.
 constexpr const char* kReplayQueue = "*replay";
+/// Where configurations from afar wait.
+constexpr const char* kRemoteQueue = "*remote";
 /// Units that are no meter's are targets behind all meters.
 constexpr std::size_t kRoutes = 1'000'000;
 
@@ -28,7 +30,7 @@ struct CommandPlan {
 };
 
 /// What can never be done is told at once: no_such_meter, no_such_bus, no_such_point, not_writable, bad_value,
-/// bad_command.
+/// not_allowed, bad_command.
 std::variant<CommandPlan, Failure> plan_command(const Site& site, const Command& command);
 
 }  // namespace metergate

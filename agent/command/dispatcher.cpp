@@ -169,6 +169,7 @@ std::optional<OpenCommand> Dispatcher::open_or_end(const StoredCommand& stored, 
     return std::nullopt;
   };
   auto parsed = p_.parsed->take(stored.key);
+  const bool fresh = parsed.has_value();
   std::optional<Failure> refusal;
   if (!parsed) {
     auto command = parse_command(stored.body);
@@ -191,7 +192,7 @@ std::optional<OpenCommand> Dispatcher::open_or_end(const StoredCommand& stored, 
   }
   if (refusal) return end(result_for(parsed->command, stored.received), "rejected", std::move(*refusal));
   if (parsed->plan.bus.empty()) {
-    answer(stored, parsed->command);
+    answer(stored, parsed->command, fresh);
     return std::nullopt;
   }
   if (parsed->plan.bus != bus) {
@@ -207,13 +208,13 @@ std::optional<OpenCommand> Dispatcher::open_or_end(const StoredCommand& stored, 
   return open;
 }
 
-void Dispatcher::answer(const StoredCommand& stored, const Command& command) {
+void Dispatcher::answer(const StoredCommand& stored, const Command& command, bool fresh) {
   CommandResult result = result_for(command, stored.received);
   if (p_.clock_rule.expired(command.expires, *p_.clock)) {
     p_.inbox->complete(stored.key, ending(result, "expired", expired_failure(), *p_.clock));
     return;
   }
-  const auto more = answer_of(command);
+  const auto more = answer_of(command, fresh);
   if (const auto* failure = std::get_if<Failure>(&more)) {
     p_.inbox->complete(stored.key, ending(result, "rejected", *failure, *p_.clock));
     return;
@@ -226,7 +227,7 @@ void Dispatcher::answer(const StoredCommand& stored, const Command& command) {
 }
 
 /// The members of the result.
-std::variant<std::string, Failure> Dispatcher::answer_of(const Command& command) {
+std::variant<std::string, Failure> Dispatcher::answer_of(const Command& command, bool fresh) {
   if (command.op == Command::Op::kStatus) return page_of(p_.status(), command.page);
   if (command.op == Command::Op::kCatalog) {
     auto pages = p_.catalog(command.catalog);
@@ -234,6 +235,10 @@ std::variant<std::string, Failure> Dispatcher::answer_of(const Command& command)
     for (std::string& page : **pages) page.insert(0, "\"content\":");
     return page_of(**pages, command.page);
   }
+  if (command.op == Command::Op::kConfiguration) return page_of(p_.configuration(), command.page);
+  const bool of_remote =
+      command.op == Command::Op::kConfirm || command.op == Command::Op::kLog || command.op == Command::Op::kTrace;
+  if (of_remote) return p_.remote(command, fresh);
   JsonWriter json;
   json.member("bus", command.bus);
   Pausable& pause = *p_.pauses.at(command.bus);

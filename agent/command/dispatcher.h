@@ -32,11 +32,14 @@ class Dispatcher {
     ParsedCommands* parsed = nullptr;
     const Clock* clock = nullptr;
     ClockRule clock_rule;
-    std::map<std::string, CommandSink*> sinks;         ///< by bus, and kReplayQueue
+    std::map<std::string, CommandSink*> sinks;         ///< by bus, and kReplayQueue, kRemoteQueue
     std::map<std::string, Pausable*> pauses;           ///< by bus
     std::function<std::vector<std::string>()> status;  ///< pages of JSON members
     /// Pages, each a JSON object; "" is the present one.
     std::function<Result<std::optional<std::vector<std::string>>>(const std::string& hash)> catalog;
+    std::function<std::vector<std::string>()> configuration;  ///< pages of JSON members
+    /// confirm, log and trace: the result's members. `fresh`: it came over a connection of this process.
+    std::function<std::variant<std::string, Failure>(const Command& command, bool fresh)> remote;
   };
   explicit Dispatcher(Parts parts);
 
@@ -62,8 +65,8 @@ class Dispatcher {
   bool end_expired(const std::string& bus, Queue& queue);
   Result<std::optional<StoredCommand>> fetch(const std::string& bus, std::int64_t key);
   std::optional<OpenCommand> open_or_end(const StoredCommand& stored, const std::string& bus, MonoTime arrived);
-  void answer(const StoredCommand& stored, const Command& command);
-  std::variant<std::string, Failure> answer_of(const Command& command);
+  void answer(const StoredCommand& stored, const Command& command, bool fresh);
+  std::variant<std::string, Failure> answer_of(const Command& command, bool fresh);
 
   Parts p_;
   std::map<std::string, Queue> queues_;

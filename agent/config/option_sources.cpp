@@ -34,7 +34,14 @@ std::string variable_name(const std::string& option) {
 OptionSources::Refusal OptionSources::apply(const OptionInfo& option, const Setting& setting) {
   if (setting.value.empty())
     return refused(setting, "has no value" + (option.value.empty() ? "" : "; such a value is " + option.value));
+  if (left_out_.count(option.name) > 0) return std::nullopt;
   given_[option.name] = setting.in_file;
+  // Which version is looked at is no part of the configuration.
+  if (option.name != "remote-candidate") invocation_.options.settings += option.name + " = " + setting.value + "\n";
+  if (const auto table = option.name == "meters" ? read_file(setting.value) : Result<std::string>(std::string());
+      table) {
+    invocation_.options.settings += *table;
+  }
   return option.apply(invocation_, setting);
 }
 
@@ -67,6 +74,25 @@ OptionSources::Refusal OptionSources::add_file(const std::string& path) {
     if (!option->of_agent()) return refused(setting, "stands on the command line only");
     if (auto refusal = apply(*option, setting)) return refusal;
   }
+  return std::nullopt;
+}
+
+void OptionSources::expect(const RemoteOverlay& overlay) {
+  for (const FlagLine& line : overlay.lines) left_out_.insert(line.name);
+}
+
+OptionSources::Refusal OptionSources::add_remote(const RemoteOverlay& overlay) {
+  left_out_.clear();
+  for (const FlagLine& line : overlay.lines) {
+    const OptionInfo* option = find_option(line.name);
+    const Setting setting{line.name, line.value, line.place, true};
+    if (!option) return refused(setting, "is no option of this version");
+    if (line.value.empty()) return refused(setting, "has no value; such a value is " + option->value);
+    given_[option->name] = true;
+    if (auto refusal = option->apply(invocation_, setting)) return refusal;
+  }
+  if (!overlay.profile_dir.empty()) invocation_.options.profile_dirs.push_back(overlay.profile_dir);
+  invocation_.options.settings += overlay.digest;
   return std::nullopt;
 }
 

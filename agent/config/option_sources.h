@@ -1,10 +1,12 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "agent/config/option_table.h"
+#include "agent/config/remote_overlay.h"
 
 namespace metergate {
 
@@ -18,6 +20,11 @@ class OptionSources {
   Refusal add_file(const std::string& path);
   /// The METERGATE_ variables. Empty ones count as not set; those that are no option give a warning.
   Refusal add_environment(const std::map<std::string, std::string>& environment);
+
+  /// What comes from afar: of the options that it names nothing is taken from the sources that are added from now on.
+  void expect(const RemoteOverlay& overlay);
+  /// The same, last of all.
+  Refusal add_remote(const RemoteOverlay& overlay);
 
   Invocation& invocation() { return invocation_; }
   const std::vector<std::string>& words() const { return words_; }
@@ -33,6 +40,7 @@ class OptionSources {
 
   Invocation invocation_;
   std::vector<std::string> words_;
+  std::set<std::string> left_out_;     // options that come from afar
   std::map<std::string, bool> given_;  // by option: whether its last value stands in a file
 };
 

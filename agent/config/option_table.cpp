@@ -36,6 +36,10 @@ auto to(T Options::*member) {
   return [member](Invocation& invocation) -> T& { return invocation.options.*member; };
 }
 template <class T>
+auto to_remote(T RemoteOptions::*member) {
+  return [member](Invocation& invocation) -> T& { return invocation.options.remote.*member; };
+}
+template <class T>
 auto to(T Invocation::*member) {
   return [member](Invocation& invocation) -> T& { return invocation.*member; };
 }
@@ -156,6 +160,12 @@ Result<UtcTime> parse_time(const std::string& value) {
   return Error{Errc::kInvalid, in_quotes(value) + " is no time like 2026-11-22T10:00:00Z"};
 }
 
+/// Absolute, so that it is the same one whatever reads it.
+Result<std::string> parse_folder(const std::string& value) {
+  if (value[0] == '/') return value;
+  return Error{Errc::kInvalid, in_quotes(value) + " does not begin with '/'; such as /var/lib/metergate/remote"};
+}
+
 Result<std::int64_t> parse_store_size(const std::string& value) {
   return parse_size(value, kSmallestStore, kLargestStore);
 }
@@ -248,6 +258,12 @@ std::vector<OptionInfo> agent_options() {
       {other, "log-level", "LEVEL", "info", "error, warning, info or debug",
        choice(log_levels(), to(&Options::log_level))},
       {other, "log-format", "FORMAT", "text", "text or json", choice(log_formats(), to(&Options::log_format))},
+      {other, "remote", "DIR", "",
+       "lets the backend change the configuration, which is kept in DIR, and look at log and frames",
+       parsed(parse_folder, to_remote(&RemoteOptions::dir))},
+      {other, "remote-allow", "WHAT", "meters", "what it may change: meters, or all (the uplink, too)",
+       choice<bool>({{"meters", false}, {"all", true}}, to_remote(&RemoteOptions::all))},
+      {"", "remote-candidate", "VERSION", "", "", text(to_remote(&RemoteOptions::candidate))},
       {other, "config", "FILE", "", "options, 'name = value' a line; environment and command line win over it", {}},
       {other, "help", "", "", "this text", {}},
       {other, "version", "", "", "the version", {}},

@@ -138,6 +138,17 @@ std::string version_text() { return std::string("metergate ") + METERGATE_VERSIO
 
 }  // namespace
 
+std::string remote_folder(const std::vector<std::string>& arguments,
+                          const std::map<std::string, std::string>& environment) {
+  const SubcommandInfo* subcommand = arguments.empty() ? nullptr : find_subcommand(arguments[0]);
+  if (subcommand == nullptr) return "";
+  const auto split = split_words(*subcommand, {arguments.begin() + 1, arguments.end()});
+  const auto* settings = std::get_if<std::vector<Setting>>(&split);
+  OptionSources sources;
+  if (settings == nullptr || collect(sources, *settings, environment)) return "";
+  return sources.invocation().options.remote.dir;
+}
+
 std::variant<Invocation, UsageError> parse_command_line(const std::vector<std::string>& arguments,
                                                         const std::map<std::string, std::string>& environment) {
   if (arguments.empty()) return UsageError{"there is no command\n" + overview()};
@@ -160,10 +171,24 @@ std::variant<Invocation, UsageError> parse_command_line(const std::vector<std::s
     }
   }
 
-  OptionSources sources;
-  sources.invocation().subcommand = subcommand->subcommand;
-  sources.invocation().options.store.path = kDefaultStore;
+  const auto fresh = [&] {
+    OptionSources sources;
+    sources.invocation().subcommand = subcommand->subcommand;
+    sources.invocation().options.store.path = kDefaultStore;
+    return sources;
+  };
+  OptionSources sources = fresh();
   if (auto refusal = collect(sources, settings, environment)) return *refusal;
+  if (!sources.invocation().options.remote.dir.empty()) {
+    const auto read = read_remote_overlay(sources.invocation().options.remote);
+    if (const auto* wrong = std::get_if<UsageError>(&read)) return *wrong;
+    if (const auto& overlay = *std::get_if<std::optional<RemoteOverlay>>(&read)) {
+      sources = fresh();
+      sources.expect(*overlay);
+      if (auto refusal = collect(sources, settings, environment)) return *refusal;
+      if (auto refusal = sources.add_remote(*overlay)) return *refusal;
+    }
+  }
   if (auto refusal = complete(sources)) return *refusal;
   return std::move(sources.invocation());
 }

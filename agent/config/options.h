@@ -79,6 +79,13 @@ struct UplinkOptions {
   Millis receipt_timeout{60000};  ///< without a receipt for so long, acknowledged records are sent again
 };
 
+/// Changes from afar.
+struct RemoteOptions {
+  std::string dir;        ///< holds them; empty: there are none
+  bool all = false;       ///< the uplink, too, not only meters
+  std::string candidate;  ///< this version instead of the one in force: how a new one is checked
+};
+
 struct Options {
   std::string gateway;  ///< may be empty with stdout only
   std::vector<BusSpec> buses;
@@ -94,6 +101,9 @@ struct Options {
   bool trust_clock = false;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
+  RemoteOptions remote;
+  std::string
+      settings;  ///< all that counts, `name = value` a line, and what came from afar: one text, one configuration
 };
 
 /// What the command line asks for.
@@ -101,7 +111,7 @@ struct Invocation {
   enum class Subcommand { kRun, kCheck, kRead, kProfiles, kScan, kStore, kPause, kResume, kTrace, kHelp, kVersion };
   Subcommand subcommand = Subcommand::kHelp;
   Options options;
-  std::string text;                   ///< help or version text; the name for `profiles NAME`, the bus for `pause`, `resume`, `trace`
+  std::string text;  ///< help or version text; the name for `profiles NAME`, the bus for `pause`, `resume`, `trace`
   std::vector<std::string> warnings;  ///< what was ignored, to be logged
 
   Millis pause = std::chrono::minutes(30);  ///< how long `pause` lends the bus's port
@@ -142,9 +152,13 @@ struct UsageError {
   int status = kWrongFlags;
 };
 
+/// --remote of the local sources; empty: not given, or they have a fault.
+std::string remote_folder(const std::vector<std::string>& arguments,
+                          const std::map<std::string, std::string>& environment);
+
 /// `environment` holds the METERGATE_ variables only. Reads the files that the flags name, nothing else.
 /// The later source wins: --config, then the environment, then @FILE and flags in the order written. Repeatable options
-/// add up.
+/// add up. Over all of them stands what came from afar and is in force in --remote.
 std::variant<Invocation, UsageError> parse_command_line(const std::vector<std::string>& arguments,
                                                         const std::map<std::string, std::string>& environment);
 

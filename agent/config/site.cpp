@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "agent/base/hash.h"
 #include "agent/base/text.h"
 #include "agent/config/bus_description.h"
 #include "agent/config/spec.h"
@@ -250,6 +251,12 @@ std::variant<Site, UsageError> make_site(const Options& options) {
   Site site;
   site.profiles = std::move(*profiles);
   if (auto refusal = SiteBuilder(options, site).make()) return std::move(*refusal);
+  site.remote = !options.remote.dir.empty();
+  std::string all = options.settings;
+  for (const BusConfig& bus : site.buses) {
+    for (const MeterConfig& meter : bus.meters) all += meter.profile->digest;
+  }
+  site.config = fnv1a_hex(all);
   return site;
 }
 

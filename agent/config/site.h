@@ -48,6 +48,8 @@ struct Site {
 
   ProfileLibrary profiles;
   std::vector<BusConfig> buses;  ///< in the order of the flags; one may have no meters
+  bool remote = false;           ///< commands from afar may change the configuration and look at log and frames
+  std::string config;            ///< 8 hex digits over all of the configuration
   std::vector<std::string> warnings;
 };
 

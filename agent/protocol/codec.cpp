@@ -277,9 +277,11 @@ RecordFormat record_format(const std::string& gateway, const Clock& clock) {
   return format;
 }
 
-std::string started_detail(const Opened& opened, const std::string& version) {
+std::string started_detail(const Opened& opened, const std::string& version, const std::string& config) {
   JsonWriter json;
-  json.begin_object().member("version", version).key("previous");
+  json.begin_object().member("version", version);
+  if (!config.empty()) json.member("config", config);
+  json.key("previous");
   if (opened.previous) {
     json.begin_object().member("epoch", opened.previous->epoch);
     write_numbers(json, "last", opened.previous->numbers.last);
@@ -317,6 +319,7 @@ std::string status_payload(const StatusMessage& status) {
       .member("state", std::string(status.online ? "online" : "offline"));
   json.member("at", rfc3339(status.at)).member("since", rfc3339(status.since));
   json.member("version", status.version).member("epoch", status.epoch);
+  if (!status.config.empty()) json.member("config", status.config);
   if (status.last) {
     json.key("last").begin_object();
     for (const Lane lane : kAllLanes) json.member(lane_name(lane), (*status.last)[static_cast<std::size_t>(lane)]);

@@ -76,7 +76,7 @@ Draft event_draft(Stamp stamp, std::string_view name, const std::string& detail)
 std::string record_bytes(const std::string& gateway, const std::string& epoch, Lane lane, std::int64_t seq,
                          const std::string& body);
 RecordFormat record_format(const std::string& gateway, const Clock& clock);
-std::string started_detail(const Opened& opened, const std::string& version);
+std::string started_detail(const Opened& opened, const std::string& version, const std::string& config = "");
 
 struct Topics {
   std::string status, catalog, commands, receipts;
@@ -89,6 +89,7 @@ struct StatusMessage {
   bool online = false;
   UtcTime at{}, since{};
   std::optional<std::array<std::int64_t, kLanes>> last;
+  std::string config{};  ///< 8 hex digits; empty: not told
 };
 std::string status_payload(const StatusMessage& status);
 /// The epoch that a status message names, if it is one.

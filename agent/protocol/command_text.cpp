@@ -12,14 +12,20 @@ namespace {
 
 constexpr std::size_t kMaxName = 128;
 constexpr std::int64_t kMostPages = 1'000'000;
+constexpr std::int64_t kMostParts = 100;
 constexpr std::int64_t kMostSeq = 1LL << 53;  // what every JSON reader takes
-constexpr std::array<std::pair<const char*, Command::Op>, 7> kOps{{{"read", Command::Op::kRead},
-                                                                   {"write", Command::Op::kWrite},
-                                                                   {"status", Command::Op::kStatus},
-                                                                   {"catalog", Command::Op::kCatalog},
-                                                                   {"pause", Command::Op::kPause},
-                                                                   {"resume", Command::Op::kResume},
-                                                                   {"replay", Command::Op::kReplay}}};
+constexpr std::array<std::pair<const char*, Command::Op>, 12> kOps{{{"read", Command::Op::kRead},
+                                                                    {"write", Command::Op::kWrite},
+                                                                    {"status", Command::Op::kStatus},
+                                                                    {"catalog", Command::Op::kCatalog},
+                                                                    {"pause", Command::Op::kPause},
+                                                                    {"resume", Command::Op::kResume},
+                                                                    {"replay", Command::Op::kReplay},
+                                                                    {"configuration", Command::Op::kConfiguration},
+                                                                    {"configure", Command::Op::kConfigure},
+                                                                    {"confirm", Command::Op::kConfirm},
+                                                                    {"log", Command::Op::kLog},
+                                                                    {"trace", Command::Op::kTrace}}};
 constexpr std::array<std::pair<const char*, Table>, 4> kTables{
     {{"coil", Table::kCoil}, {"discrete", Table::kDiscrete}, {"input", Table::kInput}, {"holding", Table::kHolding}}};
 
@@ -136,20 +142,23 @@ Verdict fill_page(const Json& object, Command& command) {
   return std::nullopt;
 }
 
+bool is_hash(const Json& json) {
+  return json.is(Json::Kind::kText) && json.text.size() == 8 &&
+         json.text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
 Verdict fill_catalog(const Json& object, Command& command) {
   if (auto verdict = fill_page(object, command)) return verdict;
   const Json* hash = given(object, "catalog");
   if (!hash) return std::nullopt;
-  const bool good = hash->is(Json::Kind::kText) && hash->text.size() == 8 &&
-                    hash->text.find_first_not_of("0123456789abcdef") == std::string::npos;
-  if (!good) return bad_command("catalog must be 8 hex digits in small letters, as readings carry them");
+  if (!is_hash(*hash)) return bad_command("catalog must be 8 hex digits in small letters, as readings carry them");
   command.catalog = hash->text;
   return std::nullopt;
 }
 
 Verdict fill_bus(const Json& object, Command& command) {
   const Json* bus = given(object, "bus");
-  if (!bus) return bad_command("a pause or resume needs bus, the name of one");
+  if (!bus) return bad_command("a pause, resume or trace needs bus, the name of one");
   auto name = read_name(*bus, "bus");
   if (!name) return bad_command(name.error().detail);
   command.bus = std::move(*name);
@@ -211,9 +220,60 @@ Verdict fill_replay(const Json& object, Command& command) {
   return by_number ? fill_numbers(object, command.replay) : fill_times(*from, *to, command.replay);
 }
 
+Verdict fill_change(const Json& object, Command& command) {
+  RemoteChange& change = command.change;
+  const Json* base = given(object, "base");
+  if (!base || !is_hash(*base))
+    return bad_command("base must be 8 hex digits, the configuration in force as status gives it");
+  change.base = base->text;
+  auto text = remote_text_of(object);
+  if (!text) {
+    return bad_command(R"(a configure needs text, and files only as an object like {"profiles/my.ini":"..."})");
+  }
+  change.text = std::move(*text);
+  if (const Json* within = given(object, "confirm_within")) {
+    const auto time = parse_duration(within->as_text().value_or("?"), kShortestTrial, kLongestTrial);
+    if (!time) return bad_value("confirm_within: " + time.error().detail);
+    change.within = *time;
+  } else {
+    change.within = kUsualTrial;
+  }
+  const Json* part = given(object, "part");
+  const Json* parts = given(object, "parts");
+  if (!part && !parts) return std::nullopt;
+  const auto many = parts ? parts->as_integer(1, kMostParts) : std::nullopt;
+  const auto which = part && many ? part->as_integer(1, *many) : std::nullopt;
+  if (!which) return bad_command("part and parts must be whole numbers, part from 1 to parts, parts at most 100");
+  change.part = static_cast<int>(*which);
+  change.parts = static_cast<int>(*many);
+  return std::nullopt;
+}
+
+Verdict fill_confirm(const Json& object, Command& command) {
+  const Json* config = given(object, "config");
+  if (!config || !is_hash(*config)) return bad_command("config must be 8 hex digits, the configuration on trial");
+  command.config = config->text;
+  return std::nullopt;
+}
+
+Verdict fill_log(const Json& object, Command& command) {
+  command.lines = kUsualLogLines;
+  const Json* lines = given(object, "lines");
+  if (!lines) return std::nullopt;
+  const auto number = lines->as_integer(1, kMostLogLines);
+  if (!number) return bad_command("lines must be a whole number from 1 to " + std::to_string(kMostLogLines));
+  command.lines = static_cast<std::size_t>(*number);
+  return std::nullopt;
+}
+
 Verdict fill_op(const Json& object, Command& command) {
   const Json* op = given(object, "op");
-  const std::string known = "read, write, status, catalog, replay, pause or resume";
+  std::vector<std::string> names;
+  for (const auto& entry : kOps) names.emplace_back(entry.first);
+  std::string known;
+  for (const std::string& name : names) {
+    known += (known.empty() ? "" : &name == &names.back() ? " or " : ", ") + name;
+  }
   if (!op || !op->is(Json::Kind::kText)) return bad_command("op must be " + known);
   const auto* const found = std::find_if(kOps.begin(), kOps.end(), [&](const auto& o) { return op->text == o.first; });
   if (found != kOps.end()) {
@@ -221,7 +281,7 @@ Verdict fill_op(const Json& object, Command& command) {
     return std::nullopt;
   }
   return bad_command("op " + shown(op->text) + " is unknown, it must be " + known +
-                     hint(op->text.substr(0, 40), {"read", "write", "status", "catalog", "replay", "pause", "resume"}));
+                     hint(op->text.substr(0, 40), names));
 }
 
 Verdict fill(const Json& object, Command& command) {
@@ -243,7 +303,16 @@ Verdict fill(const Json& object, Command& command) {
     case Command::Op::kReplay:
       return fill_replay(object, command);
     case Command::Op::kStatus:
+    case Command::Op::kConfiguration:
       return fill_page(object, command);
+    case Command::Op::kConfigure:
+      return fill_change(object, command);
+    case Command::Op::kConfirm:
+      return fill_confirm(object, command);
+    case Command::Op::kLog:
+      return fill_log(object, command);
+    case Command::Op::kTrace:
+      return fill_bus(object, command);
   }
   return std::nullopt;
 }
@@ -302,6 +371,21 @@ Result<Block> parse_registers(const Json& json) {
     return invalid("registers must end at 65535 or before: address + count is at most 65536");
   return Block{table->second, static_cast<std::uint16_t>(*first), static_cast<std::uint16_t>(*many),
                static_cast<int>(*wide)};
+}
+
+std::optional<RemoteText> remote_text_of(const Json& object) {
+  RemoteText change;
+  const Json* text = given(object, "text");
+  if (!text || !text->is(Json::Kind::kText)) return std::nullopt;
+  change.text = text->text;
+  const Json* files = given(object, "files");
+  if (!files) return change;
+  if (!files->is(Json::Kind::kObject)) return std::nullopt;
+  for (std::size_t i = 0; i < files->items.size(); ++i) {
+    if (!files->items[i].is(Json::Kind::kText)) return std::nullopt;
+    change.files[files->names[i]] = files->items[i].text;
+  }
+  return change;
 }
 
 const char* op_name(Command::Op op) {

@@ -9,6 +9,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/json.h"
 #include "agent/base/result.h"
+#include "agent/config/remote_overlay.h"
 #include "drivers/bus.h"
 #include "drivers/profile/decode.h"
 #include "store/archive.h"
@@ -20,9 +21,34 @@ struct Route {
   int unit = 0;  ///< 0 to 255; what the bus takes is the bus's matter
 };
 
+/// A new configuration, or a part of one.
+struct RemoteChange {
+  std::string base;  ///< 8 hex digits: over which configuration it is written
+  RemoteText text;
+  Millis within{0};  ///< to be confirmed in this running time
+  int part = 1, parts = 1;
+};
+constexpr Millis kShortestTrial{10'000};
+constexpr Millis kUsualTrial = std::chrono::minutes(10);
+constexpr Millis kLongestTrial = std::chrono::hours(24);
+constexpr std::size_t kUsualLogLines = 200, kMostLogLines = 10'000;
+
 /// What the backend asks, checked for form: names are not looked up, values not compared with a profile.
 struct Command {
-  enum class Op { kRead, kWrite, kStatus, kCatalog, kPause, kResume, kReplay };
+  enum class Op {
+    kRead,
+    kWrite,
+    kStatus,
+    kCatalog,
+    kPause,
+    kResume,
+    kReplay,
+    kConfiguration,
+    kConfigure,
+    kConfirm,
+    kLog,
+    kTrace
+  };
   std::string id;
   Op op = Op::kStatus;
   std::string meter;               ///< read, write, replay (where it need not exist any more); empty with a route
@@ -33,11 +59,14 @@ struct Command {
   std::string point;               ///< write
   Value value;                     ///< write: a number with its Decimal, or a text; true and false are refused
   std::optional<UtcTime> expires;  ///< always there in a write
-  std::string bus;                 ///< pause, resume
+  std::string bus;                 ///< pause, resume, trace
   std::optional<Millis> time;      ///< pause; how long
   std::string catalog;             ///< 8 hex digits; empty: the present one
-  std::size_t page = 1;            ///< status, catalog
+  std::size_t page = 1;            ///< status, catalog, configuration
   ReplayWish replay;
+  RemoteChange change;    ///< configure
+  std::string config;     ///< confirm: 8 hex digits
+  std::size_t lines = 0;  ///< log: at most so many
 };
 const char* op_name(Command::Op op);  ///< "read" ...
 
@@ -61,6 +90,9 @@ constexpr std::size_t kMaxCommandBytes = 64 << 10;  ///< a larger payload is unr
 /// kInvalid.
 Result<Route> parse_route(const Json& object);
 Result<Block> parse_registers(const Json& object);
+
+/// {text, files} of a change; nothing when it is none.
+std::optional<RemoteText> remote_text_of(const Json& object);
 
 /// Pure. Unknown members are ignored, a null member counts as left out (but a null value is a bad value), of members of
 /// one name the last holds.

@@ -31,6 +31,24 @@ Millis patience_of(const BusConfig& config) {
   return 3 * slowest + kBusPatience;
 }
 
+/// As many of the newest as have room, the oldest of them first, as a JSON array.
+std::string newest_that_fit(const std::vector<std::string>& texts, bool quoted) {
+  std::size_t bytes = 0;
+  std::size_t first = texts.size();
+  std::vector<std::string> written;
+  for (; first > 0; --first) {
+    JsonWriter one;
+    const std::string json = quoted ? one.text(texts[first - 1]).take() : texts[first - 1];
+    if (bytes + json.size() + 1 > kMaxAnswerPage) break;
+    bytes += json.size() + 1;
+    written.push_back(json);
+  }
+  JsonWriter json;
+  json.begin_array();
+  for (auto it = written.rbegin(); it != written.rend(); ++it) json.raw(*it);
+  return json.end_array().take();
+}
+
 }  // namespace
 
 Agent::Agent(const Options& options, Site site, const CommandLine& command_line)
@@ -112,7 +130,7 @@ Status Agent::open_http() {
 }
 
 std::string Agent::status_message(bool online, UtcTime at, UtcTime since, bool with_last) const {
-  StatusMessage message{options_.gateway, METERGATE_VERSION, epoch_, online, at, since, std::nullopt};
+  StatusMessage message{options_.gateway, METERGATE_VERSION, epoch_, online, at, since, std::nullopt, site_.config};
   if (with_last) {
     const StoreState state = store_->state();
     message.last.emplace();
@@ -157,7 +175,62 @@ void Agent::make_parts() {
   make_forwarder();
   for (const BusConfig& config : site_.buses) make_bus(config);
   make_intake();
+  make_remote();
   make_dispatcher();
+}
+
+void Agent::make_remote() {
+  if (options_.remote.dir.empty()) return;
+  remote_files_ = remote_files(options_.remote.dir);
+  remote_trials_ = std::make_unique<RemoteTrials>(*remote_files_);
+  if (Status known = remote_trials_->load(); !known) {
+    log_.error("configurations from afar are lost", {{"why", known.error().detail}});
+  }
+  RemoteChanger::Parts parts;
+  parts.trials = remote_trials_.get();
+  parts.inbox = store_.get();
+  parts.outbox = store_.get();
+  parts.clock = &clock_;
+  parts.log = &log_;
+  parts.clock_rule = ClockRule{kBuilt, store_->opened().newest};
+  parts.options = options_.remote;
+  parts.config = site_.config;
+  const auto with = [this](const std::string& version) {
+    std::vector<std::string> arguments = command_line_.arguments;
+    arguments.insert(arguments.end(), {"--remote-candidate", version});
+    return arguments;
+  };
+  parts.check = [this, with](const std::string& version) -> Result<RemoteChanger::Check> {
+    auto check = ConfigCheck::start(with(version), clock_.mono());
+    if (!check) return check.error();
+    return RemoteChanger::Check(
+        [running = std::make_shared<ConfigCheck>(std::move(*check))](MonoTime now) { return running->step(now); });
+  };
+  parts.config_of = [this, with](const std::string& version) -> Result<std::string> {
+    const auto parsed = parse_command_line(with(version), command_line_.environment);
+    if (const auto* wrong = std::get_if<UsageError>(&parsed)) return Error{Errc::kInvalid, wrong->message};
+    Options options = std::get_if<Invocation>(&parsed)->options;
+    const auto site = make_site(options);
+    if (const auto* wrong = std::get_if<UsageError>(&site)) return Error{Errc::kInvalid, wrong->message};
+    return std::get_if<Site>(&site)->config;
+  };
+  parts.given = [this] { dispatch_thread_.wake.notify(); };
+  parts.ended = [this] { dispatch(kRemoteQueue); };
+  parts.restart = [this] { restart_wanted_ = true; };
+  remote_ = std::make_unique<RemoteChanger>(std::move(parts));
+}
+
+/// confirm, log, trace; on the dispatch thread.
+std::variant<std::string, Failure> Agent::answer_remote(const Command& command, bool fresh) {
+  JsonWriter json;
+  if (command.op == Command::Op::kConfirm) return remote_->confirm(command.config, fresh);
+  if (command.op == Command::Op::kLog) {
+    return json.raw_member("lines", newest_that_fit(log_.newest(command.lines), true)).take();
+  }
+  const auto bus = std::find_if(buses_.begin(), buses_.end(),
+                                [&](const BusThread& b) { return b.worker->state().name == command.bus; });
+  const auto frames = bus->frames->json_behind(0, FrameRing::kMostFrames);
+  return json.member("bus", command.bus).raw_member("frames", newest_that_fit(frames, false)).take();
 }
 
 void Agent::make_replayer() {
@@ -263,6 +336,11 @@ void Agent::make_dispatcher() {
     return std::optional(catalog_pages(**members, kMaxCatalogPage));
   };
   parts.sinks[kReplayQueue] = replayer_.get();
+  if (remote_) {
+    parts.sinks[kRemoteQueue] = remote_.get();
+    parts.configuration = [this] { return remote_->pages(options_.settings, kMaxAnswerPage); };
+    parts.remote = [this](const Command& command, bool fresh) { return answer_remote(command, fresh); };
+  }
   for (BusThread& bus : buses_) {
     parts.sinks[bus.worker->state().name] = bus.worker.get();
     parts.pauses[bus.worker->state().name] = bus.pause.get();
@@ -324,6 +402,7 @@ Snapshot Agent::snapshot() const {
   s.gateway = options_.gateway;
   s.version = METERGATE_VERSION;
   s.epoch = epoch_;
+  s.config = site_.config;
   s.at = clock_.utc();
   s.since = since_;
   s.clock_synced = clock_.synced();

@@ -18,6 +18,7 @@
 #include "agent/command/intake.h"
 #include "agent/protocol/catalog.h"
 #include "agent/protocol/clock_watch.h"
+#include "agent/remote/remote_changer.h"
 #include "agent/run/config_check.h"
 #include "agent/run/service_thread.h"
 #include "agent/run/watchdog.h"
@@ -67,6 +68,7 @@ class Agent final : private UplinkHost {
   struct End {
     int status = 0;
     bool again = false;  ///< a new configuration waits: start_again()
+    bool ready = false;  ///< it got as far as that
   };
   /// Opens store, broker and control socket, starts the threads, waits for SIGTERM, SIGINT, a SIGHUP with a usable
   /// configuration or a failure that only a restart cures, and stops everything. When a thread hangs at the end it does
@@ -83,9 +85,11 @@ class Agent final : private UplinkHost {
   void make_forwarder();
   void make_bus(const BusConfig& config);
   void make_intake();
+  void make_remote();
   void make_dispatcher();
   void make_control();
   void dispatch(const std::string& bus);
+  std::variant<std::string, Failure> answer_remote(const Command& command, bool fresh);
   Status begin_epoch();
   std::string status_message(bool online, UtcTime at, UtcTime since, bool with_last) const;
   Snapshot snapshot() const;
@@ -106,7 +110,7 @@ class Agent final : private UplinkHost {
   End wait_for_the_end(Watchdog& watchdog);
   bool stop_threads();
   void begin_config_check(Watchdog& watchdog);
-  void refuse_config(const std::string& why, Watchdog& watchdog);
+  void refuse_config(const std::string& errors, Watchdog& watchdog);
   bool config_is_right(Watchdog& watchdog);
   Status check_store_owner() const;
   void fail_stop(const std::string& why);
@@ -129,6 +133,9 @@ class Agent final : private UplinkHost {
   ParsedCommands parsed_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<ClockWatch> clock_watch_;
+  std::unique_ptr<RemoteFiles> remote_files_;    // with --remote only
+  std::unique_ptr<RemoteTrials> remote_trials_;  // likewise
+  std::unique_ptr<RemoteChanger> remote_;        // likewise
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<Replayer> replayer_;
   std::unique_ptr<Forwarder> forwarder_;
@@ -138,7 +145,7 @@ class Agent final : private UplinkHost {
   std::list<BusThread> buses_;
 
   std::optional<ConfigCheck> config_check_;  // after a SIGHUP, on the main thread
-  std::atomic<bool> stop_sending_{false}, sending_stopped_{false}, failed_{false};
+  std::atomic<bool> stop_sending_{false}, sending_stopped_{false}, failed_{false}, restart_wanted_{false};
   // Last: threads end before what they use.
   AgentThread store_thread_{"store"}, forward_thread_{"forward"}, dispatch_thread_{"dispatch"},
       control_thread_{"control"};

@@ -10,6 +10,7 @@
 #include "agent/base/exit_status.h"
 #include "agent/base/json.h"
 #include "agent/run/agent.h"
+#include "agent/run/boot.h"
 #include "agent/run/memory.h"
 
 namespace metergate {
@@ -64,7 +65,8 @@ Agent::End Agent::run() {
 
   Watchdog watchdog(heartbeats(), systemd_notify(), systemd_watchdog(), log_);
 
-  const Draft started = event_draft(stamp_of(clock_), "started", started_detail(store_->opened(), METERGATE_VERSION));
+  const Draft started =
+      event_draft(stamp_of(clock_), "started", started_detail(store_->opened(), METERGATE_VERSION, site_.config));
   FileStore::Hooks hooks;
   hooks.committed = [this] { forwarder_->committed(); };
   hooks.work = [this] { store_thread_.wake.notify(); };
@@ -79,8 +81,14 @@ Agent::End Agent::run() {
   log_.info("started", {{"gateway", options_.gateway}, {"epoch", epoch_}, {"version", METERGATE_VERSION}});
   watchdog.ready();
   give_back_memory_of_start();
+  end_guard();
+  if (remote_) {
+    remote_->ready();
+    dispatch_thread_.wake.notify();
+  }
   End end = wait_for_the_end(watchdog);
   if (!end.again) watchdog.stopping();
+  end.ready = true;
   const bool all_ended = stop_threads();
   log_.info("stopped", {{"epoch", epoch_}});
   if (failed_) end.status = EX_SOFTWARE;
@@ -110,7 +118,8 @@ Status Agent::start_threads() {
   Task dispatch = make_task(
       "dispatch",
       [this](MonoTime now) {
-        return std::min({dispatcher_->step(now), events_->step(now), clock_watch_->step(now)});
+        const MonoTime changer = remote_ ? remote_->step(now) : MonoTime::max();
+        return std::min({dispatcher_->step(now), events_->step(now), clock_watch_->step(now), changer});
       },
       dispatch_thread_.wake);
   dispatch.patience = kForwardPatience;
@@ -167,7 +176,9 @@ void Agent::begin_config_check(Watchdog& watchdog) {
   }
 }
 
-void Agent::refuse_config(const std::string& why, Watchdog& watchdog) {
+void Agent::refuse_config(const std::string& errors, Watchdog& watchdog) {
+  std::string why = errors;
+  for (std::size_t at = why.find('\n'); at != std::string::npos; at = why.find('\n')) why.replace(at, 1, "; ");
   log_.error("the new configuration is refused, nothing changes", {{"why", why}});
   JsonWriter json;
   json.member("why", why);
@@ -204,6 +215,7 @@ Agent::End Agent::wait_for_the_end(Watchdog& watchdog) {
       log_.info("the new configuration is right, starting again with it");
       return {EX_OK, true};
     }
+    if (restart_wanted_) return {EX_OK, true};
     const MonoTime now = clock_.mono();
     const MonoTime next = std::min(watchdog.step(now), now + (config_check_ ? kLookAtCheck : kLookAtThreads));
     const auto wait = std::max(Nanos{0}, Nanos{next - now});
@@ -255,10 +267,13 @@ int run_agent(const Options& options, const CommandLine& command_line) {
     std::fputs(error_lines(wrong->message).c_str(), stderr);
     return wrong->status;
   }
+  guard_start(command_line, options.remote);
   auto agent = std::make_unique<Agent>(options, std::move(*std::get_if<Site>(&site)), command_line);
   const Agent::End end = agent->run();
   agent.reset();
-  if (!end.again) return end.status;
+  end_guard();
+  const bool returns = !end.ready && end.status != EX_OK && give_up_trial(options.remote);
+  if (!end.again && !returns) return end.status;
   std::fprintf(stderr, "metergate: cannot start again: %s\n", start_again(command_line.arguments).c_str());
   return EX_SOFTWARE;
 }

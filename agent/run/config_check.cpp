@@ -41,7 +41,7 @@ std::string errors_in(const std::string& text) {
   std::string errors;
   for (const std::string& line : split(text, '\n')) {
     if (line.compare(0, kErrorPrefix.size(), kErrorPrefix) != 0) continue;
-    errors += (errors.empty() ? "" : "; ") + line.substr(kErrorPrefix.size());
+    errors += (errors.empty() ? "" : "\n") + line.substr(kErrorPrefix.size());
   }
   return errors;
 }

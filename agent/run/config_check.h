@@ -32,8 +32,8 @@ class ConfigCheck {
   /// Ends the child if it still runs.
   ~ConfigCheck();
 
-  /// Nothing while it runs. Then whether a start would succeed; kInvalid with what is wrong, kTimeout after kPatience.
-  /// Does not block; call it some times a second until it has answered.
+  /// Nothing while it runs. Then whether a start would succeed; kInvalid with what is wrong, an error a line, kTimeout
+  /// after kPatience. Does not block; call it some times a second until it has answered.
   std::optional<Status> step(MonoTime now);
 
  private:

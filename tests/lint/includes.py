@@ -31,11 +31,12 @@ ARROWS = {
     "agent/command": {"agent/base", "agent/config", "agent/protocol"} | FACES,
     "agent/bus": {"agent/base", "agent/config", "agent/protocol", "agent/command"} | FACES,
     "agent/uplink": {"agent/base", "agent/config", "agent/protocol", "agent/command", "store"},
+    "agent/remote": {"agent/base", "agent/config", "agent/protocol", "agent/command"} | FACES,
     "agent/admin": {"agent/base", "agent/config", "agent/protocol", "agent/command", "agent/bus", "agent/uplink"} | FACES,
     "agent/cli": {"agent/base", "agent/config", "agent/protocol", "agent/bus", "agent/uplink", "agent/admin",
                   "drivers/modbus", "store/sqlite"} | FACES,
     "agent/run": {"agent/base", "agent/config", "agent/protocol", "agent/command", "agent/bus", "agent/uplink",
-                  "agent/admin", "drivers/modbus", "store/sqlite"} | FACES,
+                  "agent/remote", "agent/admin", "drivers/modbus", "store/sqlite"} | FACES,
     "agent": {"agent/run", "agent/cli"},
 }
 
