@@ -93,12 +93,16 @@ Result<StoreSource> find_source(const Invocation& invocation, const SendRequest&
 int print_waiting(const StoreSource& source, bool json, std::ostream& out, std::ostream& err, const Clock& clock) {
   if (StoreFile* file = source.file()) {
     const auto lanes = file->lanes();
-    if (!lanes) {
-      err << "metergate: " << lanes.error().detail << "\n";
-      return exit_status_of(lanes.error());
+    const auto losses = file->losses();
+    if (!lanes || !losses) {
+      const Error& error = lanes ? losses.error() : lanes.error();
+      err << "metergate: " << error.detail << "\n";
+      return exit_status_of(error);
     }
-    print_lanes(lanes_of(*lanes), json, out);
-    if (!json) out << "no agent runs: nothing is sent\n";
+    print_lanes(lanes_of(*lanes, *losses), json, out);
+    if (json) return 0;
+    out << "no agent runs: nothing is sent\n";
+    print_losses(*losses, out);
     return 0;
   }
   const auto first = request_status(source.agent());

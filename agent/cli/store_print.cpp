@@ -118,12 +118,13 @@ std::string empty_in(const LaneView& lane) {
 
 }  // namespace
 
-LaneViews lanes_of(const std::array<LaneState, kLanes>& lanes) {
+LaneViews lanes_of(const std::array<LaneState, kLanes>& lanes, const LossCounts& losses) {
   LaneViews views;
   for (std::size_t i = 0; i < kLanes; ++i) {
     views[i].waiting = lanes[i].waiting;
     if (lanes[i].waiting > 0) views[i].since = rfc3339(from_ms(lanes[i].oldest_ms));
   }
+  views[static_cast<std::size_t>(Lane::kReadings)].lost = losses.readings_lost;
   return views;
 }
 
@@ -181,6 +182,15 @@ void print_uplink(const Json& status, std::ostream& out) {
       << with_commas(number_of(store, "dead_letters")) << " unreadable messages are kept\n";
   if (const std::int64_t lost = number_of(store, "readings_lost"); lost > 0)
     out << with_commas(lost) << " readings were lost, since the store could not take them\n";
+}
+
+void print_losses(const LossCounts& losses, std::ostream& out) {
+  if (losses.readings_lost > 0)
+    out << with_commas(losses.readings_lost)
+        << " readings were lost since this store was made, as it could not take them\n";
+  if (losses.commands_refused > 0)
+    out << with_commas(losses.commands_refused)
+        << " commands were refused since this store was made, as it had no room\n";
 }
 
 std::unique_ptr<LinePrinter> make_line_printer(const Invocation& invocation, std::ostream& out) {

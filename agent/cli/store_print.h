@@ -9,6 +9,7 @@
 #include "agent/base/json.h"
 #include "agent/config/options.h"
 #include "store/store.h"
+#include "store/store_view.h"
 
 namespace metergate {
 
@@ -19,16 +20,19 @@ struct LaneView {
   std::optional<std::int64_t> drains;  ///< how many a minute more are delivered than come; with an agent only
   std::int64_t drops = 0;              ///< how many a minute are dropped
   std::int64_t dropped = 0;            ///< since the agent's start
-  std::int64_t lost = 0;               ///< since the agent's start, before they had a number; readings only
-  bool refused = false;                ///< the broker ends the connection at its next record
+  /// Before they had a number; readings only. Since the agent's start, without an agent since the file was made.
+  std::int64_t lost = 0;
+  bool refused = false;  ///< the broker ends the connection at its next record
 };
 using LaneViews = std::array<LaneView, kLanes>;
-LaneViews lanes_of(const std::array<LaneState, kLanes>& lanes);
+LaneViews lanes_of(const std::array<LaneState, kLanes>& lanes, const LossCounts& losses);
 /// Of two answers to `status`, so long after each other.
 LaneViews lanes_of(const Json& first, const Json& second, Millis between);
 
 void print_lanes(const LaneViews& lanes, bool json, std::ostream& out);
 void print_uplink(const Json& status, std::ostream& out);
+/// Of a store that no agent has open.
+void print_losses(const LossCounts& losses, std::ostream& out);
 
 /// Takes the lines of an answer one by one.
 class LinePrinter {

@@ -1,9 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <sstream>
 
 #include "agent/cli/subcommands.h"
+#include "agent/protocol/codec.h"
+#include "store/sqlite/file_store.h"
 #include "tests/fakes/fake_clock.h"
 
 namespace metergate {
@@ -144,6 +148,43 @@ TEST_F(StoreTest, SaysWhyTheStoreCannotBeRead) {
   offline_ = true;
   EXPECT_EQ(store({"drops", "--store", "/nowhere/m.db"}), 73);
   EXPECT_THAT(err_.str(), HasSubstr("there is no such file"));
+}
+
+TEST_F(StoreTest, TellsWithoutAnAgentWhatTheStoreHadNoRoomFor) {
+  std::string folder = (std::filesystem::temp_directory_path() / "metergate-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  StoreSettings settings;
+  settings.path = folder + "/m.db";
+  settings.gateway = "g";
+  settings.max_bytes = 8 << 20;
+  Log log(LogLevel::kError, LogFormat::kText, clock_);
+  const auto files = posix_file_system();
+  auto full = FileStore::open(settings, record_format("g", clock_), *files, clock_, log);
+  ASSERT_TRUE(full) << full.error().detail;
+  FileStore::Hooks hooks;
+  hooks.committed = hooks.ended = [] {};
+  hooks.work = [&] { (*full)->step(clock_.mono()); };
+  ASSERT_TRUE((*full)->begin("0123456789ab", event_draft(stamp_of(clock_), "started", "{}"), hooks));
+  Draft answer;
+  answer.lane = Lane::kResults;
+  answer.body = std::string(10'000, 'r');
+  for (int i = 0; i < 3000 && !(*full)->only_reserve_left(); ++i) (*full)->append({answer});
+  StoredCommand command;
+  command.id = "c";
+  command.body = std::string(60'000, 'c');
+  for (bool room = true; room; command.id += "c") room = static_cast<bool>((*full)->admit(command, std::nullopt));
+  for (int i = 0; i < 1234; ++i) (*full)->append({Draft()});
+  ASSERT_TRUE((*full)->finish());
+  full->reset();
+
+  offline_ = true;
+  EXPECT_EQ(store({"--store", settings.path}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("no agent runs: nothing is sent\n"
+                                    "1,234 readings were lost since this store was made, as it could not take them\n"
+                                    "1 commands were refused since this store was made, as it had no room\n"));
+  EXPECT_EQ(store({"waiting", "--json", "--store", settings.path}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("\"lost\":1234"));
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(StoreTest, EndsWhenAnAnswerRepeatsItself) {
