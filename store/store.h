@@ -89,6 +89,9 @@ struct Opened {
   std::array<std::int64_t, kLanes> saved{};  ///< replaced: records of each lane that were saved
   bool commands_saved = false;               ///< replaced
   UtcTime newest{};                          ///< the newest `at` of a record; 1970 in a new store
+  /// Kept or new: the last epoch that was begun at this path, where this store never drew it. The store that it was
+  /// begun in was deleted, or an older copy or another store stands in its place.
+  std::string gone_epoch;
 };
 
 struct StoredCommand {

@@ -374,10 +374,17 @@ void Agent::make_control() {
 /// Makes the present catalog durable, so that readings can name it, and takes up a ban of writes. Needs the store's
 /// thread.
 Status Agent::begin_epoch() {
+  const std::string& gone = store_->opened().gone_epoch;
+  if (!gone.empty()) {
+    log_.warn("the store of the last run is gone, and with it what was not delivered", {{"epoch", gone}});
+    JsonWriter json;
+    events_->tell("store_gone", "", json.member("epoch", gone).take());
+  }
   const auto known = store_->get(kLastCatalog);
   if (!known) return known.error();
   const Status added = store_->add_catalog(catalog_.hash, catalog_.members);
   if (!added) return added.error();
+  store_->gone_is_told(epoch_);  // the event was appended before the catalog, which is durable
   const Status restored = forwarder_->restore(clock_.mono());
   if (!restored) return restored.error();
   if (*known == catalog_.hash) return {};

@@ -34,6 +34,7 @@ class FileStoreImpl final : public FileStore {
     auto opened = worker_.open();
     if (!opened) return opened.error();
     opened_ = std::move(*opened);
+    if (opened_.origin != StoreOrigin::kReplaced && !worker_.knows(lock_.epoch())) opened_.gone_epoch = lock_.epoch();
     return {};
   }
 
@@ -43,6 +44,8 @@ class FileStoreImpl final : public FileStore {
     wake_ = hooks.work;
     return worker_.begin(epoch, started, std::move(hooks));
   }
+
+  void gone_is_told(const std::string& epoch) override { lock_.note_epoch(epoch); }
 
   MonoTime step(MonoTime now) override { return worker_.step(now); }
   Status finish() override { return worker_.finish(); }

@@ -38,6 +38,9 @@ class FileStore : public Outbox, public Inbox, public KeyValueStore, public Arch
   virtual const Opened& opened() const = 0;
   /// Writes the epoch and the event `started` in one transaction; the store takes no record before.
   virtual Status begin(const std::string& epoch, Draft started, Hooks hooks) = 0;
+  /// What Opened::gone_epoch says is durable as an event, if it says anything: from now on this is the epoch whose
+  /// store the next start looks for.
+  virtual void gone_is_told(const std::string& epoch) = 0;
   /// Whether this store ever drew the epoch, among its newest 1,000.
   virtual Result<bool> knows_epoch(const std::string& epoch) = 0;
 

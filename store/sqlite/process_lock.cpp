@@ -13,14 +13,20 @@
 
 namespace metergate {
 
+namespace {
+constexpr std::string_view kEpoch = "epoch ";
+}  // namespace
+
 ProcessLock::~ProcessLock() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-ProcessLock::ProcessLock(ProcessLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+ProcessLock::ProcessLock(ProcessLock&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), epoch_(std::move(other.epoch_)) {}
 
 ProcessLock& ProcessLock::operator=(ProcessLock&& other) noexcept {
   std::swap(fd_, other.fd_);
+  std::swap(epoch_, other.epoch_);
   return *this;
 }
 
@@ -33,16 +39,28 @@ Result<ProcessLock> ProcessLock::take(const std::string& path) {
                                       "; its folder must exist and be writable"};
   }
   protect_file(name);
-  if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
-    const auto holder = read_file(name, 64);
+  const bool taken = ::flock(lock.fd_, LOCK_EX | LOCK_NB) == 0;
+  const auto text = read_file(name, 256);
+  const auto lines = split(text ? *text : "", '\n');
+  if (!taken) {
     return Error{Errc::kLocked, "store " + path + " is in use by another process" +
-                                    (holder ? " (" + std::string(trim(*holder)) + ")" : "") +
-                                    "; one store serves one agent"};
+                                    (lines[0].empty() ? "" : " (" + lines[0] + ")") + "; one store serves one agent"};
   }
-  const std::string holder = "pid " + std::to_string(::getpid()) + "\n";
-  // For the message above only, so it may fail.
-  if (::ftruncate(lock.fd_, 0) == 0 && ::pwrite(lock.fd_, holder.data(), holder.size(), 0) < 0) return lock;
+  if (lines.size() > 1 && lines[1].rfind(kEpoch, 0) == 0) lock.epoch_ = lines[1].substr(kEpoch.size());
+  lock.write();
   return lock;
+}
+
+void ProcessLock::note_epoch(const std::string& epoch) {
+  epoch_ = epoch;
+  write();
+}
+
+/// What it says is for people and for an event, so it may fail.
+void ProcessLock::write() const {
+  std::string text = "pid " + std::to_string(::getpid()) + "\n";
+  if (!epoch_.empty()) text += std::string(kEpoch) + epoch_ + "\n";
+  if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, text.data(), text.size(), 0) < 0) return;
 }
 
 bool ProcessLock::held(const std::string& path) {

@@ -8,7 +8,8 @@ namespace metergate {
 
 /// Keeps every other process from the store at `path`, by flock(2) on `path`.lock; SQLite's own lock goes with its file
 /// when that is quarantined. The lock file is never removed: two processes could then hold locks on two files of one
-/// name.
+/// name. It says which process has it and which epoch was begun last, so that the next start sees when its store is
+/// gone.
 class ProcessLock {
  public:
   ProcessLock() = default;
@@ -21,8 +22,16 @@ class ProcessLock {
   /// Whether a process holds it now; makes no file.
   static bool held(const std::string& path);
 
+  /// The epoch that was noted last, by whatever process; empty: none, or the file does not tell.
+  const std::string& epoch() const { return epoch_; }
+  /// Not synced, and may fail: after a loss of power the file may tell of an earlier epoch or of none.
+  void note_epoch(const std::string& epoch);
+
  private:
+  void write() const;
+
   int fd_ = -1;
+  std::string epoch_;
 };
 
 }  // namespace metergate

@@ -50,6 +50,11 @@ Result<Opened> StoreWorker::open() {
   return opening->opened;
 }
 
+bool StoreWorker::knows(const std::string& epoch) {
+  const auto known = db_->knows_epoch(epoch);
+  return !known || *known;
+}
+
 Status StoreWorker::begin(const std::string& epoch, const Draft& started, FileStore::Hooks hooks) {
   if (!db_) return Error{Errc::kStorage, "the store cannot be used"};
   Status done = db_->begin(epoch, started, clock_.utc());

@@ -29,6 +29,8 @@ class StoreWorker {
 
   /// Opens or makes the file. Errors as FileStore::open.
   Result<Opened> open();
+  /// Between open() and begin(): whether the store ever drew the epoch; in doubt it did.
+  bool knows(const std::string& epoch);
   Status begin(const std::string& epoch, const Draft& started, FileStore::Hooks hooks);
   MonoTime step(MonoTime now);
   Status finish();

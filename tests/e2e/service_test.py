@@ -193,6 +193,25 @@ class Service(GatewayTest):
         self.assertIn("metergate.db", second.log())
         self.assertTrue(agent.running())
 
+    def test_tells_once_that_the_store_of_its_last_run_is_gone(self):
+        broker = self.lab.broker()
+        self.serial_sim()
+        backend = self.lab.backend(broker.port)
+        agent = self.lab.agent(*self.flags(broker))
+        wait_for("the first run", 10, lambda: backend.events("started"))
+        epoch = agent.ask()["epoch"]
+        self.assertEqual(agent.kill(signal.SIGTERM), 0)
+        for path in self.lab.folder.glob("metergate.db*"):
+            if not path.name.endswith(".lock"):
+                path.unlink()
+        for runs in (2, 3):
+            agent.start()
+            wait_for("the next run", 10, lambda: len(backend.events("started")) == runs)
+            wait_for("the event", 10, lambda: backend.events("store_gone"))
+            self.assertEqual(agent.kill(signal.SIGTERM), 0)
+        self.assertEqual([e["detail"] for e in backend.events("store_gone")], [{"epoch": epoch}])
+        self.assertEqual([e["detail"]["store"] for e in backend.events("started")], ["new", "new", "kept"])
+
     def test_forgets_and_purges_nothing_when_the_clock_is_set_from_1970(self):
         broker = self.lab.broker()
         self.serial_sim()

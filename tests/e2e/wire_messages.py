@@ -211,7 +211,7 @@ def another_meter(world, agent, flags, main):
 
 
 def damaged(world, agent, flags, main):
-    """A start whose store is no database any more."""
+    """A start whose store is no database any more, and one whose store is gone."""
     store = world.folder / "metergate.db"
     for file in world.folder.glob("metergate.db-*"):
         file.unlink()
@@ -222,7 +222,13 @@ def damaged(world, agent, flags, main):
     replaced = wait_for("a start with a replaced store", 20, lambda: [
         e for e in world.all("events", event="started") if '"replaced"' in e])[0]
     third.kill(signal.SIGTERM)
-    return {"started-replaced": replaced}
+    for file in world.folder.glob("metergate.db*"):
+        if file.suffix != ".lock":
+            file.unlink()
+    fourth = world.lab.agent(*flags, "--meter", main, name="agent-anew")
+    gone = world.event("store_gone")
+    fourth.kill(signal.SIGTERM)
+    return {"started-replaced": replaced, "store_gone": gone}
 
 
 def lacking():

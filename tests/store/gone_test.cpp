@@ -37,6 +37,47 @@ TEST_F(GoneTest, EndsTheRunWithinAMinuteWhenTheFileIsDeleted) {
   EXPECT_FALSE(store_->opened().previous);
 }
 
+TEST_F(GoneTest, NamesTheLastEpochOfAStoreThatIsGoneUntilThatIsTold) {
+  open();
+  EXPECT_EQ(store_->opened().gone_epoch, "");
+  store_->gone_is_told("e1");
+  close();
+  fs::remove(settings_.path);
+  for (int start = 0; start < 2; ++start) {
+    open();
+    EXPECT_EQ(store_->opened().gone_epoch, "e1") << "nobody has told it";
+    close();
+  }
+  open();
+  store_->gone_is_told("e4");
+  restart();
+  EXPECT_EQ(store_->opened().gone_epoch, "");
+}
+
+TEST_F(GoneTest, NamesTheLastEpochWhenAnOlderCopyOfTheStoreIsPutBack) {
+  open();
+  store_->gone_is_told("e1");
+  close();
+  fs::copy_file(settings_.path, folder_ / "backup");
+  open();
+  store_->gone_is_told("e2");
+  close();
+  fs::rename(folder_ / "backup", settings_.path);
+  fs::remove(settings_.path + "-wal");
+  open();
+  EXPECT_EQ(store_->opened().origin, StoreOrigin::kKept);
+  EXPECT_EQ(store_->opened().gone_epoch, "e2");
+}
+
+TEST_F(GoneTest, MissesNoStoreAfterAStartThatDiedBeforeItNotedItsEpoch) {
+  open();
+  store_->gone_is_told("e1");
+  restart();
+  crash();
+  open();
+  EXPECT_EQ(store_->opened().gone_epoch, "");
+}
+
 TEST_F(GoneTest, EndsTheRunWithinAMinuteWhenAnotherFileTakesItsPlace) {
   start();
   append_committed(reading("b"));
