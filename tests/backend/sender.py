@@ -1,5 +1,6 @@
 """Commands to gateways. At least once from here, once there: a gateway executes a command id once, however often it comes."""
 import contextlib
+import itertools
 import logging
 import threading
 import time
@@ -32,9 +33,10 @@ class Sender(threading.Thread):
     cluster without a majority takes a message and says neither yes nor no) costs this thread its connection, and nobody else
     anything: what has no confirm is due again."""
 
-    def __init__(self, parameters, open_db, replay=False):
+    def __init__(self, nodes, open_db, replay=False):
+        """`nodes`: parameters of connections, one a node of the broker; they are tried in turn."""
         super().__init__(name="sender", daemon=True)
-        self.parameters, self.open_db, self.replay = parameters, open_db, replay
+        self.nodes, self.open_db, self.replay = itertools.cycle(nodes), open_db, replay
         self.over, self.news = threading.Event(), threading.Event()
         self.failing, self.channel = False, None
 
@@ -52,7 +54,7 @@ class Sender(threading.Thread):
     def _serve(self):
         """One connection to the broker, from its begin to its end."""
         self.channel, self.unconfirmed, self.number = None, {}, 0  # unconfirmed, by delivery tag: (command, since)
-        self.connection = pika.SelectConnection(self.parameters, self._on_open, self._on_failure, self._on_failure)
+        self.connection = pika.SelectConnection(next(self.nodes), self._on_open, self._on_failure, self._on_failure)
         self.connection.ioloop.start()
         self.connection.ioloop.close()
         for command, _since in self.unconfirmed.values():

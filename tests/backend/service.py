@@ -14,7 +14,7 @@ class Backend:
     def __init__(self, settings, receipts=False, replay=False, consume=True):
         self.settings, self.db, self.stop = settings, settings.open_db(), threading.Event()
         self.orders = Orders(settings.redis_client(), self.db)
-        self.sender = Sender(settings.parameters(), settings.open_db, replay)
+        self.sender = Sender(settings.nodes(), settings.open_db, replay)
         self.commands = Commands(self.db, self.sender.wake)
         self.callbacks = Callbacks(settings.open_db)
         consumer = Consumer(settings.connect, settings.open_db, Orders(settings.redis_client()), receipts)

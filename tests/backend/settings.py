@@ -2,7 +2,8 @@
 
     {"amqp": "amqp://cloud:PASSWORD@127.0.0.1:5672/%2F", "redis": "redis://127.0.0.1:6379", "db": "postgresql://USER:PASSWORD@HOST/NAME"}
 
-`db` may be a file: then it is SQLite. Without `redis` there is no copy, and polls go to the db.
+`amqp` may name the nodes of a cluster, with commas between. `db` may be a file: then it is SQLite. Without `redis` there is no
+copy, and polls go to the db.
 """
 import json
 from dataclasses import dataclass, field
@@ -26,15 +27,21 @@ class Settings:
         with open(path) as file:
             return cls(**json.load(file))
 
-    def parameters(self):
-        parameters = pika.URLParameters(self.amqp)
+    def nodes(self):
+        """Of each node of the broker, the parameters of a connection."""
+        return [self._parameters(url) for url in self.amqp.split(",")]
+
+    @staticmethod
+    def _parameters(url):
+        parameters = pika.URLParameters(url)
         parameters.heartbeat = 30
         parameters.socket_timeout = parameters.stack_timeout = 5  # a broker that is frozen takes a connection and says nothing
         parameters.blocked_connection_timeout = 10
         return parameters
 
     def connect(self):
-        return pika.BlockingConnection(self.parameters())
+        """To the first node that lets it in."""
+        return pika.BlockingConnection(self.nodes())
 
     def redis_client(self):
         if not self.redis:

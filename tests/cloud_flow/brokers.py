@@ -1,8 +1,9 @@
 """A RabbitMQ node and a Redis server for one run: own folder, own ports, loopback only, with the settings that are shipped.
 
 The node runs as whoever calls, beside a packaged one that it neither needs nor touches: own cookie, own epmd, own names.
-With METERGATE_BROKER_ROOT=FOLDER it is the rabbitmq-server of that root, a Debian of another suite; this needs root.
+With BROKER_ROOT=FOLDER it is the rabbitmq-server of that root, a Debian of another suite; this needs root.
 """
+import json
 import os
 import pathlib
 import random
@@ -38,7 +39,7 @@ def low_port():
 class Place:
     """Where a RabbitMQ is installed: this machine, or a root of another Debian suite."""
 
-    def __init__(self, root=os.environ.get("METERGATE_BROKER_ROOT")):
+    def __init__(self, root=os.environ.get("BROKER_ROOT")):
         self.root = pathlib.Path(root) if root else None
         sbins = sorted((self.root or pathlib.Path("/")).glob("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin"))
         if not sbins:
@@ -127,43 +128,46 @@ class Epmd(Server):
 class RabbitMQ(Server):
     """`kill` is kill -9 of the node with all that it held in memory; `start` brings it back with the same disk."""
 
-    def __init__(self, folder, name="rabbitmq", settings="", plugins=None, definitions=True, epmd=None, place=None):
-        """Its shipped settings, then `settings`. `plugins` instead of the shipped list, Erlang's text. Nodes of one cluster
-        share the first one's `epmd` and cookie, so they lie in one folder."""
+    def __init__(self, folder, name="rabbitmq", settings="", epmd=None, clustered=False):
+        """Its shipped settings, then `settings`. Nodes of one cluster share an `epmd` and the cookie of one `folder`."""
         super().__init__(folder / name, name)
-        self.place = place or Place()
+        self.place = Place()
         self.version = self.place.version
+        self.nodes = [self]
         self.home = folder  # what the node sees of this machine
         self.mqtt, self.amqp, dist = (low_port() for _ in range(3))
         self.epmd = epmd or Epmd(folder, self.place)
-        self.node = f"{name}{os.getpid()}@localhost"
-        self.conf = self.folder / "conf.d"
-        self.conf.mkdir(exist_ok=True)
-        shipped = (SHIPPED / "rabbitmq.conf").read_text()
-        loads = "load_definitions = /etc/rabbitmq/metergate.json\n"
-        assert shipped.count(loads) == 1
-        (self.conf / "10-shipped.conf").write_text(
-            shipped.replace(loads, f"load_definitions = {self.folder}/definitions.json\n" if definitions else ""))
-        for file in ("advanced.config", "definitions.json", "enabled_plugins"):
-            shutil.copy(SHIPPED / file, self.folder)
-        if plugins is not None:
-            (self.folder / "enabled_plugins").write_text(plugins)
-        (self.conf / "20-here.conf").write_text(  # where it differs from what is shipped: places, and limits of a small machine
+        self.node = f"{name}-{os.getpid()}@localhost"
+        etc = self.etc = self.folder / "etc"
+        etc.mkdir()
+        if clustered:
+            subprocess.run([SHIPPED / "cluster", "prepare", "--to", etc], check=True, stdout=subprocess.DEVNULL)
+        else:
+            self.as_shipped()
+        (etc / "the-machine.conf").write_text(  # where it differs from what is shipped: places, and limits of a small machine
             f"listeners.tcp.default = 127.0.0.1:{self.amqp}\nmqtt.listeners.tcp.default = 127.0.0.1:{self.mqtt}\n"
             "disk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = 512MB\n"
             f"log.console = true\nlog.file = false\n{settings}")
         busy = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
         self.env = {
             "HOME": folder, "RUNNING_UNDER_SYSTEMD": "true",  # so that the start script becomes the node
-            "RABBITMQ_CONF_ENV_FILE": "/dev/null", "RABBITMQ_CONFIG_FILES": self.conf / "*.conf",
-            "RABBITMQ_ADVANCED_CONFIG_FILE": self.folder / "advanced.config",
-            "RABBITMQ_ENABLED_PLUGINS_FILE": self.folder / "enabled_plugins", "RABBITMQ_NODENAME": self.node,
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null", "RABBITMQ_CONFIG_FILES": etc / "*.conf",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": etc / "advanced.config",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": etc / "enabled_plugins", "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_MNESIA_BASE": self.folder / "data", "RABBITMQ_LOG_BASE": self.folder, "RABBITMQ_DIST_PORT": dist,
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{busy} -kernel inet_dist_use_interface {{127,0,0,1}}",
             "ERL_CRASH_DUMP_SECONDS": "0", **self.epmd.env}
         self.env = {name: str(value) for name, value in self.env.items()}
         self.tools = self.folder / "tools"
         self.write_tools()
+
+    def as_shipped(self):
+        text, loads = (SHIPPED / "rabbitmq.conf").read_text(), "load_definitions = /etc/rabbitmq/"
+        assert text.count(loads) == 1
+        (self.etc / "rabbitmq.conf").write_text(text.replace(loads, f"load_definitions = {self.etc}/"))
+        for name in ("advanced.config", "enabled_plugins"):
+            shutil.copy(SHIPPED / name, self.etc)
+        shutil.copy(SHIPPED / "definitions.json", self.etc / "metergate.json")
 
     def write_tools(self):
         """The node's tools by their own names, for the shipped scripts, which find them on their PATH."""
@@ -177,10 +181,13 @@ class RabbitMQ(Server):
     def start(self):
         begin = time.monotonic()
         self.launch()
-        self.await_port(self.mqtt, 90)
-        self.await_port(self.amqp, 90)
+        self.await_ports()
         self.took = time.monotonic() - begin
         return self
+
+    def await_ports(self, seconds=90):
+        for port in (self.mqtt, self.amqp):
+            self.await_port(port, seconds)
 
     def launch(self):
         """Without waiting for it."""
@@ -216,4 +223,53 @@ class RabbitMQ(Server):
 
     def stop(self):
         self.kill()
+        self.epmd.kill()
+
+
+class Cluster:
+    """Three nodes, made by the shipped script as its help says. Where one node is meant, the first that runs."""
+
+    def __init__(self, folder):
+        (folder / ".erlang.cookie").write_text("ABCDEFGHIJKLMNOPQRST")
+        (folder / ".erlang.cookie").chmod(0o400)
+        self.epmd = Epmd(folder, Place())
+        self.nodes = [RabbitMQ(folder, f"rabbit{n}", epmd=self.epmd, clustered=True) for n in (1, 2, 3)]
+        self.version = self.nodes[0].version
+
+    def start(self):
+        """Joined and filled; MQTT is still closed."""
+        for node in self.nodes:
+            node.launch()
+        for node in self.nodes:
+            node.await_port(node.amqp, 90)
+        first, *others = self.nodes
+        for node in others:
+            node.shipped("cluster", "join", first.node)
+        self.definitions = first.etc / "metergate.json"
+        first.shipped("cluster", "form", 3, "--definitions", self.definitions)
+        return self
+
+    def open(self):
+        for node in self.nodes:
+            node.shipped("cluster", "open", 3)
+        for node in self.nodes:
+            node.await_ports(20)
+
+    def running(self):
+        return [node for node in self.nodes if node.child.poll() is None]
+
+    def ctl(self, *words):
+        return self.running()[0].ctl(*words)
+
+    def leader(self, queue):
+        rows = json.loads(self.ctl("list_queues", "name", "leader", "--formatter", "json"))
+        name, = (row["leader"] for row in rows if row["name"] == queue)
+        return next(node for node in self.nodes if node.node == name)
+
+    def add_users(self, *gateways, **others):
+        return self.nodes[0].add_users(*gateways, **others)
+
+    def stop(self):
+        for node in self.nodes:
+            node.kill()
         self.epmd.kill()

@@ -22,12 +22,12 @@ from user import User  # noqa: E402
 class World(contextlib.ExitStack):
     """Ends, in turn, whatever was started in it, and leaves nothing behind."""
 
-    def __init__(self, *gateways, postgres=False, shards=0):
+    def __init__(self, *gateways, postgres=False, shards=0, broker=RabbitMQ):
         super().__init__()
         self.lab, self.shards = Lab(), shards
         self.callback(self.lab.close)
         try:
-            self.rabbit, self.redis = RabbitMQ(self.lab.folder), Redis(self.lab.folder)
+            self.rabbit, self.redis = broker(self.lab.folder), Redis(self.lab.folder)
             if shards:
                 self._prepare_shards()
             self.postgres = Postgres() if postgres else None
@@ -45,13 +45,12 @@ class World(contextlib.ExitStack):
             raise
 
     def amqp(self, user, word):
-        return f"amqp://{user}:{word}@127.0.0.1:{self.rabbit.amqp}/%2F"
+        return ",".join(f"amqp://{user}:{word}@127.0.0.1:{node.amqp}/%2F" for node in self.rabbit.nodes)
 
     def _prepare_shards(self):
-        folder = self.rabbit.folder
-        (folder / "enabled_plugins").write_text("[rabbitmq_mqtt,rabbitmq_consistent_hash_exchange].")
-        (folder / "definitions.json").write_text(sharding.definitions((SHIPPED / "definitions.json").read_text(), self.shards))
-        (folder / "conf.d" / "30-shards.conf").write_text(f"load_definitions = {folder / 'definitions.json'}\n")
+        etc = self.rabbit.etc
+        (etc / "enabled_plugins").write_text("[rabbitmq_mqtt,rabbitmq_consistent_hash_exchange].")
+        (etc / "metergate.json").write_text(sharding.definitions((SHIPPED / "definitions.json").read_text(), self.shards))
 
     def settings_file(self, **changes):
         path = self.lab.folder / f"settings-{len(list(self.lab.folder.glob('settings-*')))}.json"
@@ -120,8 +119,8 @@ class World(contextlib.ExitStack):
 
     def gateway(self, name, *flags):
         agent = self.lab.agent(
-            "--gateway-id", name, "--upstream", f"mqtt://127.0.0.1:{self.rabbit.mqtt}", "--username", name,
-            "--password-file", self.passwords[name], "--store", self.lab.folder / f"{name}.db", "--trust-clock",
+            "--gateway-id", name, *(w for node in self.rabbit.nodes for w in ("--upstream", f"mqtt://127.0.0.1:{node.mqtt}")),
+            "--username", name, "--password-file", self.passwords[name], "--store", self.lab.folder / f"{name}.db", "--trust-clock",
             "--backoff-min", "200ms", "--backoff-max", "2s", *flags, name=name)
         self.callback(agent.kill)
         return agent
