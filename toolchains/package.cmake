@@ -61,8 +61,10 @@ install(DIRECTORY DESTINATION /etc/metergate/credentials DIRECTORY_PERMISSIONS O
   COMPONENT gateway)
 install(DIRECTORY systemd/examples DESTINATION share/doc/metergate COMPONENT gateway)
 install(DIRECTORY systemd/broker systemd/monitoring DESTINATION share/doc/metergate/examples COMPONENT gateway
-  PATTERN gateway-user EXCLUDE PATTERN __pycache__ EXCLUDE)
-install(PROGRAMS systemd/broker/rabbitmq/gateway-user DESTINATION share/doc/metergate/examples/broker/rabbitmq COMPONENT gateway)
+  PATTERN __pycache__ EXCLUDE PATTERN rabbitmq/cluster EXCLUDE PATTERN rabbitmq/gateway-user EXCLUDE PATTERN rabbitmq/verify EXCLUDE)
+foreach(script cluster gateway-user verify)
+  install(PROGRAMS systemd/broker/rabbitmq/${script} DESTINATION share/doc/metergate/examples/broker/rabbitmq COMPONENT gateway)
+endforeach()
 install_compressed(gateway systemd/man/metergate.1 share/man/man1 metergate.1)
 install_compressed(gateway systemd/man/metergate-profile.5 share/man/man5 metergate-profile.5)
 install(FILES drivers/profile/README.md DESTINATION share/doc/metergate RENAME profiles.md COMPONENT gateway)

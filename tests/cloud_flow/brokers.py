@@ -156,7 +156,7 @@ class RabbitMQ(Server):
             "RABBITMQ_ENABLED_PLUGINS_FILE": etc / "enabled_plugins", "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_MNESIA_BASE": self.folder / "data", "RABBITMQ_LOG_BASE": self.folder, "RABBITMQ_DIST_PORT": dist,
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{busy} -kernel inet_dist_use_interface {{127,0,0,1}}",
-            "ERL_CRASH_DUMP_SECONDS": "0", **self.epmd.env}
+            "ERL_CRASH_DUMP_SECONDS": "0", "RABBITMQ_CTL_ERL_ARGS": "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none", **self.epmd.env}
         self.env = {name: str(value) for name, value in self.env.items()}
         self.tools = self.folder / "tools"
         self.write_tools()
