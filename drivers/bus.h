@@ -67,7 +67,11 @@ inline Nanos frame_gap(const LineMode& s) {
   return s.baud > 19200 ? Nanos{std::chrono::microseconds(1750)} : char_time(s) * 7 / 2;
 }
 
-enum class Table { kCoil, kDiscrete, kInput, kHolding };
+/// Which protocol a meter speaks; meters of several may share a serial line.
+enum class Family { kModbus, kDlt645, kDlt645Of1997 };
+
+/// Where a value lies: the tables of Modbus, or the bytes of a data item (DL/T 645).
+enum class Table { kCoil, kDiscrete, kInput, kHolding, kItem };
 
 inline bool is_bits(Table table) { return table == Table::kCoil || table == Table::kDiscrete; }
 
@@ -80,45 +84,92 @@ inline int most_per_request(Table table, int register_bytes = kRegisterBytes) {
   return is_bits(table) ? kMostBits : kMostRegisters * kRegisterBytes / register_bytes;
 }
 
-/// Registers (or bits) that one request reads.
+/// Registers, bits, or bytes of a data item, that one request reads.
 struct Block {
   Table table = Table::kHolding;
-  std::uint16_t address = 0;  ///< zero-based, as on the wire
-  std::uint16_t count = 0;
-  int register_bytes = kRegisterBytes;  ///< 2, or 4: then each register gives two words, high first
-  bool operator==(const Block& o) const {
-    return table == o.table && address == o.address && count == o.count && register_bytes == o.register_bytes;
+  std::uint16_t address = 0;            ///< zero-based, as on the wire; of an item: its first byte
+  std::uint16_t count = 0;              ///< of an item that is read: the bytes that are expected; 0: as many as come
+  int register_bytes = kRegisterBytes;  ///< 2, or 4: then each register gives two words, high first; of an item: those
+                                        ///< of its identifier
+  std::uint32_t item = 0;               ///< its identifier, with Table::kItem
+  bool operator==(const Block& o) const { return is_beside(o) && address == o.address && count == o.count; }
+  /// Whether an address means the same in both.
+  bool is_beside(const Block& o) const {
+    return table == o.table && register_bytes == o.register_bytes && item == o.item;
   }
 };
 
-/// For bits: 0 or 1 each.
+/// `count` bytes of the item of another block from byte `first` on.
+inline Block item_block(const Block& of, int first, int count) {
+  return {Table::kItem, static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(count), of.register_bytes,
+          of.item};
+}
+
+/// Bytes of an item's identifier: 4, or 2 of DL/T 645-1997.
+inline int item_width(Family family) { return family == Family::kDlt645 ? 4 : 2; }
+
+/// All of an item.
+inline Block whole_item(std::uint32_t item, Family family) { return {Table::kItem, 0, 0, item_width(family), item}; }
+
+/// An item as its standard prints it: 8 hex digits, or 4.
+inline std::string item_name(const Block& block) {
+  std::string text;
+  for (int digit = 2 * block.register_bytes; digit > 0; --digit) {
+    text += "0123456789ABCDEF"[block.item >> (4 * (digit - 1)) & 15U];
+  }
+  return text;
+}
+
+/// For bits: 0 or 1 each; for an item a byte each, as they come on the wire. (An item may give more or fewer bytes
+/// than were expected.)
 using Words = std::vector<std::uint16_t>;
 
 /// How many a read of the block gives.
 inline std::size_t words_in(const Block& block) {
-  return is_bits(block.table)
+  return is_bits(block.table) || block.table == Table::kItem
              ? block.count
              : std::size_t{block.count} * static_cast<std::size_t>(block.register_bytes / kRegisterBytes);
 }
 
 struct Write {
-  enum class Form { kCoil, kCoils, kRegister, kRegisters };  // function 5, 15, 6, 16
+  /// Modbus function 5, 15, 6, 16; of DL/T 645 the relay (1C) and the clock (08).
+  enum class Form { kCoil, kCoils, kRegister, kRegisters, kRelay, kClock };
   Form form = Form::kRegister;
   std::uint16_t address = 0;
-  Words values;
+  Words values;                   ///< of kRelay: one RelayOrder
+  std::optional<UtcTime> time{};  ///< of kRelay: until when the order may be obeyed; of kClock: to be set, none: now
 };
 
+/// What a meter's relay is to do; kPermit: let somebody at the meter close it (N1 of control code 1C).
+enum RelayOrder : std::uint16_t { kTrip = 0x1A, kPermit = 0x1B, kClose = 0x1C };
+
+/// What proves to a DL/T 645 meter that it may be written. Never shown, never logged.
+struct Password {
+  int level = 2;              ///< a lower one is mightier
+  std::string digits;         ///< 6
+  std::string operator_code;  ///< 8 digits, which the meter logs
+};
+
+constexpr int kUsualPreamble = 4;
+
+/// Digits of the address of a meter that has no unit.
+constexpr std::size_t kAddressDigits = 12;
+
 /// How one meter is asked. The address is text: only the protocol driver knows its form (Modbus: "1" to "247", TCP "0"
-/// to "255").
+/// to "255"; DL/T 645: 12 digits).
 struct Target {
   std::string address;
+  Family family = Family::kModbus;
   std::optional<Millis> timeout;       ///< instead of the bus's
   Millis gap{0};                       ///< at least so long after the last byte on the bus, beyond t3.5
   int max_registers = kMostRegisters;  ///< never asked for more, not even by a guard read
   /// If this read is not answered, the caller asks once more with the full timeout. So this one may be given up
   /// earlier, after what was learned of this meter (Turnaround::deadline).
   bool asked_again = false;
-  std::optional<LineMode> line;  ///< on a serial line: where it differs from the bus's
+  int preamble = kUsualPreamble;     ///< FEs before a request of DL/T 645
+  std::optional<Password> password;  ///< of DL/T 645
+  std::optional<Millis> utc_offset;  ///< of the clock of a DL/T 645 meter; none: this machine's
+  std::optional<LineMode> line;      ///< on a serial line: where it differs from the bus's
 };
 
 /// The mode in which a target is asked; null: over a socket. Points into either.
@@ -150,6 +201,16 @@ struct BusCounters {
   std::int64_t foreign_frames = 0;  ///< requests of a second master and what it is answered, among them
   std::int64_t opened = 0;          ///< times the port was opened
   std::int64_t busy_us = 0;         ///< time spent inside transactions, silence included
+
+  BusCounters& operator+=(const BusCounters& o) {
+    for (const auto field : {&BusCounters::requests, &BusCounters::answers, &BusCounters::timeouts, &BusCounters::crc,
+                             &BusCounters::garbled, &BusCounters::exceptions, &BusCounters::bus_down,
+                             &BusCounters::guards, &BusCounters::late_bytes, &BusCounters::late_frames,
+                             &BusCounters::foreign_frames, &BusCounters::opened, &BusCounters::busy_us}) {
+      this->*field += o.*field;
+    }
+    return *this;
+  }
 };
 
 /// What a frame on the wire was, once the bus knew it. kLate: the answer to an earlier request of ours, or what may be
@@ -165,7 +226,8 @@ class BusObserver {
 
 /// What the bytes of a frame say, as far as they are there.
 struct FrameText {
-  std::string protocol;           ///< `modbus-rtu`, `modbus-tcp`
+  std::string protocol;           ///< `modbus-rtu`, `modbus-tcp`, `dlt645`
+  std::string address;            ///< of a meter that has no unit
   std::optional<int> unit;        ///< of Modbus
   std::optional<int> function;    ///< 3; of an exception 131
   std::optional<bool> sum_right;  ///< nothing: such a frame has no check sum

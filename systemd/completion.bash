@@ -13,6 +13,7 @@ _metergate()
         --log-format) words='text json' ;;
         --table) words='coil discrete input holding' ;;
         --modes) words='8N1 8E1 8N2 8O1' ;;
+        --protocols) words='modbus dlt645' ;;
         --bauds) words='9600 19200 38400 115200 4800 2400' ;;
         --format)
             words='jsonl csv'

@@ -69,6 +69,12 @@ Result<Command> read_command(const Json& request) {
   auto route = parse_route(request);
   if (!route) return route.error();
   command.route = std::move(*route);
+  if (const Json* items = request.find("items")) {
+    auto blocks = parse_items(*items);
+    if (!blocks) return blocks.error();
+    command.items = std::move(*blocks);
+    return command;
+  }
   auto registers = parse_registers(request);
   if (!registers) return registers.error();
   command.registers = *registers;
@@ -78,9 +84,11 @@ Result<Command> read_command(const Json& request) {
 std::string answer_of(const CommandResult& result) {
   JsonWriter json;
   json.begin_object();
-  if (result.registers) {
+  if (result.registers || !result.items.empty()) {
     json.key("registers").begin_array();
-    for (const std::uint16_t word : *result.registers) json.number(word);
+    for (const std::uint16_t word : result.registers ? *result.registers : result.items.front().second) {
+      json.number(word);
+    }
     json.end_array();
   } else {
     const Failure failure = result.error.value_or(Failure{"bus_down", "the bus gave no answer"});

@@ -25,10 +25,11 @@ struct ControlParts {
 };
 
 /// The requests but `status`. buses: {buses: [{name, key, port, paused_until}]}. read {bus, unit, table, address,
-/// count}: one transaction in its turn between polls and commands, {registers, took_us} or {failure, took_us}. store
-/// {what, ...}: a page of it, see store_page(); with what=where {path}. Waits for the store. pause {bus, for}: when the
-/// port is free, {bus, until}. resume {bus}: {bus, was_paused}. trace {bus, after}: {lines}, then a
-/// frame of FrameRing::json_behind() a line. Errors: no_such_bus, bad_request, bad_value, busy.
+/// count} or {bus, address, items: [one]}: one transaction in its turn between polls and commands, {registers, took_us}
+/// (of an item its bytes) or {failure, took_us}. store {what, ...}: a page of it, see store_page(); with what=where
+/// {path}. Waits for the store. pause {bus, for}: when the port is free, {bus, until}. resume {bus}: {bus, was_paused}.
+/// trace {bus, after}: {lines}, then a frame of FrameRing::json_behind() a line. Errors: no_such_bus, bad_request,
+/// bad_value, busy.
 ControlServer::Handlers control_handlers(const ControlParts& parts);
 
 }  // namespace metergate

@@ -5,6 +5,7 @@
 #include "agent/base/json.h"
 #include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
+#include "drivers/bus_error.h"
 
 namespace metergate {
 
@@ -21,7 +22,7 @@ void write_refused(JsonWriter& json, const MeterState& meter, std::size_t& left)
   json.key("refused").begin_object();
   for (std::size_t i = 0; i < named; ++i) {
     const auto& [point, exception] = meter.unsupported[i];
-    json.member(point, "exception_" + std::to_string(exception));
+    json.member(point, exception_code(exception));
   }
   json.end_object();
   if (named < meter.unsupported.size()) json.member("refused_more", meter.unsupported.size() - named);

@@ -27,7 +27,7 @@ enum class Errc {
 struct Error {
   Errc code;
   std::string detail;  ///< For people, never parsed: what, where, what would be right.
-  int exception = 0;   ///< Modbus exception code, with kException.
+  int exception = 0;   ///< With kException: its code, see drivers/bus_error.h.
 };
 
 /// Either a value or an Error. Asking for the wrong one is a programming error and aborts.

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <ctime>
 
 #include "agent/base/rfc3339.h"
 
@@ -136,6 +137,12 @@ std::optional<UtcTime> parse_rfc3339(std::string_view text) {
   const std::int64_t seconds = days * kDayS + hour * kHourS + minute * kMinuteS + second - offset;
   if (second == 60 && seconds % kDayS != 0) return std::nullopt;  // a leap second ends a day of UTC
   return from_ms(seconds * 1000 + millis);
+}
+
+Millis zone_offset(UtcTime t) {
+  const auto seconds = static_cast<std::time_t>(to_ms(t) / 1000);
+  std::tm local{};
+  return localtime_r(&seconds, &local) == nullptr ? Millis{0} : Millis{local.tm_gmtoff * 1000};
 }
 
 }  // namespace metergate

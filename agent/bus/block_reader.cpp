@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "drivers/profile/item_plan.h"
 #include "drivers/profile/plan.h"
 
 namespace metergate {
@@ -29,16 +30,15 @@ void BlockReader::ask(const std::vector<const Point*>& points, const std::vector
 void BlockReader::ask_again(const Point& point) {
   values_.clear();
   for (const Point* needed : with_dependencies(*meter_.profile, {&point})) {
-    for (const Block& registers : registers_of(*needed)) {
-      for (auto it = answered_.begin(); it != answered_.end();) {
-        if (!overlaps(*it, registers)) {
-          ++it;
-          continue;
-        }
-        image_.forget(*it);
-        todo_.push_back(*it);
-        it = answered_.erase(it);
+    for (auto it = answered_.begin(); it != answered_.end();) {
+      if (!carries(*it, *needed)) {
+        ++it;
+        continue;
       }
+      image_.forget(*it);
+      for (const BlockPiece& piece : pieces_of(*meter_.profile, *it)) image_.forget(piece.place);
+      todo_.push_back(*it);
+      it = answered_.erase(it);
     }
   }
 }
@@ -75,9 +75,30 @@ void BlockReader::answered(const Words& words, MonoTime now) {
   image_.put(block, words);
   answered_.push_back(block);
   any_answer_ = true;
+  take_pieces(block, words);
   learn(block, now);
   if (search_) search_->answered = true;
   leave_search(now);
+}
+
+/// The single items in a block of them. One that is shorter than expected lacks some: they are asked by themselves.
+void BlockReader::take_pieces(const Block& block, const Words& words) {
+  if (block.table != Table::kItem) return;
+  const std::vector<BlockPiece> pieces = pieces_of(*meter_.profile, block);
+  if (pieces.empty() && words.size() < block.count) {
+    failures_.emplace_back(block, Error{Errc::kException,
+                                        "di " + item_name(block) + " has " + std::to_string(words.size()) +
+                                            " bytes, and " + std::to_string(block.count) + " were expected",
+                                        kErrorWord + kNoDataBit});
+  }
+  for (const BlockPiece& piece : pieces) {
+    if (piece.offset + piece.place.count <= words.size()) {
+      const auto from = words.begin() + static_cast<std::ptrdiff_t>(piece.offset);
+      image_.put(piece.place, Words(from, from + piece.place.count));
+    } else if (contains(asked_, piece.point)) {
+      ask({}, singles_of(block, {piece.point}));
+    }
+  }
 }
 
 /// Both halves of a refused block were answered: no request may cross the place between them.
@@ -103,8 +124,9 @@ bool BlockReader::failed(const Error& error, MonoTime now) {
 /// False: the block is refused as it is, as one value or as a part of what is refused altogether.
 bool BlockReader::split(const Block& block, int exception, MonoTime now) {
   const std::vector<Block> halves = halves_of(block, asked_);
+  const bool as_it_is = halves.empty() || block.table == Table::kItem;
+  if (as_it_is && unsupported_ != nullptr) unsupported_->refused(block, exception, now);
   if (halves.empty()) {
-    if (unsupported_ != nullptr) unsupported_->refused(block, exception, now);
     if (search_) ++search_->alone;
     return false;
   }
@@ -129,12 +151,16 @@ void BlockReader::leave_search(MonoTime now) {
 bool BlockReader::take_over(const Block& block, const Words& words, MonoTime now) {
   if (search_) return false;  // whose halves are counted
   const auto held = [&](const Block& b) {
-    return b.table == block.table && b.register_bytes == block.register_bytes && b.address >= block.address &&
-           b.address + b.count <= block.address + block.count;
+    if (block.table == Table::kItem) return b == block;
+    return b.is_beside(block) && b.address >= block.address && b.address + b.count <= block.address + block.count;
   };
   bool any = false;
   for (auto it = todo_.begin(); (it = std::find_if(todo_.begin(), todo_.end(), held)) != todo_.end(); any = true) {
     std::rotate(todo_.begin(), it, it + 1);
+    if (block.table == Table::kItem) {
+      answered(words, now);
+      continue;
+    }
     const Block before{block.table, block.address, static_cast<std::uint16_t>(todo_.front().address - block.address),
                        block.register_bytes};
     const auto from = words.begin() + static_cast<std::ptrdiff_t>(words_in(before));
@@ -146,8 +172,11 @@ bool BlockReader::take_over(const Block& block, const Words& words, MonoTime now
 bool BlockReader::came(const Point& point) const {
   if (answered_.empty()) return false;
   const std::vector<Block> own = registers_of(point);
-  return std::all_of(own.begin(), own.end(), [this](const Block& registers) {
-    return std::any_of(answered_.begin(), answered_.end(), [&](const Block& b) { return overlaps(b, registers); });
+  return std::all_of(own.begin(), own.end(), [&](const Block& registers) {
+    const auto holds = [&](const Block& b) {
+      return point.in_block ? carries(b, point) && image_.has(registers) : overlaps(b, registers);
+    };
+    return std::any_of(answered_.begin(), answered_.end(), holds);
   });
 }
 
@@ -164,8 +193,9 @@ std::optional<Error> BlockReader::failure(const Point& point) const {
   for (const Point* needed : with_dependencies(*meter_.profile, {&point})) {
     for (const Block& registers : registers_of(*needed)) {
       if (image_.has(registers)) continue;
-      const auto found = std::find_if(failures_.begin(), failures_.end(),
-                                      [&](const auto& failure) { return overlaps(failure.first, registers); });
+      const auto found = std::find_if(failures_.begin(), failures_.end(), [&](const auto& failure) {
+        return needed->in_block ? carries(failure.first, *needed) : overlaps(failure.first, registers);
+      });
       if (found != failures_.end()) return found->second;
     }
   }

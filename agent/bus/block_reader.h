@@ -12,8 +12,8 @@
 namespace metergate {
 
 /// Reads blocks of one meter, one request at a time: which are still to be asked, what came, what failed, and the
-/// values that it gives. A block that is refused (exception 2 or 3) is asked in halves, down to single values. Pure;
-/// one thread.
+/// values that it gives. A block that is refused (exception 2 or 3, a meter's error word) is asked in halves, down to
+/// single values; of a block of data items what it does not give is asked by itself. Pure; one thread.
 class BlockReader {
  public:
   /// `unsupported`: what the meter is known not to support; learns more. Null: nothing is learned, and every refused
@@ -60,6 +60,7 @@ class BlockReader {
   void leave_search(MonoTime now);
   void learn(const Block& block, MonoTime now);
   Block take_next();
+  void take_pieces(const Block& block, const Words& words);
 
   const MeterConfig& meter_;
   UnsupportedPoints* unsupported_;

@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "agent/base/json.h"
 #include "agent/command/command_result.h"
+#include "drivers/profile/encode.h"
 #include "drivers/profile/plan.h"
 
 namespace metergate {
@@ -21,6 +23,10 @@ bool same_value(const Point& point, const Value& shown, const Value& wanted) {
   const auto whole = number.number ? number.number->whole() : std::nullopt;
   const auto entry = whole ? point.names.find(static_cast<std::int64_t>(*whole)) : point.names.end();
   return entry != point.names.end() && entry->second == name.text;
+}
+
+bool password_refused(const Error& error) {
+  return error.code == Errc::kException && error.exception >= kErrorWord && (error.exception & kNotAuthorisedBit) != 0;
 }
 
 /// An exception says that the meter did not take the write, but for 5, which only says that it takes long, and for a
@@ -47,9 +53,7 @@ void CommandJob::expire() { end("expired", expired_failure()); }
 
 Target CommandJob::target() const {
   if (command_.plan.meter) return p_.config->meters[*command_.plan.meter].target;
-  Target target;
-  target.address = std::to_string(command_.command.route->unit);
-  return target;
+  return command_.plan.stranger;
 }
 
 int CommandJob::tries() const {
@@ -141,15 +145,26 @@ CommandJob::Step CommandJob::write() {
   Step step = after_transaction(outcome.status ? nullptr : &outcome.status.error());
   if (!outcome.status) {
     const Error& error = outcome.status.error();
+    if (password_refused(error)) tell_password_refused(error);
     if (!outcome.sent || certainly_not_taken(error)) return end("failed", failure_of(error), std::move(step));
     echo_failure_ = failure_of(error);
   }
   const WriteRule& rule = *command_.plan.point->write;
-  if (rule.verify.empty()) return end(echo_failure_ ? "unknown" : "done", echo_failure_, std::move(step));
+  const bool shows = rule.form != Write::Form::kRelay || shown_after(command_.plan.write);
+  if (rule.verify.empty() || !shows) return end(echo_failure_ ? "unknown" : "done", echo_failure_, std::move(step));
   phase_ = Phase::kVerifying;
   verify_at_ = step.again + rule.verify_after;
   step.again = verify_at_;
   return step;
+}
+
+/// It is sent no further time: after a few wrong ones a meter locks its level for hours.
+void CommandJob::tell_password_refused(const Error& error) {
+  const std::string& id = p_.config->meters[*command_.plan.meter].spec.id;
+  p_.log->warn("meter refused the password; no further write is tried with it", {{"meter", id}});
+  JsonWriter json;
+  json.member("meter", id).member("message", error.detail);
+  p_.events->tell("password_refused", id, json.take());
 }
 
 CommandJob::Step CommandJob::verify(MonoTime now) {
@@ -175,7 +190,8 @@ CommandJob::Step CommandJob::verify(MonoTime now) {
   const Result<Decoded>& decoded = read_back_->value(shown);
   if (!decoded) return end_unverified(failure_of(decoded.error()), std::move(step));
   result_.values.emplace_back(shown.name, decoded->value);
-  if (same_value(shown, decoded->value, command_.command.value)) return end("done", std::nullopt, std::move(step));
+  const Value wanted = shown_after(command_.plan.write).value_or(command_.command.value);
+  if (same_value(shown, decoded->value, wanted)) return end("done", std::nullopt, std::move(step));
   const std::string saw = shown.name + " showed " + value_json(decoded->value) + " after the write";
   if (!echo_failure_) return end("failed", Failure{"not_verified", saw}, std::move(step));
   echo_failure_->message += "; " + saw;

@@ -36,6 +36,7 @@ class CommandJob {
   Step read();
   Step write();
   Step verify(MonoTime now);
+  void tell_password_refused(const Error& error);
   Step after_transaction(const Error* error) const;
   Step end(std::string status, std::optional<Failure> failure, Step step);
   Step end(std::string status, std::optional<Failure> failure);

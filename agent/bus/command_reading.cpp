@@ -1,5 +1,6 @@
 #include "agent/bus/command_reading.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace metergate {
@@ -12,35 +13,50 @@ CommandReading::CommandReading(const MeterConfig* meter, const CommandPlan& plan
   if (meter != nullptr) {
     reader_.emplace(*meter);
     reader_->ask(points_, plan.blocks);
-  } else if (!plan.blocks.empty()) {
-    block_ = plan.blocks.front();
+  } else {
+    blocks_ = plan.blocks;
   }
 }
 
-std::optional<Block> CommandReading::next() const { return reader_ ? reader_->next() : block_; }
+std::optional<Block> CommandReading::next() const {
+  if (reader_) return reader_->next();
+  return answers_.size() < blocks_.size() ? std::optional(blocks_[answers_.size()]) : std::nullopt;
+}
 
 void CommandReading::answered(const Words& words, MonoTime now) {
   if (reader_) return reader_->answered(words, now);
-  words_ = words;
-  block_.reset();
+  answers_.emplace_back(words);
 }
 
 bool CommandReading::failed(const Error& error, MonoTime now) {
   if (!reader_) {
-    failure_ = error;
-    block_.reset();
-    return false;
+    answers_.emplace_back(error);
+    return from_meter(error) && next();  // which may have other items
   }
   if (reader_->failed(error, now)) return true;
   const bool in_vain = !reader_->any_answer() && reader_->failures().size() >= kRefusedInVain;
   return refused_block(error) && !in_vain;
 }
 
+std::optional<Failure> CommandReading::conclude_route(CommandResult& result) const {
+  const auto answered = std::find_if(answers_.begin(), answers_.end(), [](const auto& a) { return bool(a); });
+  if (answered == answers_.end()) return failure_of(answers_.front().error());
+  for (std::size_t i = 0; i < answers_.size(); ++i) {
+    const std::string name = item_name(blocks_[i]);
+    if (blocks_[i].table != Table::kItem) {
+      result.registers = *answers_[i];
+    } else if (answers_[i]) {
+      result.items.emplace_back(name, *answers_[i]);
+    } else {
+      result.errors.emplace_back(name, failure_of(answers_[i].error()));
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<Failure> CommandReading::conclude(CommandResult& result) const {
   if (!reader_) {
-    if (!words_) return failure_of(*failure_);
-    result.registers = *words_;
-    return std::nullopt;
+    return conclude_route(result);
   }
   if (!reader_->any_answer()) return failure_of(reader_->failures().back().second);
   for (const Point* point : points_) {

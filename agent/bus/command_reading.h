@@ -25,12 +25,13 @@ class CommandReading {
   std::optional<Failure> conclude(CommandResult& result) const;
 
  private:
+  std::optional<Failure> conclude_route(CommandResult& result) const;
+
   std::vector<const Point*> points_;
   std::optional<BlockReader> reader_;  // of a meter
-  // Of a route, which has one block:
-  std::optional<Block> block_;
-  std::optional<Words> words_;
-  std::optional<Error> failure_;
+  // Of a route: its registers, or its items.
+  std::vector<Block> blocks_;
+  std::vector<Result<Words>> answers_;  // of the first of them
 };
 
 }  // namespace metergate

@@ -9,6 +9,7 @@ namespace metergate {
 namespace {
 
 constexpr std::chrono::seconds kLookAtClock{1};
+constexpr std::size_t kMostStrangers = 1024;
 
 bool arrived_before(const OpenCommand& a, const OpenCommand& b) {
   return std::tie(a.arrived, a.stored.key) < std::tie(b.arrived, b.stored.key);
@@ -18,6 +19,7 @@ bool arrived_before(const OpenCommand& a, const OpenCommand& b) {
 
 MeterHealth* CommandRunner::health(const OpenCommand& command) {
   if (command.plan.meter) return &meters_.health(*command.plan.meter);
+  if (strangers_.size() >= kMostStrangers && strangers_.count(command.plan.target) == 0) strangers_.clear();
   return &strangers_[command.plan.target];
 }
 

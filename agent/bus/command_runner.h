@@ -53,11 +53,11 @@ class CommandRunner {
   BusConnection& connection_;
   MeterWatch& meters_;
   PollRunner& polls_;
-  Waiting waiting_;                               // in the order of arrival
-  UtcTime first_expiry_ = UtcTime::max();         // nothing of waiting_ expires before it
-  std::map<std::size_t, MeterHealth> strangers_;  // by target, of units that are no meter's
-  std::list<Running> running_;                    // one, and writes that wait to be read back
-  MonoTime unanswered_until_{};                   // before it those go first whose targets answer
+  Waiting waiting_;                                 // in the order of arrival
+  UtcTime first_expiry_ = UtcTime::max();           // nothing of waiting_ expires before it
+  std::map<std::uint64_t, MeterHealth> strangers_;  // by target, of units and addresses that are no meter's
+  std::list<Running> running_;                      // one, and writes that wait to be read back
+  MonoTime unanswered_until_{};                     // before it those go first whose targets answer
   std::int64_t done_ = 0;
   ChangeThrottle clock_waits_;
 };

@@ -50,6 +50,7 @@ std::string json_of(const TracedFrame& frame, const FrameText& text, const Momen
   json.begin_object().member("n", frame.number).member("at", exact_time(frame.at, now));
   json.member("dir", std::string(is_sent(frame.verdict) ? "out" : "in"));
   const bool whole = frame.verdict != FrameVerdict::kNoise;
+  if (whole && !text.address.empty()) json.member("address", text.address);
   if (whole && text.unit) json.member("unit", *text.unit);
   if (whole && text.function) json.member("function", *text.function);
   json.member("length", frame.length);

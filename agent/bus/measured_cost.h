@@ -13,7 +13,10 @@ class MeasuredCost {
   static constexpr Millis kStep{5};  ///< a change by less, or by less than a half, makes no other plan
 
   MeasuredCost(const BusConfig& bus, std::size_t meter)
-      : bus_(bus.spec.settings), meter_(bus.meters[meter]), turnaround_(assumed_turnaround(bus_)), cost_(meter_.cost) {}
+      : bus_(bus.spec.settings),
+        meter_(bus.meters[meter]),
+        turnaround_(assumed_turnaround(bus_, meter_.target.family)),
+        cost_(meter_.cost) {}
 
   /// True: the cost is another.
   bool take(const std::optional<Turnaround>& measured) {

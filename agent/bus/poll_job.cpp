@@ -116,9 +116,9 @@ std::optional<Error> PollJob::why_missing(const Point& point) const {
       std::find_if(left_out_.begin(), left_out_.end(), [&](const auto& left) { return left.first == &point; });
   if (left_out == left_out_.end() || reader_.whole(point)) return std::nullopt;
   const int exception = left_out->second;
-  return Error{Errc::kException,
-               "the meter refused it (exception " + std::to_string(exception) + ") and is asked again within a day",
-               exception};
+  const std::string what =
+      exception < kErrorWord ? "exception " + std::to_string(exception) : exception_code(exception);
+  return Error{Errc::kException, "the meter refused it (" + what + ") and is asked again within a day", exception};
 }
 
 Reading PollJob::reading_of(const Waiting& waiting, Stamp stamp, const std::string& catalog) const {

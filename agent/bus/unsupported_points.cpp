@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/base/text.h"
+#include "drivers/bus_error.h"
 #include "drivers/profile/plan.h"
 
 namespace metergate {
@@ -10,12 +11,11 @@ namespace metergate {
 namespace {
 
 constexpr int kLastAddress = 65'535;
-constexpr int kLastException = 255;
-constexpr int kLastTable = static_cast<int>(Table::kHolding);
+constexpr int kLastTable = static_cast<int>(Table::kItem);
 
 /// Whether reading `block` reads these registers, or crosses this place.
 bool holds(const Block& block, const Block& registers) {
-  if (block.table != registers.table) return false;
+  if (block.table != registers.table || block.item != registers.item) return false;
   const int end = block.address + block.count;
   if (registers.count == 0) return block.address < registers.address && registers.address < end;
   return block.address <= registers.address && registers.address + registers.count <= end;
@@ -91,7 +91,7 @@ std::vector<std::pair<std::string, int>> UnsupportedPoints::points() const {
   return out;
 }
 
-/// `DIGEST SINCE_MS TABLE:ADDRESS:COUNT:EXCEPTION ...`
+/// `DIGEST SINCE_MS TABLE:ADDRESS:COUNT:EXCEPTION[:ITEM] ...`
 std::string UnsupportedPoints::text(MonoTime now, UtcTime utc) const {
   if (learned_.empty()) return "";
   const auto age = std::chrono::duration_cast<Millis>(now - since_);
@@ -100,6 +100,7 @@ std::string UnsupportedPoints::text(MonoTime now, UtcTime utc) const {
     const Block& b = learned_[i];
     out += " " + std::to_string(static_cast<int>(b.table)) + ":" + std::to_string(b.address) + ":" +
            std::to_string(b.count) + ":" + std::to_string(exceptions_[i]);
+    if (b.table == Table::kItem) out += ":" + std::to_string(b.item);
   }
   return out;
 }
@@ -113,14 +114,16 @@ void UnsupportedPoints::restore(const std::string& text, MonoTime now, UtcTime u
   if (age >= kKept) return;
   for (std::size_t i = 2; i < parts.size(); ++i) {
     const auto numbers = split(parts[i], ':');
-    if (numbers.size() != 4) continue;
+    if (numbers.size() != 4 && numbers.size() != 5) continue;
     const auto table = parse_integer(numbers[0], 0, kLastTable);
     const auto address = parse_integer(numbers[1], 0, kLastAddress);
     const auto count = parse_integer(numbers[2], 0, kLastAddress);
     const auto exception = parse_integer(numbers[3], 1, kLastException);
-    if (!table || !address || !count || !exception) continue;
-    const Block registers{static_cast<Table>(*table), static_cast<std::uint16_t>(*address),
-                          static_cast<std::uint16_t>(*count)};
+    const auto item = parse_integer(numbers.size() == 5 ? numbers[4] : "0", 0, UINT32_MAX);
+    if (!table || !address || !count || !exception || !item) continue;
+    const Block registers{
+        static_cast<Table>(*table), static_cast<std::uint16_t>(*address), static_cast<std::uint16_t>(*count),
+        *table == kLastTable ? item_width(profile_.family) : kRegisterBytes, static_cast<std::uint32_t>(*item)};
     learn({registers, static_cast<int>(*exception), 0, now}, now - age);
   }
   changed_ = false;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "drivers/modbus/wire_time.h"
+#include "drivers/line/wire_time.h"
 
 namespace metergate {
 
@@ -29,9 +29,10 @@ Micros time_of(const std::vector<RequestLoad>& requests) {
 std::vector<RequestLoad> requests_for(const BusConfig& bus, const MeterConfig& meter, const Points& points) {
   std::vector<RequestLoad> requests;
   if (points.empty()) return requests;
-  const Millis waits = assumed_turnaround(bus.spec.settings) + std::max(bus.spec.settings.gap, meter.target.gap);
+  const Millis waits =
+      assumed_turnaround(bus.spec.settings, meter.target.family) + std::max(bus.spec.settings.gap, meter.target.gap);
   for (const Block& block : plan_blocks(*meter.profile, points, meter.cost)) {
-    requests.push_back({block, wire_time(bus.spec.settings, meter.target, block) + waits});
+    requests.push_back({block, read_time(bus.spec.settings, meter.target, block) + waits});
   }
   return requests;
 }

@@ -7,7 +7,7 @@
 
 namespace metergate {
 
-/// One request and its answer on a bus: wire_time, the meter's assumed turnaround and the silence that is asked for.
+/// One request and its answer on a bus: read_time, the meter's assumed turnaround and the silence that is asked for.
 struct RequestLoad {
   Block block;
   Micros time{0};

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "agent/config/bus_description.h"
+#include "drivers/bus_error.h"
 
 namespace metergate {
 
@@ -33,6 +34,9 @@ Error failure_error(const std::string& code, const std::string& message) {
   if (code.compare(0, prefix.size(), prefix) == 0) {
     return {Errc::kException, message, std::atoi(code.c_str() + prefix.size())};
   }
+  for (const int bit : {kNotAuthorisedBit, kNoDataBit, 0}) {
+    if (code == exception_code(kErrorWord + bit)) return {Errc::kException, message, kErrorWord + bit};
+  }
   if (code == "timeout") return {Errc::kTimeout, message};
   if (code == "crc") return {Errc::kCrc, message};
   if (code == "garbled") return {Errc::kGarbled, message};
@@ -50,9 +54,13 @@ class AgentReader final : public BusReader {
   Answer read(const Target& target, const Block& block) override {
     JsonWriter request;
     request.begin_object().member("ask", std::string("read")).member("bus", bus_);
-    request.key("unit").raw_number(target.address).member("table", std::string(table_name(block.table)));
-    request.member("address", block.address).member("count", block.count);
-    if (block.register_bytes != kRegisterBytes) request.member("register_bytes", block.register_bytes);
+    if (block.table == Table::kItem) {
+      request.member("address", target.address).key("items").begin_array().text(item_name(block)).end_array();
+    } else {
+      request.key("unit").raw_number(target.address).member("table", std::string(table_name(block.table)));
+      request.member("address", block.address).member("count", block.count);
+      if (block.register_bytes != kRegisterBytes) request.member("register_bytes", block.register_bytes);
+    }
     request.end_object();
     const auto answer = request_json(send_, request.take());
     if (!answer) {
@@ -72,7 +80,7 @@ class AgentReader final : public BusReader {
       const auto word = registers->items[i].as_integer(0, UINT16_MAX);
       if (word) words.push_back(static_cast<std::uint16_t>(*word));
     }
-    if (words.size() != words_in(block))
+    if (words.size() != words_in(block) && block.table != Table::kItem)
       return {Error{Errc::kBusDown, "the agent's answer does not hold the registers that were requested"}};
     return {std::move(words), time};
   }

@@ -66,7 +66,7 @@ int check_bus(const BusConfig& bus, std::ostream& out, std::ostream& err) {
   for (std::size_t i = 0; i < bus.meters.size(); ++i) {
     const MeterSpec& meter = bus.meters[i].spec;
     const auto& own_line = bus.meters[i].target.line;
-    out << "  meter " << meter.id << ": unit " << meter.unit << ", "
+    out << "  meter " << meter.id << ": " << describe_place(meter) << ", "
         << (own_line ? describe_line(*own_line) + ", " : "") << "profile " << meter.profile << "\n";
     print_polls(bus, load, i, out);
   }
@@ -192,7 +192,8 @@ int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err
   for (const BusConfig& bus : site.buses) worse(check_bus(bus, out, err));
   if (!site.buses.empty()) {
     out << "Times are those on the wire plus a turnaround of " << assumed_turnaround({SerialSettings{}, {}, {}}).count()
-        << " ms (TCP " << assumed_turnaround({TcpSettings{}, {}, {}}).count()
+        << " ms (TCP " << assumed_turnaround({TcpSettings{}, {}, {}}).count() << " ms, DL/T 645 "
+        << assumed_turnaround({SerialSettings{}, {}, {}}, Family::kDlt645).count()
         << " ms), which is assumed, and the silence that is asked for.\n"
            "Polls of a meter that are due together share requests; only where no interval is a multiple of the other "
            "are\n"

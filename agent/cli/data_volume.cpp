@@ -26,7 +26,9 @@ Value sample_value(const Point& point) {
   value.text = point.kind == PointKind::kCounter ? "1234567.89" : "1234.5";
   if (!point.names.empty() || point.type == PointType::kString || point.type == PointType::kTime) {
     value.form = Value::Form::kText;
-    std::size_t longest = point.type == PointType::kTime ? 20 : static_cast<std::size_t>(point.registers * point.chars);
+    std::size_t longest = point.type == PointType::kTime ? 20
+                          : point.table == Table::kItem  ? point.places.front().count
+                                                         : static_cast<std::size_t>(point.registers * point.chars);
     for (const auto& [number, name] : point.names) longest = std::max(longest, name.size());
     value.text = std::string(longest, 'x');
   }

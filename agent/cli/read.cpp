@@ -6,7 +6,7 @@
 #include "agent/cli/read_meter.h"
 #include "agent/cli/read_print.h"
 #include "agent/cli/subcommands.h"
-#include "drivers/modbus/make_bus.h"
+#include "drivers/line/make_bus.h"
 
 namespace metergate {
 
@@ -16,7 +16,16 @@ namespace {
 std::variant<Site, UsageError> site_of(const Invocation& invocation) {
   Options options = invocation.options;
   options.polls.clear();
-  if (invocation.bus) {
+  if (invocation.item) {
+    MeterSpec meter;
+    meter.id = "meter-" + invocation.place;
+    meter.bus = invocation.bus->name;
+    meter.address = invocation.place;
+    meter.profile = invocation.item->register_bytes == item_width(Family::kDlt645) ? "dlt645_1p" : "dlt645_1997";
+    meter.place = "--address " + invocation.place;
+    options.buses = {*invocation.bus};
+    options.meters = {meter};
+  } else if (invocation.bus) {
     MeterSpec meter;
     meter.id = "unit-" + std::to_string(invocation.unit);
     meter.bus = invocation.bus->name;
@@ -49,8 +58,9 @@ int read_once(const Invocation& invocation, const ReadTarget& target, BusReader&
       return kUnreachable;
     }
   }
-  if (invocation.table) {
-    const Block block{*invocation.table, invocation.address, invocation.count};
+  if (invocation.table || invocation.item) {
+    const Block block = invocation.item.value_or(
+        Block{invocation.table.value_or(Table::kHolding), invocation.address, invocation.count});
     Symptoms symptoms;
     symptoms.link = link_of(spec.settings);
     symptoms.raw = true;
@@ -80,7 +90,8 @@ int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err,
     return error->status;
   }
   const auto& site = std::get<Site>(made);
-  for (const std::string& warning : site.warnings) err << "warning: " << warning << "\n";
+  for (const std::string& warning : invocation.item ? std::vector<std::string>() : site.warnings)
+    err << "warning: " << warning << "\n";
   if (invocation.all) return read_all(site, invocation.repeat, invocation.json, out, err, tools);
 
   const auto bus =
@@ -111,7 +122,7 @@ int run_read(const Invocation& invocation, std::ostream& out, std::ostream& err)
   watch_interrupts();
   const SystemClock clock;
   return run_read(invocation, out, err,
-                  {clock, [&clock](const BusSettings& settings) { return make_modbus_bus(settings, clock); },
+                  {clock, [&clock](const BusSettings& settings) { return make_line_bus(settings, clock); },
                    agent_at(invocation.options.control), interrupted});
 }
 

@@ -8,7 +8,8 @@
 #include "agent/cli/read_meter.h"
 #include "agent/cli/subcommands.h"
 #include "agent/cli/text_table.h"
-#include "drivers/modbus/wire_time.h"
+#include "agent/protocol/catalog.h"
+#include "drivers/line/wire_time.h"
 
 namespace metergate {
 
@@ -44,7 +45,7 @@ void read_round(BusReader& line, const BusConfig& bus, const MeterConfig& site, 
     const BusReader::Answer answer = line.read(site.target, block);
     sheet.symptoms.count(answer.words, block);
     if (answer.words) {
-      const Micros turnaround = std::max(Micros{0}, answer.took - wire_time(bus.spec.settings, site.target, block));
+      const Micros turnaround = std::max(Micros{0}, answer.took - read_time(bus.spec.settings, site.target, block));
       if (sheet.turnarounds.size() < kSamples) sheet.turnarounds.emplace_back();
       sheet.turnarounds[static_cast<std::size_t>(sheet.symptoms.answers - 1) % kSamples] = turnaround;
       sheet.image.put(block, *answer.words);
@@ -109,7 +110,8 @@ void print_json(const BusConfig& bus, const MeterConfig& meter, Sheet& sheet, st
   const Symptoms& s = sheet.symptoms;
   JsonWriter json;
   json.begin_object().member("meter", meter.spec.id).member("label", meter.spec.label).member("bus", bus.spec.name);
-  json.member("unit", meter.spec.unit).member("profile", meter.spec.profile).member("serial", serial_of(meter, sheet));
+  write_place(json, meter.spec);
+  json.member("profile", meter.spec.profile).member("serial", serial_of(meter, sheet));
   json.member(kImport, shown(meter, sheet, kImport)).member("requests", s.requests).member("answers", s.answers);
   json.member("timeouts", s.timeouts).member("crc", s.crc).member("garbled", s.garbled);
   json.member("exceptions", s.exceptions).member("bus_down", s.bus_down);

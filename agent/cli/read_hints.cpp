@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/cli/manual_notation.h"
+#include "drivers/bus_error.h"
 #include "drivers/profile/plan.h"
 
 namespace metergate {
@@ -68,6 +69,7 @@ LinkKind link_of(const BusSettings& settings) {
 }
 
 void Symptoms::count(const Result<Words>& words, const Block& block) {
+  items = block.table == Table::kItem;
   ++requests;
   if (words) {
     ++answers;
@@ -96,7 +98,38 @@ void Symptoms::count(const Result<Words>& words, const Block& block) {
   }
 }
 
+namespace {
+
+/// Of a DL/T 645 meter.
+std::vector<std::string> hints_for_items(const Symptoms& s) {
+  std::vector<std::string> hints;
+  const bool nothing = s.answers + s.exceptions == 0;
+  if (s.bus_down > 0)
+    hints.emplace_back("the port or connection was lost while reading: look at plug, adapter and power");
+  if (nothing && s.crc + s.garbled > 0) {
+    hints.emplace_back("8N1 instead of 8E1, another baud rate, or two meters that answer at once");
+  } else if (nothing && s.timeouts > 0) {
+    hints.emplace_back(
+        "another address, baud rate or mode in the meter (2400 8E1 is usual); A and B swapped; a meter without mains, "
+        "which sleeps; or a longer timeout is needed");
+    hints.emplace_back("a meter of 1997, or one that speaks Modbus: metergate scan finds them");
+  } else if (s.crc + s.garbled > 0) {
+    hints.emplace_back("termination or bias is missing (120 ohms at both ends of the line and nowhere else), or noise");
+  } else if (s.timeouts > 0) {
+    hints.emplace_back("some answers are missing: a longer timeout, or a loose contact");
+  }
+  if (s.exceptions > 0 && exception_code(s.exception) == "not_authorised") {
+    hints.emplace_back("the meter wants a password for it, or has locked its level after wrong ones");
+  } else if (s.exceptions > 0) {
+    hints.emplace_back("the meter does not have this item: a profile of other points");
+  }
+  return hints;
+}
+
+}  // namespace
+
 std::vector<std::string> hints_for(const Symptoms& s) {
+  if (s.items) return hints_for_items(s);
   std::vector<std::string> hints;
   const auto hint = [&hints](const char* text) { hints.emplace_back(text); };
   const std::int64_t damaged = s.crc + s.garbled;

@@ -22,6 +22,7 @@ struct Symptoms {
   int exception = 0;  ///< the last one
   Block refused;      ///< what it answered
   LinkKind link = LinkKind::kSerial;
+  bool items = false;                 ///< it was asked for data items (DL/T 645)
   bool raw = false;                   ///< registers were requested by their address, not by a profile
   std::optional<bool> others_answer;  ///< other meters of the bus; nothing: none was asked
   std::string order;                  ///< not empty: the values make sense with this word order only

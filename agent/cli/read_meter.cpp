@@ -69,7 +69,7 @@ std::string explain_port(const BusSpec& bus, const Error& error) {
 std::string explain_silence(const BusSpec& bus, const MeterConfig& meter, const Error& error,
                             const Symptoms& symptoms) {
   const Millis timeout = meter.target.timeout.value_or(bus.settings.timeout);
-  std::string text = "meter " + meter.spec.id + ": no reading from unit " + meter.target.address + " on " +
+  std::string text = "meter " + meter.spec.id + ": no reading from " + describe_place(meter.spec) + " on " +
                      describe_port(bus.settings, meter.target) + " (timeout " + format_duration(timeout) + ", " +
                      std::to_string(meter.retries + 1) + " tries): " + error.detail;
   for (const std::string& hint : hints_for(symptoms)) text += "\n  usual cause: " + hint;

@@ -8,6 +8,7 @@
 #include "agent/base/text.h"
 #include "agent/cli/text_table.h"
 #include "agent/config/bus_description.h"
+#include "agent/protocol/catalog.h"
 #include "drivers/profile/plan.h"
 
 namespace metergate {
@@ -26,7 +27,7 @@ std::string flags_of(const Reading& reading, const std::string& point) {
 }
 
 std::string where(const BusSpec& bus, const MeterConfig& meter) {
-  return "meter " + meter.spec.id + ", unit " + meter.target.address + " on " +
+  return "meter " + meter.spec.id + ", " + describe_place(meter.spec) + " on " +
          describe_port(bus.settings, meter.target);
 }
 
@@ -35,6 +36,7 @@ std::int64_t milliseconds(Micros time) { return std::chrono::round<Millis>(time)
 /// What the point was made of; empty where that is not known.
 Words words_of(const RegisterImage& image, const Point& point) {
   Words words;
+  if (point.in_block && image.get(*point.in_block, &words)) return words;
   for (const Block& block : registers_of(point)) {
     if (!image.get(block, &words)) return {};
   }
@@ -51,10 +53,12 @@ std::string hex(std::uint16_t word) {
 std::string raw_of(const RegisterImage& image, const Point& point) {
   const Words words = words_of(image, point);
   std::string text = table_name(point.table);
+  for (const Block& place : point.places) text += (&place == &point.places.front() ? " " : "+") + item_name(place);
   for (std::size_t i = 0; i < point.addresses.size(); ++i)
     text += (i == 0 ? " " : "+") + std::to_string(point.addresses[i]);
   text += ":";
-  for (const std::uint16_t word : words) text += " " + hex(word).substr(2);
+  const std::size_t zeros = point.table == Table::kItem ? 4 : 2;  // of a byte, of a word
+  for (const std::uint16_t word : words) text += " " + hex(word).substr(zeros);
   return words.empty() ? "" : text;
 }
 
@@ -95,8 +99,13 @@ void print_registers(const RawRead& read, const Result<Words>& words, bool json,
     object.begin_object()
         .member("at", rfc3339(read.stamp.at))
         .member("clock", std::string(read.stamp.synced ? "synced" : "unsynced"));
-    object.member("took_ms", milliseconds(read.took)).member("bus", read.bus.name).member("unit", read.meter.spec.unit);
-    object.member("table", std::string(table_name(read.block.table))).member("address", read.block.address);
+    object.member("took_ms", milliseconds(read.took)).member("bus", read.bus.name);
+    write_place(object, read.meter.spec);
+    if (read.block.table == Table::kItem) {
+      object.member("item", item_name(read.block));
+    } else {
+      object.member("table", std::string(table_name(read.block.table))).member("address", read.block.address);
+    }
     if (words) {
       object.key("registers").begin_array();
       for (const std::uint16_t word : *words) object.number(word);
@@ -111,6 +120,11 @@ void print_registers(const RawRead& read, const Result<Words>& words, bool json,
   if (!words) return;
   out << where(read.bus, read.meter) << ", " << describe_block(read.block) << ", " << rfc3339(read.stamp.at) << ", "
       << milliseconds(read.took) << " ms\n";
+  if (read.block.table == Table::kItem) {
+    for (const std::uint16_t byte : *words) out << hex(byte).substr(4) << " ";
+    out << "\n";
+    return;
+  }
   const bool bits = is_bits(read.block.table);
   TextTable table(bits ? std::vector<std::string>{"ADDRESS", "VALUE"}
                        : std::vector<std::string>{"ADDRESS", "HEX", "UNSIGNED", "SIGNED"},

@@ -3,13 +3,14 @@
 #include <set>
 
 #include "agent/base/text.h"
+#include "agent/cli/dlt645_scan.h"
 #include "agent/cli/interrupt.h"
 #include "agent/cli/profile_match.h"
 #include "agent/cli/read_meter.h"
 #include "agent/cli/scan_plan.h"
 #include "agent/cli/subcommands.h"
 #include "agent/config/bus_description.h"
-#include "drivers/modbus/make_bus.h"
+#include "drivers/line/make_bus.h"
 
 namespace metergate {
 
@@ -105,11 +106,11 @@ class Scan {
     return {};
   }
 
-  /// What else is to be said at the end.
-  void conclude() const {
+  /// What else is to be said at the end; `others`: meters of other protocols that were found.
+  void conclude(int others) const {
     for (const std::string& line : noise_) err_ << line << "\n";
-    if (tools_.stopped()) err_ << "stopped before its end; " << found() << " found until then\n";
-    if (found() > 0 || tools_.stopped()) return;
+    if (tools_.stopped()) err_ << "stopped before its end; " << found() + others << " found until then\n";
+    if (found() + others > 0 || tools_.stopped()) return;
     const std::string slow = "a meter slower than " + format_duration(line_.settings.timeout) + " (timeout= in --bus)";
     err_ << "no unit answers on " << port_key(line_.settings) << "\n  usual causes: ";
     if (on_tcp(line_.settings)) {
@@ -251,8 +252,9 @@ class Scan {
   }
 
   void print_flags(int unit, const std::string& profile, const std::string& serial) {
-    out_ << "  --bus " << bus_flag(line_.settings) << "\n  --meter id=unit-" << unit << ",bus=" << line_.name
-         << ",unit=" << unit << ",profile=" << profile << (profile == "raw" ? "" : ",every=10s") << serial << std::endl;
+    out_ << "  --bus " << bus_flag(line_.name, line_.settings) << "\n  --meter id=unit-" << unit
+         << ",bus=" << line_.name << ",unit=" << unit << ",profile=" << profile
+         << (profile == "raw" ? "" : ",every=10s") << serial << std::endl;
   }
 
   void print_others(const std::vector<Candidate>& candidates) {
@@ -269,17 +271,6 @@ class Scan {
     const bool usable = value && value->form == Value::Form::kText && !value->text.empty() &&
                         value->text.find_first_of(",\" ") == std::string::npos;
     return usable ? ",serial=" + value->text : "";
-  }
-
-  std::string bus_flag(const BusSettings& settings) const {
-    const auto* serial = std::get_if<SerialSettings>(&settings.port);
-    if (serial == nullptr) {
-      const bool rtu = std::get<TcpSettings>(settings.port).rtu;
-      return "name=" + line_.name + (rtu ? ",rtu-over-tcp=" : ",tcp=") + port_key(settings);
-    }
-    static const char* const directions[] = {"", ",rs485=kernel", ",rs485=rts-up", ",rs485=rts-down"};
-    return "name=" + line_.name + ",device=" + serial->device + ",baud=" + std::to_string(serial->baud) +
-           ",mode=" + mode_name(*serial) + directions[static_cast<int>(serial->direction)];
   }
 
   BusSpec line_;  ///< with the settings of the present pass
@@ -305,29 +296,43 @@ int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err,
     return kWrongFile;
   }
   std::vector<const Profile*> profiles;
-  for (const std::string& name : library->names()) profiles.push_back(library->find(name));
+  for (const std::string& name : library->names()) {
+    if (library->find(name)->family == Family::kModbus) profiles.push_back(library->find(name));
+  }
 
   const BusSpec& bus = invocation.options.buses.back();
-  const auto passes = scan_passes(bus, invocation.units, invocation.bauds, invocation.modes);
-  err << "scan of " << port_key(bus.settings) << ": at most "
-      << describe_time(Progress(passes, tools.clock, err).left())
+  const auto wanted = [&](const char* protocol) {
+    const auto& all = invocation.protocols;
+    return all.empty() || std::find(all.begin(), all.end(), protocol) != all.end();
+  };
+  std::vector<ScanPass> passes;
+  if (wanted("modbus")) passes = scan_passes(bus, invocation.units, invocation.bauds, invocation.modes);
+  std::vector<BusSettings> settings;
+  if (wanted("dlt645")) settings = Dlt645Scan::settings_of(bus, invocation.bauds, invocation.modes);
+  Nanos silent = Progress(passes, tools.clock, err).left();
+  for (const BusSettings& each : settings) silent += Dlt645Scan::silent_time(each);
+  err << "scan of " << port_key(bus.settings) << ": at most " << describe_time(silent)
       << ", and some seconds for each meter found; nothing is written to a meter" << std::endl;
   Scan scan(bus, profiles, out, err, tools);
-  const Status ran = scan.run(passes);
+  Dlt645Scan dlt645(bus.name, *library, tools, out, err);
+  Status ran = passes.empty() ? Status() : scan.run(passes);
+  for (const BusSettings& each : settings) {
+    if (ran && !tools.stopped()) ran = dlt645.run(each);
+  }
   if (!ran) {
     err << "metergate: " << explain_port(scan.line(), ran.error()) << "\n";
     const std::string name = agents_bus(bus, tools.send);
     if (!name.empty()) err << "  the agent has this port; 'metergate pause " << name << "' frees it for a while\n";
     return kUnreachable;
   }
-  scan.conclude();
-  return scan.found() == 0 ? kUnreachable : 0;
+  scan.conclude(dlt645.found());
+  return scan.found() + dlt645.found() == 0 ? kUnreachable : 0;
 }
 
 int run_scan(const Invocation& invocation, std::ostream& out, std::ostream& err) {
   watch_interrupts();
   const SystemClock clock;
-  const BusTools tools{clock, [&clock](const BusSettings& settings) { return make_modbus_bus(settings, clock); },
+  const BusTools tools{clock, [&clock](const BusSettings& settings) { return make_line_bus(settings, clock); },
                        agent_at(invocation.options.control), interrupted};
   return run_scan(invocation, out, err, tools);
 }

@@ -22,6 +22,15 @@ struct ScanPass {
 std::vector<ScanPass> scan_passes(const BusSpec& bus, const std::vector<int>& units, const std::vector<int>& bauds,
                                   const std::vector<std::string>& modes);
 
+/// Each of `bauds` with each of `modes`; an empty list is that of the bus, if it says it, and then the usual ones. One
+/// setting where the bus is no serial line.
+std::vector<BusSettings> line_settings(const BusSpec& bus, std::vector<int> bauds, std::vector<std::string> modes,
+                                       const std::vector<int>& usual_bauds,
+                                       const std::vector<std::string>& usual_modes);
+
+/// The SPEC of --bus.
+std::string bus_flag(const std::string& name, const BusSettings& settings);
+
 /// How long it takes when nobody answers. A unit that is there answers sooner; finding its profile comes on top.
 Nanos silent_time(const ScanPass& pass);
 

@@ -36,6 +36,7 @@ std::string text_line(const Json& frame) {
   verdict.resize(std::max<std::size_t>(verdict.size(), 7), ' ');
   line += verdict;
   if (!unit.empty()) line += " unit " + unit;
+  if (const std::string address = word_of(frame, "address"); !address.empty()) line += " address " + address;
   if (const std::string function = word_of(frame, "function"); !function.empty()) line += " function " + function;
   line += " length " + word_of(frame, "length");
   if (check == "wrong") line += " check sum wrong";

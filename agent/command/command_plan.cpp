@@ -23,10 +23,23 @@ std::variant<CommandPlan, Failure> plan_route(const Site& site, const Command& c
   }
   CommandPlan plan;
   plan.bus = command.route->bus;
-  plan.blocks = {*command.registers};
-  plan.target = kRoutes + static_cast<std::size_t>(command.route->unit);
+  const Route& route = *command.route;
+  plan.blocks = command.items;
+  plan.stranger.address = route.address;
+  if (command.registers) {
+    plan.blocks = {*command.registers};
+    plan.target = kRoutes + static_cast<std::uint64_t>(route.unit);
+    plan.stranger.address = std::to_string(route.unit);
+  } else if (is_rtu(bus->spec.settings)) {
+    plan.target = kAddressRoutes + std::stoull(route.address);
+    const bool short_item = command.items.front().register_bytes == item_width(Family::kDlt645Of1997);
+    plan.stranger.family = short_item ? Family::kDlt645Of1997 : Family::kDlt645;
+  } else {
+    return Failure{"bad_command", "bus '" + plan.bus + "' is Modbus TCP: its meters have units, not addresses"};
+  }
   for (std::size_t i = bus->meters.size(); i-- > 0;) {
-    if (bus->meters[i].spec.unit == command.route->unit) plan.meter = plan.target = i;
+    const MeterSpec& meter = bus->meters[i].spec;
+    if (meter.unit == route.unit && meter.address == route.address) plan.meter = plan.target = i;
   }
   return plan;
 }
@@ -46,6 +59,7 @@ std::variant<CommandPlan, Failure> plan_write(const MeterConfig& meter, const Co
   Result<Write> write = encode(*meter.profile, *plan.point, command.value, meter.ratios);
   if (!write) return Failure{"bad_value", write.error().detail};
   plan.write = *write;
+  if (plan.write.form == Write::Form::kRelay) plan.write.time = command.expires;
   return plan;
 }
 

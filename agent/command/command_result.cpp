@@ -12,7 +12,7 @@ CommandResult blank(const std::string& id, std::string op, const std::string& me
   result.command = id;
   result.op = std::move(op);
   result.meter = meter;
-  if (route) result.route = {route->bus, route->unit};
+  result.route = route;
   result.received = received;
   return result;
 }

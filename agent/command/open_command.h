@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <utility>
@@ -15,7 +15,7 @@ namespace metergate {
 
 /// Commands that wait for the same: those to one target, reads and writes apart.
 struct CommandLane {
-  std::size_t target = 0;  ///< CommandPlan's
+  std::uint64_t target = 0;  ///< CommandPlan's
   bool write = false;
   bool operator<(const CommandLane& o) const { return std::pair(target, write) < std::pair(o.target, o.write); }
 };

@@ -37,6 +37,10 @@ std::string mode_name(const LineMode& line) { return std::string("8") + line.par
 
 std::string describe_line(const LineMode& line) { return std::to_string(line.baud) + " " + mode_name(line); }
 
+std::string describe_place(const MeterSpec& meter) {
+  return meter.address.empty() ? "unit " + std::to_string(meter.unit) : "address " + meter.address;
+}
+
 const char* table_name(Table table) {
   switch (table) {
     case Table::kCoil:
@@ -45,6 +49,8 @@ const char* table_name(Table table) {
       return "discrete";
     case Table::kInput:
       return "input";
+    case Table::kItem:
+      return "di";
     case Table::kHolding:
       break;
   }
@@ -52,6 +58,9 @@ const char* table_name(Table table) {
 }
 
 std::string describe_block(const Block& block) {
+  if (block.table == Table::kItem) {
+    return "di " + item_name(block) + (block.count > 0 ? ", " + std::to_string(block.count) + " bytes" : "");
+  }
   const std::string first = std::string(table_name(block.table)) + " " + std::to_string(block.address);
   return block.count == 1 ? first : first + " to " + std::to_string(block.address + block.count - 1);
 }

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "agent/config/options.h"
 #include "drivers/bus.h"
 
 namespace metergate {
@@ -17,8 +18,11 @@ std::string port_key(const BusSettings& settings);
 /// A key by which two names of one device are equal: its links are followed, as far as they are there.
 std::string real_port(const std::string& key);
 
+/// `unit 7`, `address 000000000161`.
+std::string describe_place(const MeterSpec& meter);
+
 const char* table_name(Table table);
-/// `holding 0 to 33`.
+/// `holding 0 to 33`, `di 0001FF00, 20 bytes`.
 std::string describe_block(const Block& block);
 
 }  // namespace metergate

@@ -13,6 +13,7 @@ SPEC of --bus (baud and mode have no default; modes are 8N1 8N2 8E1 8O1):
 SPEC of --meter (without every it is read on command only; every=0s reads back to back):
   id=main,bus=rs485-1,unit=1,profile=sdm630[,every=10s][,points=a+b*][,label=TEXT][,serial=S][,ct=200/5][,pt=10000/100]
   [,writable=yes][,timeout=D][,retries=N][,gap=D][,max-registers=N][,baud=B][,mode=M]
+  DL/T 645: address=DIGITS instead of unit=[,password-file=FILE][,utc-offset=+08:00]
 SPEC of --poll (its name is its interval unless given; keep is low below 1m, else high):
   meter=main,every=15m[,points=active_energy_*][,name=billing][,keep=high|low]
 Names and ids are 1 to 64 letters, digits, '_', '-' or '.'; a value with commas stands in double quotes.

@@ -66,6 +66,15 @@ Result<Millis> parse_keep_alive(const std::string& value) {
   return time;
 }
 
+Result<Block> parse_data_item(const std::string& value) {
+  const bool hex = value.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+  for (const Family family : {Family::kDlt645, Family::kDlt645Of1997}) {
+    if (!hex || static_cast<int>(value.size()) != 2 * item_width(family)) continue;
+    return whole_item(static_cast<std::uint32_t>(std::stoul(value, nullptr, 16)), family);
+  }
+  return Error{Errc::kInvalid, in_quotes(value) + " is no data item of 8 hex digits (1997: 4), such as 00010000"};
+}
+
 Result<std::int64_t> parse_register_address(const std::string& value) {
   const bool hex = value.compare(0, 2, "0x") == 0 && value.size() > 2 && value.size() <= 6 &&
                    value.find_first_not_of("0123456789abcdefABCDEF", 2) == std::string::npos;
@@ -95,6 +104,10 @@ Result<std::vector<int>> parse_bauds(const std::string& value) {
   std::vector<int> bauds;
   for (const std::string& word : *words) bauds.push_back(std::stoi(word));
   return bauds;
+}
+
+Result<std::vector<std::string>> parse_protocols(const std::string& value) {
+  return words_of(value, {"modbus", "dlt645"});
 }
 
 Result<std::vector<std::string>> parse_modes(const std::string& value) { return words_of(value, known_modes()); }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "agent/config/option_parsers.h"
 #include "agent/config/service_access.h"
 #include "agent/config/spec.h"
 #include "agent/config/spec_fields.h"
@@ -140,6 +141,9 @@ Refusal check_table(OptionSources& sources) {
   }
   if (sources.given("profile"))
     return wrong("--profile and --table do not go together: one reads points, the other raw registers");
+  const auto address = parse_register_address(invocation.place);
+  if (sources.given("address") && !address) return wrong("--address: " + address.error().detail);
+  if (address) invocation.address = static_cast<std::uint16_t>(*address);
   if (!sources.given("address")) return wrong("--table needs --address; such as --table holding --address 0 --count 2");
   const int most = most_per_request(*invocation.table);
   if (invocation.repeat > most || invocation.address + invocation.repeat > kAddresses) {
@@ -152,9 +156,25 @@ Refusal check_table(OptionSources& sources) {
   return std::nullopt;
 }
 
+/// --bus SPEC --address DIGITS --di ITEM.
+Refusal check_item(OptionSources& sources) {
+  Invocation& invocation = sources.invocation();
+  for (const char* option : {"unit", "profile", "table", "count", "all"}) {
+    if (sources.given(option)) return wrong("--di and --" + std::string(option) + " do not go together");
+  }
+  if (!invocation.meter.empty()) return wrong("--di and a METER's id do not go together");
+  if (invocation.options.buses.empty()) return wrong("--di needs the --bus that the meter is on");
+  if (!is_meter_address(invocation.place)) {
+    return wrong("--di needs the meter's --address, up to 12 digits; such as --address 000000000161");
+  }
+  invocation.bus = invocation.options.buses.back();
+  return std::nullopt;
+}
+
 Refusal check_read(OptionSources& sources) {
   Invocation& invocation = sources.invocation();
   if (sources.words().size() == 1) invocation.meter = sources.words()[0];
+  if (invocation.item) return check_item(sources);
   const bool by_unit = sources.given("unit");
   if (invocation.all + by_unit + !invocation.meter.empty() != 1) {
     return wrong("read wants one of: a METER's id, --bus SPEC with --unit N, or --all");

@@ -29,7 +29,8 @@ struct BusSpec {
 struct MeterSpec {
   std::string id;
   std::string bus;
-  int unit = 0;
+  int unit = 0;         ///< Modbus
+  std::string address;  ///< of the others, as written; empty: it has a unit
   std::string profile;
   std::string label;
   std::string serial;
@@ -40,7 +41,9 @@ struct MeterSpec {
   std::optional<int> retries;
   Millis gap{0};
   std::optional<int> max_registers;
-  std::optional<int> baud;  ///< and the mode, `8E1`: where they differ from the line's others
+  std::string password_file;         ///< DL/T 645, for writes
+  std::optional<Millis> utc_offset;  ///< of its clock
+  std::optional<int> baud;           ///< and the mode, `8E1`: where they differ from the line's others
   std::string mode;
   Place place;
 };
@@ -131,6 +134,8 @@ struct Invocation {
   int unit = 0;
   std::string profile;
   std::optional<Table> table;
+  std::string place;          ///< --address as written: of a register, or of a DL/T 645 meter
+  std::optional<Block> item;  ///< of the meter at `place`
   std::uint16_t address = 0, count = 1;
   std::optional<Millis> watch;
   bool all = false;
@@ -139,8 +144,9 @@ struct Invocation {
 
   // scan, of the last bus of `options`
   std::vector<int> units;
-  std::vector<int> bauds;          ///< empty: the bus's own, then the usual ones
-  std::vector<std::string> modes;  ///< likewise
+  std::vector<int> bauds;              ///< empty: the bus's own, then the usual ones
+  std::vector<std::string> modes;      ///< likewise
+  std::vector<std::string> protocols;  ///< empty: all
 };
 
 constexpr int kWrongFlags = 64;  // EX_USAGE of sysexits.h

@@ -7,6 +7,7 @@
 #include "agent/base/hash.h"
 #include "agent/base/text.h"
 #include "agent/config/bus_description.h"
+#include "agent/config/meter_password.h"
 #include "agent/config/spec.h"
 
 namespace metergate {
@@ -97,7 +98,10 @@ class SiteBuilder {
       return wrong(spec.place, "there is no profile " + in_quotes(spec.profile) +
                                    hint(spec.profile, site_.profiles.names()) + "; 'metergate profiles' lists them");
     }
-    if (auto refusal = check_unit(spec, bus)) return refusal;
+    if (auto refusal = meter.profile->family == Family::kModbus ? check_unit(spec, bus) : set_address(meter, bus)) {
+      return refusal;
+    }
+    if (auto refusal = check_alone(meter.spec, bus)) return refusal;
     if (auto refusal = set_ratios(meter)) return refusal;
     if (auto refusal = set_target(meter, bus)) return refusal;
     const bool writable = std::any_of(meter.profile->points.begin(), meter.profile->points.end(),
@@ -114,16 +118,47 @@ class SiteBuilder {
     return std::nullopt;
   }
 
-  Refusal check_unit(const MeterSpec& spec, const BusConfig& bus) {
+  static Refusal check_unit(const MeterSpec& spec, const BusConfig& bus) {
+    if (!spec.password_file.empty()) return wrong(spec.place, "password-file has no meaning for a Modbus meter");
+    if (spec.utc_offset) return wrong(spec.place, "utc-offset has no meaning for a Modbus meter");
+    if (!spec.address.empty()) {
+      return wrong(spec.place, "address: profile " + in_quotes(spec.profile) + " is Modbus, its meters have unit=");
+    }
     const auto* tcp = std::get_if<TcpSettings>(&bus.spec.settings.port);
     const bool any = tcp && !tcp->rtu;
     if (!any && (spec.unit < kFirstSerialUnit || spec.unit > kLastSerialUnit)) {
       return wrong(spec.place, "unit: '" + std::to_string(spec.unit) + "' is not a unit: " + kUnitRange);
     }
+    return std::nullopt;
+  }
+
+  /// Of a meter that has no unit. Its address with all its digits.
+  static Refusal set_address(MeterConfig& meter, const BusConfig& bus) {
+    MeterSpec& spec = meter.spec;
+    const std::string protocol = protocol_name(meter.profile->family);
+    if (spec.address.empty()) {
+      return wrong(spec.place, "unit: profile " + in_quotes(spec.profile) + " speaks " + protocol +
+                                   ", whose meters have address=, the " + std::to_string(kAddressDigits) +
+                                   " digits that stand on them");
+    }
+    if (!is_rtu(bus.spec.settings)) {
+      return wrong(spec.place,
+                   "bus " + in_quotes(spec.bus) + " is Modbus TCP; " + protocol + " needs device= or rtu-over-tcp=");
+    }
+    if (spec.max_registers) return wrong(spec.place, "max-registers has no meaning with " + protocol);
+    spec.address.insert(0, kAddressDigits - spec.address.size(), '0');
+    if (spec.address.find_first_not_of('9') == std::string::npos) {
+      return wrong(spec.place, "address: " + in_quotes(spec.address) + " is that of all meters, which none answers");
+    }
+    return std::nullopt;
+  }
+
+  /// Two meters of one unit or address on a bus.
+  Refusal check_alone(const MeterSpec& spec, const BusConfig& bus) {
     for (const MeterConfig& other : bus.meters) {
-      if (other.spec.unit != spec.unit) continue;
-      const std::string both = "meters " + in_quotes(other.spec.id) + " and " + in_quotes(spec.id) + " are both unit " +
-                               std::to_string(spec.unit) + " on bus " + in_quotes(spec.bus);
+      if (other.spec.unit != spec.unit || other.spec.address != spec.address) continue;
+      const std::string both = "meters " + in_quotes(other.spec.id) + " and " + in_quotes(spec.id) + " are both " +
+                               describe_place(spec) + " on bus " + in_quotes(spec.bus);
       if (other.spec.profile == spec.profile) {
         return wrong(spec.place, both + " with profile " + in_quotes(spec.profile) +
                                      "; a further schedule of a meter is a --poll (" + other.spec.place + ")");
@@ -162,6 +197,28 @@ class SiteBuilder {
     return std::nullopt;
   }
 
+  /// LEVEL PASSWORD [OPERATOR], for whoever may write the meter.
+  static Refusal set_password(MeterConfig& meter) {
+    const MeterSpec& spec = meter.spec;
+    const auto needs_it = [](const Point& point) { return point.write && point.write->form == Write::Form::kRelay; };
+    const bool used = std::any_of(meter.profile->points.begin(), meter.profile->points.end(), needs_it);
+    if (spec.password_file.empty()) {
+      if (!used || !spec.writable) return std::nullopt;
+      return wrong(spec.place, "writable=yes: profile " + in_quotes(spec.profile) +
+                                   " needs password-file=, a file with LEVEL PASSWORD [OPERATOR]");
+    }
+    if (!spec.writable) return wrong(spec.place, "password-file goes with writable=yes");
+    auto password = read_password(spec.password_file);
+    if (!password) return UsageError{spec.place + ": password-file: " + password.error().detail, kWrongFile};
+    if (password->level > meter.profile->password_level) {
+      return wrong(spec.place, "password-file: level " + std::to_string(password->level) + ", but profile " +
+                                   in_quotes(spec.profile) + " needs level " +
+                                   std::to_string(meter.profile->password_level) + " or a mightier, lower one");
+    }
+    meter.target.password = std::move(*password);
+    return std::nullopt;
+  }
+
   static Refusal set_line(const MeterSpec& spec, const BusConfig& bus, Target& target) {
     if (!spec.baud && spec.mode.empty()) return std::nullopt;
     const auto* const serial = std::get_if<SerialSettings>(&bus.spec.settings.port);
@@ -178,14 +235,18 @@ class SiteBuilder {
 
   Refusal set_target(MeterConfig& meter, const BusConfig& bus) {
     const MeterSpec& spec = meter.spec;
-    meter.target.address = std::to_string(spec.unit);
+    meter.target.address = spec.address.empty() ? std::to_string(spec.unit) : spec.address;
+    meter.target.family = meter.profile->family;
+    meter.target.preamble = meter.profile->preamble;
+    meter.target.utc_offset = spec.utc_offset;
+    if (auto refusal = set_password(meter)) return refusal;
     meter.target.timeout = spec.timeout;
     meter.target.gap = std::max(spec.gap, meter.profile->pause);
     meter.target.max_registers =
         std::min(spec.max_registers.value_or(meter.profile->max_registers), meter.profile->max_registers);
     meter.retries = spec.retries.value_or(bus.spec.retries);
     if (auto refusal = set_line(spec, bus, meter.target)) return refusal;
-    meter.cost = plan_cost(bus.spec.settings, meter.target, assumed_turnaround(bus.spec.settings));
+    meter.cost = plan_cost(bus.spec.settings, meter.target, assumed_turnaround(bus.spec.settings, meter.target.family));
     for (const Point& point : meter.profile->points) {
       if (is_bits(point.table) || point.registers <= meter.target.max_registers) continue;
       return wrong(spec.place, "max-registers: '" + std::to_string(meter.target.max_registers) + "' is less than the " +

@@ -142,6 +142,37 @@ std::string read_text(SpecFieldReader& reader, const std::string& key) {
   return text;
 }
 
+/// unit= or address=.
+void read_place_on_bus(SpecFieldReader& reader, MeterSpec& meter) {
+  const auto address = reader.text("address");
+  if (address) {
+    if (reader.text("unit")) return reader.fail("unit= and address= exclude each other: Modbus meters have a unit");
+    if (!is_meter_address(*address)) {
+      return reader.fail("address: " + in_quotes(*address) + " is not 1 to 12 digits, as they stand on the meter");
+    }
+    meter.address = *address;
+    return;
+  }
+  const auto unit = parse_integer(reader.required("unit", "1"), 0, kHighestUnit);
+  if (!unit) reader.fail("unit: " + in_quotes(reader.text("unit").value_or("")) + " is not a unit: " + kUnitRange);
+  meter.unit = unit ? static_cast<int>(*unit) : 0;
+}
+
+/// `+08:00`.
+void read_utc_offset(SpecFieldReader& reader, MeterSpec& meter) {
+  const auto text = reader.text("utc-offset");
+  if (!text) return;
+  const std::size_t colon = text->find(':');
+  const bool sign = !text->empty() && (text->front() == '+' || text->front() == '-');
+  const auto hours_part = parse_integer(sign && colon == 3 ? text->substr(1, 2) : "", 0, 14);
+  const auto minutes_part = parse_integer(sign && colon == 3 ? text->substr(4) : "", 0, 59);
+  if (!hours_part || !minutes_part || text->size() != 6) {
+    return reader.fail("utc-offset: " + in_quotes(*text) + " is not how far a clock is ahead of UTC, such as +08:00");
+  }
+  const Millis ahead = hours(*hours_part) + minutes(*minutes_part);
+  meter.utc_offset = text->front() == '-' ? -ahead : ahead;
+}
+
 void read_every(SpecFieldReader& reader, PollSpec& poll) {
   std::optional<Millis> every;
   reader.duration("every", Millis{0}, hours(24 * 366), every);
@@ -174,9 +205,15 @@ void set_mode(const std::string& mode, LineMode* line) {
 
 const std::vector<std::string>& meter_keys() {
   static const std::vector<std::string> keys{
-      "id", "bus",      "unit",    "profile", "every", "points",        "label", "serial", "ct",
-      "pt", "writable", "timeout", "retries", "gap",   "max-registers", "baud",  "mode"};
+      "id",   "bus",     "unit",          "profile",   "every",   "points", "label",         "serial",
+      "ct",   "pt",      "writable",      "timeout",   "retries", "gap",    "max-registers", "baud",
+      "mode", "address", "password-file", "utc-offset"};
   return keys;
+}
+
+bool is_meter_address(std::string_view text) {
+  return !text.empty() && text.size() <= kAddressDigits &&
+         text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 Result<BusSpec> parse_bus(const SpecFields& fields, const Place& place) {
@@ -194,10 +231,10 @@ Result<MeterAndPoll> parse_meter(const SpecFields& fields, const Place& place) {
   meter.place = place;
   reader.name("id", meter.id, "main");
   reader.name("bus", meter.bus, "rs485-1");
-  const auto unit = parse_integer(reader.required("unit", "1"), 0, kHighestUnit);
-  if (!unit) reader.fail("unit: " + in_quotes(reader.text("unit").value_or("")) + " is not a unit: " + kUnitRange);
-  meter.unit = unit ? static_cast<int>(*unit) : 0;
+  read_place_on_bus(reader, meter);
   meter.profile = reader.required("profile", "sdm630");
+  meter.password_file = reader.text("password-file").value_or("");
+  read_utc_offset(reader, meter);
   meter.points = read_points(reader);
   meter.label = read_text(reader, "label");
   meter.serial = read_text(reader, "serial");

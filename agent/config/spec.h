@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/config/options.h"
@@ -20,6 +21,9 @@ struct MeterAndPoll {
 
 /// The keys of --meter, which are also the columns of a --meters table.
 const std::vector<std::string>& meter_keys();
+
+/// Digits alone, at most as many as a meter's address has.
+bool is_meter_address(std::string_view text);
 
 const std::vector<std::string>& known_bauds();
 const std::vector<std::string>& known_modes();  ///< 8N1 ...

@@ -14,11 +14,14 @@ const std::vector<SubcommandInfo>& subcommand_table() {
        "[OPTIONS | @FILE]... METER\n"
        "--bus SPEC --unit N --profile P\n"
        "--bus SPEC --unit N --table holding --address A --count C\n"
+       "--bus SPEC --address DIGITS --di ITEM\n"
        "[OPTIONS | @FILE]... --all [--count N]",
        "One reading now, as a table or as JSON."},
       {"profiles", kForProfiles, Subcommand::kProfiles, "[NAME] [--profile-dir DIR]...",
        "Lists the profiles, or prints one in its own format."},
-      {"scan", kForScan, Subcommand::kScan, "--bus SPEC [--units 1-247] [--bauds 9600,19200] [--modes 8N1,8E1]",
+      {"scan", kForScan, Subcommand::kScan,
+       "--bus SPEC [--units 1-247] [--bauds 9600,19200] [--modes 8N1,8E1] "
+       "[--protocols modbus,dlt645]",
        "Looks for meters on a bus, whatever their unit, baud and model, and suggests their flags. Writes nothing."},
       {"store", kForStore, Subcommand::kStore,
        "[waiting | drops | dead | commands] [--store PATH] [--json]\n"

@@ -44,7 +44,9 @@ void write_meter(JsonWriter& json, const BusConfig& bus, std::size_t index) {
   };
   json.begin_object().member("id", meter.spec.id);
   optional_text("label", meter.spec.label);
-  json.member("bus", bus.spec.name).member("unit", meter.spec.unit).member("profile", meter.spec.profile);
+  json.member("bus", bus.spec.name);
+  write_place(json, meter.spec);
+  json.member("profile", meter.spec.profile);
   optional_text("serial", meter.spec.serial);
   optional_text("ct", meter.spec.ct);
   optional_text("pt", meter.spec.pt);
@@ -63,6 +65,14 @@ void write_meter(JsonWriter& json, const BusConfig& bus, std::size_t index) {
 }
 
 }  // namespace
+
+void write_place(JsonWriter& json, const MeterSpec& meter) {
+  if (meter.address.empty()) {
+    json.member("unit", meter.unit);
+  } else {
+    json.member("address", meter.address);
+  }
+}
 
 Catalog make_catalog(const std::string& gateway, const std::string& version, const Site& site) {
   JsonWriter json;

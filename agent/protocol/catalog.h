@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/json.h"
 #include "agent/config/site.h"
 
 namespace metergate {
@@ -14,6 +15,9 @@ struct Catalog {
   std::string members;  ///< JSON members behind `at`
 };
 Catalog make_catalog(const std::string& gateway, const std::string& version, const Site& site);
+
+/// Its `unit` or `address`.
+void write_place(JsonWriter& json, const MeterSpec& meter);
 
 constexpr std::size_t kMaxMessageBytes = 64 << 10;  ///< of anything that is published
 

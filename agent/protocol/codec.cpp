@@ -5,6 +5,7 @@
 #include "agent/base/json.h"
 #include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
+#include "drivers/bus_error.h"
 
 namespace metergate {
 
@@ -12,6 +13,15 @@ namespace {
 
 void write_stamp(JsonWriter& json, const Stamp& stamp) {
   json.member("at", rfc3339(stamp.at)).member("clock", std::string(stamp.synced ? "synced" : "unsynced"));
+}
+
+/// As two hex digits each.
+std::string hex_of(const Words& bytes) {
+  std::string text;
+  for (const std::uint16_t byte : bytes) {
+    for (const int shift : {4, 0}) text += "0123456789ABCDEF"[byte >> shift & 15];
+  }
+  return text;
 }
 
 void write_failure(JsonWriter& json, std::string_view name, const Failure& failure) {
@@ -78,7 +88,7 @@ Failure failure_of(const Error& error) {
     case Errc::kGarbled:
       return {"garbled", error.detail};
     case Errc::kException:
-      return {"exception_" + std::to_string(error.exception), error.detail};
+      return {exception_code(error.exception), error.detail};
     case Errc::kBusDown:
     case Errc::kLocked:
       return {"bus_down", error.detail};
@@ -194,6 +204,7 @@ CommandResult too_large(const CommandResult& whole, std::size_t bytes) {
   result.values.clear();
   result.errors.clear();
   result.registers.reset();
+  result.items.clear();
   result.more.clear();
   result.status = "failed";
   result.error = Failure{"overflow", "the result has " + std::to_string(bytes) + " bytes, and a record at most " +
@@ -208,7 +219,13 @@ Draft result_draft(const CommandResult& r) {
   json.member("command", r.command).member("op", r.op);
   if (!r.meter.empty()) json.member("meter", r.meter);
   if (r.route) {
-    json.key("route").begin_object().member("bus", r.route->first).member("unit", r.route->second).end_object();
+    json.key("route").begin_object().member("bus", r.route->bus);
+    if (r.route->address.empty()) {
+      json.member("unit", r.route->unit);
+    } else {
+      json.member("address", r.route->address);
+    }
+    json.end_object();
   }
   json.member("status", r.status);
   if (r.error) write_failure(json, "error", *r.error);
@@ -219,6 +236,11 @@ Draft result_draft(const CommandResult& r) {
     json.key("registers").begin_array();
     for (const std::uint16_t word : *r.registers) json.number(word);
     json.end_array();
+  }
+  if (!r.items.empty()) {
+    json.key("items").begin_object();
+    for (const auto& [item, bytes] : r.items) json.member(item, hex_of(bytes));
+    json.end_object();
   }
   json.raw(r.more);
   json.member("received_at", rfc3339(r.received));

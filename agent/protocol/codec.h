@@ -9,6 +9,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/result.h"
+#include "agent/protocol/route.h"
 #include "drivers/bus.h"
 #include "drivers/profile/decode.h"
 #include "store/outbox.h"
@@ -53,15 +54,16 @@ std::vector<Draft> reading_drafts(const Reading& reading, bool keep_high);
 struct CommandResult {
   Stamp stamp;
   std::string command, op;
-  std::string meter;                                 ///< or
-  std::optional<std::pair<std::string, int>> route;  ///< bus and unit
-  std::string status;                                ///< done, failed, expired, rejected, unknown
+  std::string meter;  ///< or
+  std::optional<Route> route;
+  std::string status;  ///< done, failed, expired, rejected, unknown
   std::optional<Failure> error;
   std::optional<Failure> read_back;  ///< why the read-back of a write failed
   std::vector<std::pair<std::string, Value>> values;
   std::vector<std::pair<std::string, Failure>> errors;  ///< of single points
   std::optional<Words> registers;
-  std::string more;  ///< further members, as JSON text without braces
+  std::vector<std::pair<std::string, Words>> items;  ///< of a route: their bytes
+  std::string more;                                  ///< further members, as JSON text without braces
   UtcTime received{};
   std::optional<UtcTime> started, finished;
   Micros took{0};  ///< by the transactions; not sent

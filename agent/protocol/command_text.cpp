@@ -11,6 +11,7 @@ namespace metergate {
 namespace {
 
 constexpr std::size_t kMaxName = 128;
+constexpr std::size_t kMostItems = 64;
 constexpr std::int64_t kMostPages = 1'000'000;
 constexpr std::int64_t kMostParts = 100;
 constexpr std::int64_t kMostSeq = 1LL << 53;  // what every JSON reader takes
@@ -58,6 +59,25 @@ Result<std::string> read_name(const Json& json, const std::string& what) {
   return invalid(what + " must be a text of 1 to " + std::to_string(kMaxName) + " bytes");
 }
 
+/// With zeros in front, and neither the address of all meters nor that of any.
+Result<std::string> full_address(const std::string& text) {
+  const bool good =
+      !text.empty() && text.size() <= kAddressDigits && text.find_first_not_of("0123456789") == std::string::npos;
+  if (!good) return invalid("address of route must be a text of 1 to 12 digits");
+  const std::string full = std::string(kAddressDigits - text.size(), '0') + text;
+  if (full.find_first_not_of('9') == std::string::npos) return invalid("address of route is that of all meters");
+  return full;
+}
+
+/// By the digits of an item; none: it is no item.
+std::optional<Family> family_of(const std::string& item) {
+  if (item.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos) return std::nullopt;
+  for (const Family family : {Family::kDlt645, Family::kDlt645Of1997}) {
+    if (static_cast<int>(item.size()) == 2 * item_width(family)) return family;
+  }
+  return std::nullopt;
+}
+
 Verdict fill_points(const Json& object, Command& command) {
   const Json* points = given(object, "points");
   command.all_points = points == nullptr;
@@ -77,8 +97,10 @@ Verdict fill_read(const Json& object, Command& command) {
   const Json* meter = given(object, "meter");
   const Json* route = given(object, "route");
   const Json* registers = given(object, "registers");
-  if ((meter != nullptr) == (route != nullptr) || (route != nullptr) != (registers != nullptr)) {
-    return bad_command("a read needs either meter, or route and registers together");
+  const Json* items = given(object, "items");
+  const bool raw = registers != nullptr || items != nullptr;
+  if ((meter != nullptr) == (route != nullptr) || (route != nullptr) != raw || (registers && items)) {
+    return bad_command("a read needs either meter, or route and registers (or items) together");
   }
   if (meter) {
     auto name = read_name(*meter, "meter");
@@ -89,6 +111,15 @@ Verdict fill_read(const Json& object, Command& command) {
   auto where = parse_route(*route);
   if (!where) return bad_command(where.error().detail);
   command.route = std::move(*where);
+  if (command.route->address.empty() == (items != nullptr)) {
+    return bad_command("a unit has registers, an address has items");
+  }
+  if (items) {
+    auto blocks = parse_items(*items);
+    if (!blocks) return bad_command(blocks.error().detail);
+    command.items = std::move(*blocks);
+    return std::nullopt;
+  }
   auto block = parse_registers(*registers);
   if (!block) return bad_command(block.error().detail);
   command.registers = *block;
@@ -336,12 +367,35 @@ BadCommand refused(const Json& object, const std::string& id, Refusal refusal) {
 Result<Route> parse_route(const Json& json) {
   const Json* bus = given(json, "bus");
   const Json* unit = given(json, "unit");
-  if (!bus || !unit) return invalid(R"(route must be an object like {"bus":"rs485-1","unit":7})");
+  const Json* address = unit ? nullptr : given(json, "address");
+  if (!bus || (!unit && !address)) return invalid(R"(route must be an object like {"bus":"rs485-1","unit":7})");
   auto name = read_name(*bus, "bus of route");
   if (!name) return name.error();
+  if (address) {
+    auto digits = full_address(address->is(Json::Kind::kText) ? address->text : "");
+    if (!digits) return digits.error();
+    return Route{*name, 0, std::move(*digits)};
+  }
   const auto number = unit->as_integer(0, 255);
   if (!number) return invalid("unit of route must be a whole number from 0 to 255");
-  return Route{*name, static_cast<int>(*number)};
+  return Route{*name, static_cast<int>(*number), ""};
+}
+
+Result<std::vector<Block>> parse_items(const Json& array) {
+  const std::string wanted = "items must be an array of 1 to " + std::to_string(kMostItems) +
+                             R"( data items as hex digits, like ["00010000"])";
+  if (!array.is(Json::Kind::kArray) || array.items.empty() || array.items.size() > kMostItems) return invalid(wanted);
+  std::optional<Family> family;
+  std::vector<Block> items;
+  for (const Json& json : array.items) {
+    const std::string text = json.is(Json::Kind::kText) ? json.text : "";
+    const auto of = family_of(text);
+    if (!of) return invalid(wanted + ": " + shown(text) + " is none");
+    if (family.value_or(*of) != *of) return invalid("items must all have 8 digits, or all 4");
+    family = of;
+    items.push_back(whole_item(static_cast<std::uint32_t>(std::stoul(text, nullptr, 16)), *of));
+  }
+  return items;
 }
 
 Result<Block> parse_registers(const Json& json) {

@@ -10,16 +10,12 @@
 #include "agent/base/json.h"
 #include "agent/base/result.h"
 #include "agent/config/remote_overlay.h"
+#include "agent/protocol/route.h"
 #include "drivers/bus.h"
 #include "drivers/profile/decode.h"
 #include "store/archive.h"
 
 namespace metergate {
-
-struct Route {
-  std::string bus;
-  int unit = 0;  ///< 0 to 255; what the bus takes is the bus's matter
-};
 
 /// A new configuration, or a part of one.
 struct RemoteChange {
@@ -52,8 +48,9 @@ struct Command {
   std::string id;
   Op op = Op::kStatus;
   std::string meter;               ///< read, write, replay (where it need not exist any more); empty with a route
-  std::optional<Route> route;      ///< read; always with registers
+  std::optional<Route> route;      ///< read; always with registers or items
   std::optional<Block> registers;  ///< fits one request and the address space
+  std::vector<Block> items;        ///< at an address: data items, whole, all of one family
   bool all_points = false;         ///< read of a meter without `points`
   std::vector<std::string> points;
   std::string point;               ///< write
@@ -86,10 +83,11 @@ constexpr Millis kLongestPause = std::chrono::hours(8);
 
 constexpr std::size_t kMaxCommandBytes = 64 << 10;  ///< a larger payload is unreadable
 
-/// {bus, unit} and {table, address, count, register_bytes} as a read's `route` and `registers` hold them. Errors:
-/// kInvalid.
+/// {bus, unit} or {bus, address}, {table, address, count, register_bytes} and ["00010000", ...] as a read's `route`,
+/// `registers` and `items` hold them. Errors: kInvalid.
 Result<Route> parse_route(const Json& object);
 Result<Block> parse_registers(const Json& object);
+Result<std::vector<Block>> parse_items(const Json& array);
 
 /// {text, files} of a change; nothing when it is none.
 std::optional<RemoteText> remote_text_of(const Json& object);

@@ -11,7 +11,7 @@
 #include "agent/base/text.h"
 #include "agent/config/bus_description.h"
 #include "agent/uplink/tls_peer.h"
-#include "drivers/modbus/make_bus.h"
+#include "drivers/line/make_bus.h"
 
 namespace metergate {
 
@@ -277,7 +277,7 @@ void Agent::make_bus(const BusConfig& config) {
     if (control_) control_->notify();
   };
   bus.pause = std::make_unique<BusPause>(std::move(pause));
-  bus.bus = make_modbus_bus(config.spec.settings, clock_);
+  bus.bus = make_line_bus(config.spec.settings, clock_);
   bus.frames = std::make_unique<FrameRing>(*bus.bus, clock_);
   bus.bus->observe(bus.frames.get());
 

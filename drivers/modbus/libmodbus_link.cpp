@@ -50,17 +50,17 @@ LineMode mode_of(const BusSettings& settings) {
 /// what one poll tells, and cannot give the transaction of a request a number.
 class LibmodbusLink : public ModbusLink {
  public:
-  LibmodbusLink(const BusSettings& settings, const Clock& clock)
-      : port_(make_port(settings, clock)),
+  LibmodbusLink(const BusSettings& settings, Port& port)
+      : port_(port),
         settings_(settings),
         mode_(mode_of(settings)),
         context_(make_context(settings, mode_)),
         rtu_(is_rtu(settings)) {}
 
   Status open() override;
-  void close() override { port_->close(); }
-  bool is_open() const override { return port_->is_open(); }
-  std::string name() const override { return port_->name(); }
+  void close() override { port_.close(); }
+  bool is_open() const override { return port_.is_open(); }
+  std::string name() const override { return port_.name(); }
   Status set_mode(const LineMode& line) override;
   Status settle(Nanos gap, Bytes* strays) override;
   Sent send(int unit, const Bytes& pdu) override { return rtu_ ? send_rtu(unit, pdu) : send_tcp(unit, pdu); }
@@ -76,10 +76,10 @@ class LibmodbusLink : public ModbusLink {
   Sent send_tcp(int unit, const Bytes& pdu);
   Bytes take_rest() { return rtu_ ? rtu_receiver_.take_rest() : tcp_receiver_.take_rest(); }
   RtuReceiver::Read reads() {
-    return [this](std::uint8_t* to, std::size_t size, MonoTime until) { return port_->read(to, size, until); };
+    return [this](std::uint8_t* to, std::size_t size, MonoTime until) { return port_.read(to, size, until); };
   }
 
-  std::unique_ptr<Port> port_;
+  Port& port_;
   const BusSettings settings_;
   LineMode mode_;
   Context context_;
@@ -91,30 +91,29 @@ class LibmodbusLink : public ModbusLink {
 };
 
 Status LibmodbusLink::open() {
-  if (!context_) return Error{Errc::kInvalid, port_->name() + ": parity is N, E or O, the baud rate above 0"};
-  if (Status opened = port_->open(); !opened) return opened;
+  if (!context_) return Error{Errc::kInvalid, port_.name() + ": parity is N, E or O, the baud rate above 0"};
+  if (Status opened = port_.open(); !opened) return opened;
   if (Status used = use(mode_of(settings_)); !used) return used;
   take_rest();
   return {};
 }
 
 Status LibmodbusLink::set_mode(const LineMode& line) {
-  if (Status set = port_->set_mode(line); !set) return set;
+  if (Status set = port_.set_mode(line); !set) return set;
   return use(line);
 }
 
 Status LibmodbusLink::use(const LineMode& line) {
   if (!(line == mode_)) context_ = make_context(settings_, line);
   mode_ = line;
-  if (!context_) return Error{Errc::kInvalid, port_->name() + ": parity is N, E or O, the baud rate above 0"};
-  modbus_set_socket(context_.get(), port_->fd());
+  if (!context_) return Error{Errc::kInvalid, port_.name() + ": parity is N, E or O, the baud rate above 0"};
   return {};
 }
 
 Status LibmodbusLink::settle(Nanos gap, Bytes* strays) {
   const Bytes rest = take_rest();
   strays->insert(strays->end(), rest.begin(), rest.end());
-  return port_->settle(gap, strays);
+  return port_.settle(gap, strays);
 }
 
 ModbusLink::Sent LibmodbusLink::send_rtu(int unit, const Bytes& pdu) {
@@ -123,25 +122,26 @@ ModbusLink::Sent LibmodbusLink::send_rtu(int unit, const Bytes& pdu) {
   sent_ = rtu_frame(unit, pdu);
   rtu_receiver_.sent(sent_);
   modbus_set_slave(context_.get(), unit);
-  sending_port = port_.get();
+  modbus_set_socket(context_.get(), port_.fd());  // others on the port may have opened it anew
+  sending_port = &port_;
   const int rc = modbus_send_raw_request(context_.get(), raw.data(), static_cast<int>(raw.size()));
   sending_port = nullptr;
   if (rc > 0) return {{}, true};
   const int reason = errno;
   const bool some = reason == EMBBADDATA;  // a short write
-  return {port_->lost(some ? ENOSPC : reason), some};
+  return {port_.lost(some ? ENOSPC : reason), some};
 }
 
 ModbusLink::Sent LibmodbusLink::send_tcp(int unit, const Bytes& pdu) {
   ++transaction_;
   sent_ = tcp_frame(transaction_, unit, pdu);
-  return {port_->write(sent_), true};
+  return {port_.write(sent_), true};
 }
 
 }  // namespace
 
-std::unique_ptr<ModbusLink> make_libmodbus_link(const BusSettings& settings, const Clock& clock) {
-  return std::make_unique<LibmodbusLink>(settings, clock);
+std::unique_ptr<ModbusLink> make_libmodbus_link(const BusSettings& settings, Port& port) {
+  return std::make_unique<LibmodbusLink>(settings, port);
 }
 
 }  // namespace metergate

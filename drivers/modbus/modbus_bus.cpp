@@ -32,19 +32,6 @@ bool is_answered(const Result<Bytes>& answer) { return answer || answer.error().
 
 }  // namespace
 
-/// Adds the time of a scope to the time that the bus was busy.
-class ModbusBus::Busy {
- public:
-  explicit Busy(ModbusBus& bus) : bus_(bus), start_(bus.clock_.mono()) {}
-  ~Busy() { bus_.counters_.busy_us += std::chrono::duration_cast<Micros>(bus_.clock_.mono() - start_).count(); }
-  Busy(const Busy&) = delete;
-  Busy& operator=(const Busy&) = delete;
-
- private:
-  ModbusBus& bus_;
-  MonoTime start_;
-};
-
 ModbusBus::ModbusBus(BusSettings settings, std::unique_ptr<ModbusLink> link, const Clock& clock)
     : settings_(std::move(settings)),
       lenient_(leniency(settings_)),
@@ -60,7 +47,7 @@ Status ModbusBus::open() {
 
 Status ModbusBus::connect() {
   if (Status opened = link_->open(); !opened) return opened;
-  ++counters_.opened;
+  ++tally_.opened;
   last_use_ = clock_.mono();
   connected_ = last_use_;
   return {};
@@ -101,8 +88,15 @@ Status ModbusBus::settle(Nanos gap) {
   if (connected_ && connect_delay_.current() > Nanos{0}) clock_.sleep_until(*connected_ + connect_delay_.current());
   Bytes strays;
   Status silent = link_->settle(gap, &strays);
-  counters_.late_bytes += static_cast<std::int64_t>(strays.size());
+  tally_.late_bytes += static_cast<std::int64_t>(strays.size());
   const std::size_t shown = std::exchange(shown_, 0);
+  if (is_rtu(settings_)) take_others(&strays);
+  hear_strays(strays, std::min(shown, strays.size()));
+  return silent;
+}
+
+/// `shown`: so many of the bytes were shown before.
+void ModbusBus::hear_strays(const Bytes& strays, std::size_t shown) {
   std::size_t at = 0;
   if (is_rtu(settings_)) {
     for (ModbusLink::Frame& frame : frames_in(strays)) {
@@ -115,7 +109,6 @@ Status ModbusBus::settle(Nanos gap) {
   }
   at = std::max(at, shown);
   if (at < strays.size()) show(FrameVerdict::kNoise, strays.data() + at, strays.size() - at);
-  return silent;
 }
 
 void ModbusBus::show(FrameVerdict verdict, const std::uint8_t* bytes, std::size_t size) const {
@@ -161,7 +154,7 @@ std::optional<Shape> ModbusBus::hear(const ModbusLink::Frame& frame) {
   const UnansweredRequests::Of whose = unanswered(frame.unit).heard(frame.pdu);
   if (whose == UnansweredRequests::Of::kOwn) times_[frame.unit].late(clock_.mono());
   const bool own = whose == UnansweredRequests::Of::kOwn;
-  ++(own ? counters_.late_frames : counters_.foreign_frames);
+  ++(own ? tally_.late_frames : tally_.foreign_frames);
   show(own ? FrameVerdict::kLate : FrameVerdict::kForeign, frame);
   return whose == UnansweredRequests::Of::kNone ? asked_by(frame.pdu) : std::nullopt;
 }
@@ -203,7 +196,7 @@ Error ModbusBus::behind_guard(const Peer& peer, const Request& request, Error er
 }
 
 Result<Words> ModbusBus::read(const Target& target, const Block& block) {
-  const Busy busy(*this);
+  const BusTally::Busy busy(tally_, clock_);
   const Result<Request> request = to_request(block);
   if (!request) return request.error();
   if (!is_bits(block.table) && block.count > target.max_registers) {
@@ -220,7 +213,7 @@ Result<Words> ModbusBus::read(const Target& target, const Block& block) {
 }
 
 WriteOutcome ModbusBus::write(const Target& target, const Write& write) {
-  const Busy busy(*this);
+  const BusTally::Busy busy(tally_, clock_);
   const Result<Request> request = to_request(write);
   if (!request) return {request.error(), false};
   const Result<Peer> peer = this->peer(target, kLowestOwnUnit);
@@ -256,7 +249,7 @@ ModbusBus::Exchange ModbusBus::pass_late_answers(const Peer& peer, const Block& 
   if (!block) return {Bytes{}};
   const Result<Request> guard = to_request(*block);
   if (!guard) return {guard.error()};
-  ++counters_.guards;
+  ++tally_.guards;
   return ask(peer, *guard, true);
 }
 
@@ -343,7 +336,7 @@ Result<Bytes> ModbusBus::await(const Peer& peer, const Request& request, bool is
       return error;
     }
     const Bytes& pdu = frame->pdu;
-    counters_.late_bytes += static_cast<std::int64_t>(frame->noise);
+    tally_.late_bytes += static_cast<std::int64_t>(frame->noise);
     if (frame->past_echo) {
       echoes_ = true;
     } else if (first && is_rtu(settings_) && is_echo(*frame, peer, request)) {
@@ -362,9 +355,9 @@ Result<Bytes> ModbusBus::await(const Peer& peer, const Request& request, bool is
       if (how == Fit::kAnswer) return pdu;
       return Error{Errc::kException, where(peer, request) + "exception " + std::to_string(pdu[1]), pdu[1]};
     }
-    counters_.late_bytes += static_cast<std::int64_t>(pdu.size());
+    tally_.late_bytes += static_cast<std::int64_t>(pdu.size());
     if (how != Fit::kNone || !is_rtu(settings_)) {
-      ++counters_.late_frames;
+      ++tally_.late_frames;
       show(FrameVerdict::kLate, *frame);
       strangers = how == Fit::kException ? "an exception came that may answer an earlier request"
                   : how == Fit::kAnswer  ? "an answer came that may be the one to an earlier request"
@@ -381,45 +374,8 @@ Result<Bytes> ModbusBus::await(const Peer& peer, const Request& request, bool is
 }
 
 void ModbusBus::count(const Exchange& exchange) {
-  if (exchange.sent) ++counters_.requests;
-  if (exchange.answer) {
-    ++counters_.answers;
-    return;
-  }
-  switch (exchange.answer.error().code) {
-    case Errc::kTimeout:
-      ++counters_.timeouts;
-      break;
-    case Errc::kCrc:
-      ++counters_.crc;
-      break;
-    case Errc::kGarbled:
-      ++counters_.garbled;
-      break;
-    case Errc::kException:
-      ++counters_.exceptions;
-      break;
-    default:
-      ++counters_.bus_down;
-  }
-}
-
-BusCounters ModbusBus::counters() const {
-  BusCounters out;
-  out.requests = counters_.requests;
-  out.answers = counters_.answers;
-  out.timeouts = counters_.timeouts;
-  out.crc = counters_.crc;
-  out.garbled = counters_.garbled;
-  out.exceptions = counters_.exceptions;
-  out.bus_down = counters_.bus_down;
-  out.guards = counters_.guards;
-  out.late_bytes = counters_.late_bytes;
-  out.late_frames = counters_.late_frames;
-  out.foreign_frames = counters_.foreign_frames;
-  out.opened = counters_.opened;
-  out.busy_us = counters_.busy_us;
-  return out;
+  if (exchange.sent) tally_.sent();
+  tally_.ended(exchange.answer ? nullptr : &exchange.answer.error());
 }
 
 }  // namespace metergate

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -9,8 +9,9 @@
 #include "drivers/modbus/connect_delay.h"
 #include "drivers/modbus/modbus_link.h"
 #include "drivers/modbus/pdu.h"
-#include "drivers/modbus/response_times.h"
 #include "drivers/modbus/unanswered_requests.h"
+#include "drivers/port/bus_tally.h"
+#include "drivers/port/response_times.h"
 
 namespace metergate {
 
@@ -35,7 +36,14 @@ class ModbusBus : public Bus {
   std::optional<Turnaround> turnaround(const Target& target) const override;
   void observe(BusObserver* observer) override { observer_ = observer; }
   FrameText explain(const std::uint8_t* bytes, std::size_t size) const override;
-  BusCounters counters() const override;
+  BusCounters counters() const override { return tally_.counters(); }
+
+  /// Bytes that others on the line heard and do not know.
+  void hear(const Bytes& strays) { hear_strays(strays, 0); }
+  /// Takes the frames of others out of bytes that were heard unasked.
+  std::function<void(Bytes*)> take_others = [](Bytes*) {};
+  /// Others used the port: it is not idle.
+  void port_used() { last_use_ = clock_.mono(); }
 
  private:
   /// One unit, as this transaction asks it.
@@ -50,16 +58,12 @@ class ModbusBus : public Bus {
     bool sent = false;     ///< a byte may have left
     bool hung_up = false;  ///< the other side ended the connection instead of answering
   };
-  struct Counters {
-    std::atomic<std::int64_t> requests{0}, answers{0}, timeouts{0}, crc{0}, garbled{0}, exceptions{0}, bus_down{0},
-        guards{0}, late_bytes{0}, late_frames{0}, foreign_frames{0}, opened{0}, busy_us{0};
-  };
-  class Busy;
 
   Result<Peer> peer(const Target& target, int lowest_unit) const;
   Status connect();
   Status ready(const Peer& peer);
   Status settle(Nanos gap);
+  void hear_strays(const Bytes& strays, std::size_t shown);
   UnansweredRequests& unanswered(int unit);
   bool may_answer_late() const;
   std::optional<Shape> hear(const ModbusLink::Frame& frame);
@@ -95,7 +99,7 @@ class ModbusBus : public Bus {
   MonoTime asked_{};                              // when the last request was sent
   std::map<int, UnansweredRequests> unanswered_;  // by unit; all in one where the unit of an answer does not count
   std::map<int, ResponseTimes> times_;            // by unit
-  Counters counters_;
+  BusTally tally_;
   BusObserver* observer_ = nullptr;
   std::size_t shown_ = 0;  // bytes of what is heard and no frame yet
 };

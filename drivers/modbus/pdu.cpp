@@ -23,6 +23,8 @@ std::uint8_t function_of(Table table) {
       return 3;
     case Table::kInput:
       return 4;
+    case Table::kItem:
+      break;
   }
   return 0;
 }
@@ -37,6 +39,8 @@ const char* word_of(Table table) {
       return "holding";
     case Table::kInput:
       return "input";
+    case Table::kItem:
+      return "item";
   }
   return "";
 }
@@ -68,6 +72,7 @@ Shape shape_of(const Block& block) {
 Result<Request> to_request(const Block& block) {
   const std::string text = std::string(word_of(block.table)) + " " + std::to_string(block.address) + ", " +
                            std::to_string(block.count) + (is_bits(block.table) ? " bits" : " registers");
+  if (block.table == Table::kItem) return Error{Errc::kInvalid, text + ": Modbus knows no data items"};
   if (block.count < 1 || block.count > most_per_request(block.table, block.register_bytes)) {
     return Error{
         Errc::kInvalid,
@@ -81,6 +86,9 @@ Result<Request> to_request(const Block& block) {
 }
 
 Result<Request> to_request(const Write& write) {
+  if (write.form == Write::Form::kRelay || write.form == Write::Form::kClock) {
+    return Error{Errc::kInvalid, "Modbus knows no such write"};
+  }
   using Form = Write::Form;
   const bool coils = write.form == Form::kCoil || write.form == Form::kCoils;
   const bool single = write.form == Form::kCoil || write.form == Form::kRegister;

@@ -18,6 +18,8 @@ Table sibling(Table table) {
       return Table::kInput;
     case Table::kInput:
       return Table::kHolding;
+    case Table::kItem:
+      break;
   }
   return table;
 }

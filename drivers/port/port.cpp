@@ -82,8 +82,7 @@ void Port::wait_for_silence(Nanos silence) const {
   if (clock_.mono() < last_byte_ + silence) clock_.sleep_until(last_byte_ + silence);
 }
 
-Status Port::settle(Nanos gap, Bytes* strays) {
-  Nanos silence = frame_gap() + gap;
+Status Port::settle_for(Nanos silence, Bytes* strays) {
   if (!strays->empty()) silence = std::max(silence, kQuietAfterStrays);
   const MonoTime patience = clock_.mono() + silence + kNoisePatience + char_time() * kLongestFrame;
   for (;;) {

@@ -47,14 +47,16 @@ class Port {
   virtual Status direction(bool sending);
 
   /// All of it, direction switched around it; returns when the last bit should be out. Errors: kBusDown.
-  Status write(const Bytes& bytes);
+  virtual Status write(const Bytes& bytes);
   /// What has come, at most `size`; waits until `deadline` for the first byte. Errors: kTimeout, kBusDown.
-  Result<std::size_t> read(std::uint8_t* to, std::size_t size, MonoTime deadline);
+  virtual Result<std::size_t> read(std::uint8_t* to, std::size_t size, MonoTime deadline);
   /// Takes what has come unasked, to the end of `strays`. Errors: kBusDown.
   Status discard(Bytes* strays);
   /// Waits until the line was silent for frame_gap() + `gap` and holds nothing unread; what was taken off it for that
   /// goes to the end of `strays`, also with an error. Errors: kBusDown; kGarbled: it is never silent.
-  Status settle(Nanos gap, Bytes* strays);
+  Status settle(Nanos gap, Bytes* strays) { return settle_for(frame_gap() + gap, strays); }
+  /// Likewise after just this silence.
+  Status settle_for(Nanos silence, Bytes* strays);
   /// Somebody else read from fd(): the silence counts from now.
   void heard() { last_byte_ = clock_.mono(); }
 

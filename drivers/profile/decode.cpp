@@ -16,6 +16,10 @@ constexpr int kLargestPower = 99;
 
 Result<Words> words_of(const Point& point, const RegisterImage& image) {
   Words words;
+  for (const Block& place : point.places) {
+    if (!image.get(place, &words)) return Error{Errc::kNotFound, "the bytes of " + point.name + " were not read"};
+  }
+  if (point.table == Table::kItem) return words;
   words.reserve(point.addresses.size() * static_cast<std::size_t>(part_words(point)));
   for (const std::uint16_t address : point.addresses) {
     const Block block{point.table, address, static_cast<std::uint16_t>(point.registers), point.register_bytes};
@@ -24,6 +28,15 @@ Result<Words> words_of(const Point& point, const RegisterImage& image) {
     }
   }
   return words;
+}
+
+/// An item without `na` whose bytes are all FF, or a time whose are all 0, which the meter has not noted yet.
+bool is_void(const Point& point, const Words& words) {
+  if (point.table != Table::kItem || !point.not_available.empty()) return false;
+  const auto all = [&words](std::uint16_t byte) {
+    return std::all_of(words.begin(), words.end(), [byte](std::uint16_t word) { return word == byte; });
+  };
+  return all(0xFF) || (point.type == PointType::kTime && all(0));
 }
 
 bool not_available(const Point& point, std::uint64_t pattern) {
@@ -71,6 +84,7 @@ Result<Number> number_of_point(const Profile& profile, const Point& point, const
                                const Ratios& ratios) {
   const auto words = words_of(point, image);
   if (!words) return words.error();
+  if (is_void(point, *words)) return Number();
   const std::uint64_t pattern = pattern_of(point, *words);
   if (not_available(point, pattern)) return Number();
   auto raw = number_of(point, pattern);
@@ -91,6 +105,7 @@ Result<Number> number_of_point(const Profile& profile, const Point& point, const
 Result<Decoded> decode_text(const Point& point, const RegisterImage& image) {
   const auto words = words_of(point, image);
   if (!words) return words.error();
+  if (is_void(point, *words)) return Decoded{};
   if (point.type == PointType::kString)
     return Decoded{{Value::Form::kText, printable_text(bytes_of(point, *words)), {}}, {}};
   if (pattern_bits(point) <= 64 && not_available(point, pattern_of(point, *words))) return Decoded{};
@@ -104,6 +119,14 @@ std::string name_of(const Point& point, const Decimal& number) {
   const bool fits = whole && *whole >= INT64_MIN && *whole <= INT64_MAX;
   const auto name = fits ? point.names.find(static_cast<std::int64_t>(*whole)) : point.names.end();
   return name == point.names.end() ? number.text() : name->second;
+}
+
+/// A number as a text; of data items with all its digits, as it stands on the meter.
+std::string digits_of(const Point& point, const Decimal& number) {
+  std::string text = number.text();
+  const std::size_t digits = point.table == Table::kItem ? 2 * static_cast<std::size_t>(item_bytes(point)) : 0;
+  if (text.size() < digits) text.insert(0, digits - text.size(), '0');
+  return text;
 }
 
 }  // namespace
@@ -141,9 +164,10 @@ RegisterImage::Registers::const_iterator RegisterImage::find(const Block& block)
 }
 
 void RegisterImage::put(const Block& block, const Words& words) {
-  const std::size_t each = words_in(block) / std::max<std::size_t>(block.count, 1);
+  const bool item = block.table == Table::kItem;
+  const std::size_t each = item ? 1 : words_in(block) / std::max<std::size_t>(block.count, 1);
   if (each == 0) return;
-  Registers read(std::min(words.size(), words_in(block)) / each);
+  Registers read((item ? words.size() : std::min(words.size(), words_in(block))) / each);
   for (std::size_t i = 0; i < read.size(); ++i) {
     read[i].place = place(block, static_cast<int>(i));
     for (std::size_t word = 0; word < each; ++word) read[i].words.at(word) = words[i * each + word];
@@ -187,7 +211,7 @@ Result<Decoded> decode(const Profile& profile, const Point& point, const Registe
   if (!point.names.empty()) {
     decoded.value = {Value::Form::kText, name_of(point, value), {}};
   } else if (point.kind == PointKind::kText) {
-    decoded.value = {Value::Form::kText, value.text(), {}};
+    decoded.value = {Value::Form::kText, digits_of(point, value), {}};
   } else {
     decoded.value = {Value::Form::kNumber, value.text(), value};
   }

@@ -28,9 +28,10 @@ Result<Decimal> parse_ratio(std::string_view text);
 /// What the point's `ratio` multiplies by, 1 without one; nothing when one of the ratios it names is not known.
 std::optional<Decimal> ratio_of(const Point& point, const Ratios& ratios);
 
-/// What was read so far, by table, size of the registers and address.
+/// What was read so far, by table, item, size of the registers and address.
 class RegisterImage {
  public:
+  /// Of an item as many bytes as came.
   void put(const Block& block, const Words& words);
   void forget(const Block& block);
   bool has(const Block& block) const;
@@ -41,9 +42,10 @@ class RegisterImage {
   struct Place {
     Table table;
     int register_bytes;
+    std::uint32_t item;
     std::uint16_t address;
     bool operator<(const Place& o) const {
-      return std::tie(table, register_bytes, address) < std::tie(o.table, o.register_bytes, o.address);
+      return std::tie(table, register_bytes, item, address) < std::tie(o.table, o.register_bytes, o.item, o.address);
     }
   };
   struct Register {
@@ -53,11 +55,12 @@ class RegisterImage {
   };
   using Registers = std::vector<Register>;
   static Place place(const Block& block, int offset) {
-    return {block.table, block.register_bytes, static_cast<std::uint16_t>(block.address + offset)};
+    return {block.table, block.register_bytes, block.item, static_cast<std::uint16_t>(block.address + offset)};
   }
   static bool in(const Block& block, const Register& r) {
     return r.place.table == block.table && r.place.register_bytes == block.register_bytes &&
-           r.place.address >= block.address && r.place.address < block.address + block.count;
+           r.place.item == block.item && r.place.address >= block.address &&
+           r.place.address < block.address + block.count;
   }
   Registers::const_iterator find(const Block& block) const;
   Registers registers_;  // sorted, each once
@@ -69,10 +72,10 @@ struct Decoded {
 };
 
 /// - An enum's value without a name is its number, as text. A point of kind text (a serial number) is a string of
-/// digits.
+/// digits, of a data item with the zeros in front.
 /// - Strings begin at the first character, end at the next NUL without blanks, and have U+FFFD for bytes that are no
 ///   UTF-8 or are control characters.
-/// - Times have seconds: `2026-11-22T10:00:30Z` for unix, without a zone for ymdhms and bcd. Years under 100 are of
+/// - Times have seconds: `2026-11-22T10:00:30Z` for unix, without a zone for the others. Years under 100 are of
 /// this
 ///   century.
 /// Errors: kNotFound (its registers were not read); kInvalid, its detail the code that stands in the reading's errors:

@@ -1,6 +1,8 @@
 #include <algorithm>
 
+#include "agent/base/rfc3339.h"
 #include "drivers/profile/encode.h"
+#include "drivers/profile/key_setters.h"
 #include "drivers/profile/profile_tokens.h"
 #include "drivers/profile/register_codec.h"
 
@@ -85,10 +87,39 @@ Result<Words> words_to_write(const Point& point, std::uint64_t pattern, const st
   }
 }
 
+Result<Write> relay_write(const Point& point, const Value& value) {
+  Write write;
+  write.form = Write::Form::kRelay;
+  std::string list;
+  for (const RelayOrder order : point.write->orders) {
+    if (value.form == Value::Form::kText && value.text == order_name(order)) write.values = {order};
+    list += (list.empty() ? "" : ", ") + order_name(order);
+  }
+  if (write.values.empty()) return wrong(value.text, "one of " + list);
+  return write;
+}
+
+Result<Write> clock_write(const Value& value) {
+  Write write;
+  write.form = Write::Form::kClock;
+  if (value.form == Value::Form::kText && value.text == "now") return write;
+  write.time = value.form == Value::Form::kText ? parse_rfc3339(value.text) : std::nullopt;
+  if (!write.time) return wrong(value.text, "\"now\" or an RFC 3339 time");
+  return write;
+}
+
 }  // namespace
+
+std::optional<Value> shown_after(const Write& write) {
+  if (write.form != Write::Form::kRelay || write.values.front() == kPermit) return std::nullopt;
+  const Decimal raw(write.values.front() == kTrip ? 1 : 0);
+  return Value{Value::Form::kNumber, raw.text(), raw};
+}
 
 Result<Write> encode(const Profile& /*profile*/, const Point& point, const Value& value, const Ratios& ratios) {
   if (!point.write) return wrong(point.name, "this point cannot be written");
+  if (point.write->form == Write::Form::kRelay) return relay_write(point, value);
+  if (point.write->form == Write::Form::kClock) return clock_write(value);
   const auto number = meant(point, value);
   if (!number) return number.error();
   if (Status limits = check_limits(point, *number, value.text); !limits) return limits.error();

@@ -11,6 +11,8 @@ namespace metergate {
 // right`. Called in the order of this list, so that each finds the point's layout before its values, and `write` before
 // what belongs to it.
 
+Status set_bytes(const std::string& text, Point* point);
+Status set_at(const std::string& text, Point* point);
 Status set_register_bytes(const std::string& text, Point* point);
 Status set_form(const std::string& text, Point* point);
 Status set_registers(const std::string& text, Point* point);
@@ -19,6 +21,7 @@ Status set_chars(const std::string& text, Point* point);
 Status set_byte(const std::string& text, Point* point);
 Status set_order(const std::string& text, Point* point);
 Status set_parts(const std::string& text, Point* point);
+Status set_block(const std::string& text, Point* point);
 Status set_na(const std::string& text, Point* point);
 Status set_scale(const std::string& text, Point* point);
 Status set_offset(const std::string& text, Point* point);
@@ -42,6 +45,9 @@ Status set_verify(const std::string& text, Point* point);
 
 /// Whether an order of single bytes, if there is one, has just those of a part; once the parts are known.
 Status check_order(const Point& point);
+
+/// How a relay's order is called: trip, permit, close.
+std::string order_name(RelayOrder order);
 
 /// Whether a writable point's keys, all set, go together.
 Status check_write(const Point& point, bool has_address);

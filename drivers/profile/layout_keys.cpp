@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "drivers/profile/item_keys.h"
 #include "drivers/profile/key_setters.h"
 #include "drivers/profile/profile_line.h"
 #include "drivers/profile/register_codec.h"
@@ -25,6 +26,7 @@ Status set_register_bytes(const std::string& text, Point* point) {
 }
 
 Status set_form(const std::string& text, Point* point) {
+  if (point->table == Table::kItem) return set_item_form(text, point);
   const auto form = one_of(kForms, text, "form");
   if (!form) return form.error();
   point->time_form = *form;
@@ -91,6 +93,7 @@ Status set_order(const std::string& text, Point* point) {
 }
 
 Status set_parts(const std::string& text, Point* point) {
+  if (point->table == Table::kItem) return set_item_parts(text, point);
   const auto texts = split(text, '+');
   const int count = static_cast<int>(texts.size());
   if (count < 2 || point->registers % count != 0) {

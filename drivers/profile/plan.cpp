@@ -4,6 +4,8 @@
 #include <limits>
 #include <set>
 
+#include "drivers/profile/item_plan.h"
+
 namespace metergate {
 
 namespace {
@@ -166,6 +168,7 @@ std::vector<const Point*> with_dependencies(const Profile& profile, const std::v
 }
 
 std::vector<Block> registers_of(const Point& point) {
+  if (point.table == Table::kItem) return point.places;
   std::vector<Block> blocks;
   for (const std::uint16_t address : point.addresses) {
     blocks.push_back({point.table, address, static_cast<std::uint16_t>(point.registers), point.register_bytes});
@@ -174,18 +177,17 @@ std::vector<Block> registers_of(const Point& point) {
 }
 
 bool overlaps(const Block& a, const Block& b) {
-  return a.table == b.table && a.register_bytes == b.register_bytes && a.address < b.address + b.count &&
-         b.address < a.address + a.count;
+  return a.is_beside(b) && a.address < b.address + b.count && b.address < a.address + a.count;
 }
 
 std::vector<Block> halves_of(const Block& block, const std::vector<const Point*>& points) {
+  if (block.table == Table::kItem) return singles_of(block, points);
   std::vector<Span> values;
   for (const Point* point : points) {
     for (const Block& registers : registers_of(*point)) {
       const Span span{registers.address, registers.address + registers.count};
       const bool inside = block.address <= span.first && span.end <= block.address + block.count;
-      if (registers.table == block.table && registers.register_bytes == block.register_bytes && inside)
-        values.push_back(span);
+      if (registers.is_beside(block) && inside) values.push_back(span);
     }
   }
   std::sort(values.begin(), values.end(),
@@ -220,6 +222,7 @@ std::vector<Block> plan_blocks(const Profile& profile, const std::vector<const P
       if (!wanted.empty()) TablePlan(profile, registers, cost, refused).add_blocks(wanted, &blocks);
     }
   }
+  add_item_reads(needed, refused, &blocks);
   return blocks;
 }
 

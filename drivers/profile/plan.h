@@ -30,12 +30,14 @@ std::vector<Block> plan_blocks(const Profile& profile, const std::vector<const P
 
 /// What to ask instead of a block that was refused, so that the values of `points` in it that can be read are: its
 /// halves by values, or one narrower block; nothing when it is one value already. Values inside others go with them.
+/// (Of a block of data items: each of them by itself.)
 std::vector<Block> halves_of(const Block& block, const std::vector<const Point*>& points);
 
 /// Points, and the ones that their values depend on.
 std::vector<const Point*> with_dependencies(const Profile& profile, const std::vector<const Point*>& points);
 
-/// The part-blocks of one point (several with parts=), to tell which reads carry it.
+/// The part-blocks of one point (several with parts=), to tell which reads carry it. Of a point of a data item its own
+/// bytes; a block that gives them, too, is Point::in_block.
 std::vector<Block> registers_of(const Point& point);
 
 bool overlaps(const Block& a, const Block& b);

@@ -8,7 +8,8 @@ namespace {
 
 constexpr Millis kSerialTurnaround{20};
 constexpr Millis kTcpTurnaround{5};
-constexpr int kFrameCharacters = 13;  // of a request and of the answer to it, registers apart
+constexpr Millis kItemTurnaround{100};  // DL/T 645-2007 allows 20 to 500 ms
+constexpr int kFrameCharacters = 13;    // of a request and of the answer to it, registers apart
 constexpr int kRegisterCharacters = 2;
 
 }  // namespace
@@ -25,7 +26,8 @@ PlanCost plan_cost(const BusSettings& settings, const Target& target, Micros tur
   return {most, static_cast<double>(request.count()) / static_cast<double>((character * kRegisterCharacters).count())};
 }
 
-Millis assumed_turnaround(const BusSettings& settings) {
+Millis assumed_turnaround(const BusSettings& settings, Family family) {
+  if (family != Family::kModbus) return kItemTurnaround;
   if (is_serial(settings)) return kSerialTurnaround;
   return is_rtu(settings) ? kSerialTurnaround + kTcpTurnaround : kTcpTurnaround;
 }

@@ -9,6 +9,6 @@ namespace metergate {
 PlanCost plan_cost(const BusSettings& settings, const Target& target, Micros turnaround);
 
 /// Delay assumed between a request and the first byte of its answer, where nothing was measured yet.
-Millis assumed_turnaround(const BusSettings& settings);
+Millis assumed_turnaround(const BusSettings& settings, Family family = Family::kModbus);
 
 }  // namespace metergate

@@ -28,15 +28,24 @@ Fields binary_fields(const std::string& bytes) {
   return fields;
 }
 
+int bcd_at(const std::string& bytes, std::size_t i) {
+  const int high = byte_at(bytes, i) >> 4;
+  const int low = byte_at(bytes, i) & 0xF;
+  return high > 9 || low > 9 ? -1 : high * 10 + low;
+}
+
 /// Two decimal digits a byte; -1 where one is over 9.
 Fields bcd_fields(const std::string& bytes) {
   Fields fields{};
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    const int high = byte_at(bytes, i) >> 4;
-    const int low = byte_at(bytes, i) & 0xF;
-    fields.at(i) = high > 9 || low > 9 ? -1 : high * 10 + low;
-  }
+  for (std::size_t i = 0; i < fields.size() && i < bytes.size(); ++i) fields.at(i) = bcd_at(bytes, i);
   return fields;
+}
+
+/// YY MM DD [WW] hh mm [ss].
+Fields item_fields(std::string bytes) {
+  constexpr std::size_t kWithWeekday = 7, kWeekday = 3;
+  if (bytes.size() == kWithWeekday) bytes.erase(kWeekday, 1);
+  return bcd_fields(bytes);
 }
 
 std::optional<std::string> calendar_text(Fields fields) {
@@ -70,6 +79,7 @@ std::string printable_text(const std::string& bytes) {
 
 std::optional<std::string> time_text(TimeForm form, const std::string& bytes) {
   if (form == TimeForm::kBcd) return calendar_text(bcd_fields(bytes));
+  if (form == TimeForm::kDlt) return calendar_text(item_fields(bytes));
   if (form == TimeForm::kYmdhms) return calendar_text(binary_fields(bytes));
   std::int64_t seconds = 0;
   for (std::size_t i = 0; i < bytes.size(); ++i) seconds = seconds * 256 + byte_at(bytes, i);

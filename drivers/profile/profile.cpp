@@ -1,6 +1,7 @@
 #include "drivers/profile/profile.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "drivers/profile/profile_check.h"
@@ -11,6 +12,7 @@ namespace metergate {
 
 namespace {
 
+constexpr int kMostPreamble = 16, kHighestLevel = 99;
 constexpr std::size_t kMostPoints = 1000;
 constexpr std::size_t kDeepestBase = 8;
 constexpr std::size_t kLongestTitle = 64;
@@ -35,6 +37,11 @@ class Refusals {
   std::string text_;
   std::size_t count_ = 0;
 };
+
+constexpr std::array<Keyword<Family>, 3> kProtocols{
+    {{"modbus", Family::kModbus}, {"dlt645-2007", Family::kDlt645}, {"dlt645-1997", Family::kDlt645Of1997}}};
+/// Keys of [profile] that say how registers are read.
+constexpr std::array<const char*, 4> kOfRegisters{"order", "max_registers", "hole", "identify"};
 
 /// A profile on its way through the files it extends.
 struct Draft {
@@ -81,6 +88,10 @@ class Reader {
   void read_header(const std::string& file, const ProfileSections& sections, Draft* draft) {
     std::set<std::string> seen;
     for (const ProfileLine& line : sections.profile) {
+      if (line.key != "protocol") continue;
+      if (Status taken = take_protocol(line, draft); !taken) refusals_.add(at_line(file, line.number, taken.error()));
+    }
+    for (const ProfileLine& line : sections.profile) {
       Status taken = seen.insert(line.key).second ? take_key(line, draft)
                                                   : Status(wrong(line.key, "was given before in this section"));
       if (!taken) refusals_.add(at_line(file, line.number, taken.error()));
@@ -99,6 +110,16 @@ class Reader {
     }
   }
 
+  static Status take_protocol(const ProfileLine& line, Draft* draft) {
+    const auto family = one_of(kProtocols, line.value, "protocol");
+    if (!family) return family.error();
+    if (!draft->profile.points.empty() && *family != draft->profile.family) {
+      return wrong(line.value, "the profile that this one extends has another protocol");
+    }
+    draft->profile.family = *family;
+    return {};
+  }
+
   static Status take_title(const ProfileLine& line, std::string* out) {
     *out = line.value;
     if (out->size() > 1 && out->front() == '"' && out->back() == '"') *out = out->substr(1, out->size() - 2);
@@ -110,7 +131,13 @@ class Reader {
 
   static Status take_key(const ProfileLine& line, Draft* draft) {
     Profile& profile = draft->profile;
-    if (line.key == "extends" || line.key == "identify") return {};
+    if (profile.family != Family::kModbus && std::count(kOfRegisters.begin(), kOfRegisters.end(), line.key) != 0) {
+      return wrong(line.key, "has no meaning with protocol = " + protocol_name(profile.family));
+    }
+    if (profile.family != Family::kDlt645 && (line.key == "preamble" || line.key == "password_level")) {
+      return wrong(line.key, "goes with protocol = dlt645-2007");
+    }
+    if (line.key == "extends" || line.key == "identify" || line.key == "protocol") return {};
     if (line.key == "format") return line.value == "1" ? Status() : wrong(line.value, "this program reads format = 1");
     if (line.key == "name") return take_title(line, &profile.title);
     if (line.key == "maker") return take_title(line, &profile.maker);
@@ -127,13 +154,22 @@ class Reader {
       const auto hole = number_within(line.value, 0, kMostBits, "hole");
       if (!hole) return hole.error();
       profile.hole = *hole;
+    } else if (line.key == "preamble") {
+      const auto preamble = number_within(line.value, 0, kMostPreamble, "preamble, the FEs before a request,");
+      if (!preamble) return preamble.error();
+      profile.preamble = *preamble;
+    } else if (line.key == "password_level") {
+      const auto level = number_within(line.value, 0, kHighestLevel, "password_level");
+      if (!level) return level.error();
+      profile.password_level = *level;
     } else if (line.key == "pause") {
       const auto pause = parse_duration(line.value, Millis(0), Millis(60'000));
       if (!pause) return wrong(line.value, "pause is a duration from 0s to 60s, such as 50ms");
       profile.pause = *pause;
     } else {
-      return wrong(line.key, "no such key" + hint(line.key, {"format", "name", "maker", "model", "order",
-                                                             "max_registers", "hole", "pause", "extends", "identify"}));
+      return wrong(line.key, "no such key" + hint(line.key, {"format", "name", "maker", "model", "protocol", "order",
+                                                             "max_registers", "hole", "pause", "extends", "identify",
+                                                             "preamble", "password_level"}));
     }
     return {};
   }
@@ -154,7 +190,7 @@ class Reader {
     }
     const auto [before, is_new] = seen->emplace(line.key, line.number);
     if (!is_new) return wrong(line.key, "was given before in line " + std::to_string(before->second));
-    Result<Point> point = parse_point(line.key, line.value, draft->order);
+    Result<Point> point = parse_point(line.key, line.value, draft->order, draft->profile.family);
     if (!point) return point.error();
     point->line = line.number;
     draft->files[line.key] = file;
@@ -175,6 +211,12 @@ class Reader {
 };
 
 }  // namespace
+
+std::string protocol_name(Family family) {
+  const auto* const found = std::find_if(kProtocols.begin(), kProtocols.end(),
+                                         [&](const Keyword<Family>& word) { return word.meaning == family; });
+  return found->name;
+}
 
 const Point* Profile::find(std::string_view point) const {
   const auto found = std::find_if(points.begin(), points.end(), [&](const Point& p) { return p.name == point; });

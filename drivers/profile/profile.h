@@ -34,19 +34,22 @@ enum class PointType {
   kM10k,
   kBits,
   kString,
-  kTime
+  kTime,
+  kSbcd  ///< of data items: BCD whose top bit is the sign
 };
 enum class WordOrder { kABCD, kCDAB, kBADC, kDCBA };  ///< as is, words reversed, bytes swapped, both; any width
 enum class PointKind { kGauge, kCounter, kState, kText };
 enum class Ratio { kNone, kCt, kPt, kCtPt };
-enum class TimeForm { kUnix, kYmdhms, kBcd };
+/// kDlt: of data items, BCD, low byte first: ss mm hh WW DD MM YY without what is left out (WW is the day of the week).
+enum class TimeForm { kUnix, kYmdhms, kBcd, kDlt };
 
 /// How a point is written. Only points with it can be.
 struct WriteRule {
   Write::Form form = Write::Form::kRegister;
   std::uint16_t address = 0;
-  std::vector<Decimal> allow;  ///< empty: whatever min and max let through
-  std::string verify;          ///< point that shows the value, empty if none does
+  std::vector<Decimal> allow;      ///< empty: whatever min and max let through
+  std::vector<RelayOrder> orders;  ///< of a relay: those that may be given
+  std::string verify;              ///< point that shows the value, empty if none does
   Millis verify_after{0};
 };
 
@@ -57,6 +60,8 @@ struct Point {
   Table table = Table::kHolding;
   std::vector<std::uint16_t> addresses;  ///< one, or one per part (high first)
   int registers = 1;                     ///< of each part; bits in coil and discrete tables, where every type is kBits
+  std::vector<Block> places;             ///< with Table::kItem, instead of both: the bytes of each part
+  std::optional<Block> in_block;         ///< the same bytes in an item that gives several items at once
   PointType type = PointType::kU16;
   int register_bytes = kRegisterBytes;  ///< 4: the meter answers with so many for each register
   WordOrder order = WordOrder::kABCD;   ///< of the words within each part; not applied to u8, i8
@@ -92,6 +97,9 @@ struct Identify {
 struct Profile {
   std::string name;                 ///< of its file, without .ini
   std::string title, maker, model;  ///< for people; `title` is the file's `name = ...`
+  Family family = Family::kModbus;
+  int preamble = kUsualPreamble;  ///< FEs before a request
+  int password_level = 2;         ///< that its writes need, or a lower one
   int max_registers = kMostRegisters;
   std::optional<int> hole;  ///< registers in a row that are no point's and may be read over; nothing: what cost allows
   Millis pause{0};          ///< at least so long between the end of an answer and the next request
@@ -102,6 +110,9 @@ struct Profile {
   const Point* find(std::string_view point) const;
   std::vector<std::string> point_names() const;
 };
+
+/// As a profile says it: `modbus`, `dlt645-2007` ...
+std::string protocol_name(Family family);
 
 /// Gives the text of the profile that `extends` names, or nothing.
 using ProfileText = std::function<std::optional<std::string>(const std::string& name)>;

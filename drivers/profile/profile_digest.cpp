@@ -28,6 +28,7 @@ void describe_write(const WriteRule& rule, Description* out) {
   out->add_enum(rule.form);
   out->add(rule.address);
   for (const Decimal& allowed : rule.allow) out->add(allowed);
+  for (const RelayOrder order : rule.orders) out->add_enum(order);
   out->add(rule.verify);
 }
 
@@ -61,6 +62,11 @@ std::string describe(const Point& point) {
   // gives it no meaning.
   if (!point.byte_order.empty()) out.add("byte_order" + point.byte_order);
   if (point.register_bytes != kRegisterBytes) out.add("register_bytes" + std::to_string(point.register_bytes));
+  for (const Block& place : point.places) {
+    out.add("item" + std::to_string(place.item));
+    out.add(place.address);
+    out.add(place.count);
+  }
   if (point.write) describe_write(*point.write, &out);
   return out.text();
 }

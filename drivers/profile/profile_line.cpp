@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "drivers/profile/item_keys.h"
 #include "drivers/profile/point_keys.h"
 #include "drivers/profile/register_codec.h"
 #include "drivers/profile/standard_names.h"
@@ -21,25 +22,18 @@ struct Type {
   int registers;  ///< 0: a key gives them
 };
 
-constexpr std::array<Keyword<Type>, 19> kTypes{{{"u16", {PointType::kU16, 1}},
-                                                {"i16", {PointType::kI16, 1}},
-                                                {"u32", {PointType::kU32, 2}},
-                                                {"i32", {PointType::kI32, 2}},
-                                                {"u48", {PointType::kU48, 3}},
-                                                {"i48", {PointType::kI48, 3}},
-                                                {"u64", {PointType::kU64, 4}},
-                                                {"i64", {PointType::kI64, 4}},
-                                                {"f32", {PointType::kF32, 2}},
-                                                {"f64", {PointType::kF64, 4}},
-                                                {"u8", {PointType::kU8, 1}},
-                                                {"i8", {PointType::kI8, 1}},
-                                                {"sm16", {PointType::kSm16, 1}},
-                                                {"sm32", {PointType::kSm32, 2}},
-                                                {"bcd", {PointType::kBcd, 0}},
-                                                {"m10k", {PointType::kM10k, 0}},
-                                                {"bits", {PointType::kBits, 1}},
-                                                {"string", {PointType::kString, 0}},
-                                                {"time", {PointType::kTime, 0}}}};
+constexpr std::array<Keyword<Type>, 20> kTypes{
+    {{"u16", {PointType::kU16, 1}},   {"i16", {PointType::kI16, 1}},   {"u32", {PointType::kU32, 2}},
+     {"i32", {PointType::kI32, 2}},   {"u48", {PointType::kU48, 3}},   {"i48", {PointType::kI48, 3}},
+     {"u64", {PointType::kU64, 4}},   {"i64", {PointType::kI64, 4}},   {"f32", {PointType::kF32, 2}},
+     {"f64", {PointType::kF64, 4}},   {"u8", {PointType::kU8, 1}},     {"i8", {PointType::kI8, 1}},
+     {"sm16", {PointType::kSm16, 1}}, {"sm32", {PointType::kSm32, 2}}, {"bcd", {PointType::kBcd, 0}},
+     {"m10k", {PointType::kM10k, 0}}, {"bits", {PointType::kBits, 1}}, {"string", {PointType::kString, 0}},
+     {"time", {PointType::kTime, 0}}, {"sbcd", {PointType::kSbcd, 0}}}};
+constexpr std::array<PointType, 5> kItemTypes{PointType::kBcd, PointType::kSbcd, PointType::kBits, PointType::kString,
+                                              PointType::kTime};
+constexpr int kUsualBitsBytes = 2;  // DL/T 645-2007's status words'
+constexpr const char* kItemTable = "di";
 
 bool is_text(const Point& point) { return point.type == PointType::kString || point.type == PointType::kTime; }
 
@@ -147,12 +141,32 @@ std::string type_before(Table table, const std::vector<std::string>& tokens) {
          (is_bits(table) && !bits ? "; one " + tokens[0] + " is u16" : "");
 }
 
+/// `di` DI TYPE, with the length of `bits` (0 where a key must give it).
+Result<Point> parse_item_place(const std::vector<std::string>& tokens, Family family) {
+  if (tokens.size() < 3 || tokens[0] != kItemTable) {
+    return wrong(tokens.empty() ? "" : tokens[0], "with this protocol a line is NAME = di ITEM TYPE key=value ...");
+  }
+  const auto item = parse_item(tokens[1], family);
+  if (!item) return item.error();
+  const Result<Type> type = one_of(kTypes, tokens[2], "a type");
+  if (!type) return type.error();
+  if (std::count(kItemTypes.begin(), kItemTypes.end(), type->type) == 0) {
+    return wrong(tokens[2], "a data item holds bcd, sbcd, bits, string or time");
+  }
+  Point point;
+  point.table = Table::kItem;
+  point.type = type->type;
+  point.places = {item_block(*item, 0, point.type == PointType::kBits ? kUsualBitsBytes : 0)};
+  return point;
+}
+
 /// TABLE ADDRESS TYPE, with the type's own number of registers (0 where a key must give it).
 Result<Point> parse_place(const std::vector<std::string>& tokens, WordOrder order) {
   if (tokens.size() < 3) {
     const std::string given = tokens.empty() ? "" : tokens.front() + (tokens.size() > 1 ? " " + tokens[1] : "");
     return wrong(given, "TABLE ADDRESS TYPE is needed, such as holding 0x10 u32");
   }
+  if (tokens[0] == kItemTable) return wrong(tokens[0], "needs protocol = dlt645-2007 or another one in [profile]");
   const Result<Table> table = one_of(kTables, tokens[0], "a table");
   if (!table) return table.error();
   const Result<int> address = number_within(tokens[1], 0, kAddresses - 1, "an address");
@@ -160,6 +174,7 @@ Result<Point> parse_place(const std::vector<std::string>& tokens, WordOrder orde
   if (tokens[2].find('=') != std::string::npos) return wrong(tokens[2], type_before(*table, tokens));
   const Result<Type> type = one_of(kTypes, tokens[2], "a type");
   if (!type) return type.error();
+  if (type->type == PointType::kSbcd) return wrong(tokens[2], "goes with data items, table di");
 
   Point point;
   point.table = *table;
@@ -187,10 +202,10 @@ std::string type_name(PointType type) {
 
 Result<WordOrder> parse_order(std::string_view text) { return one_of(kOrders, text, "order"); }
 
-Result<Point> parse_point(const std::string& name, std::string_view text, WordOrder order) {
+Result<Point> parse_point(const std::string& name, std::string_view text, WordOrder order, Family family) {
   const auto tokens = tokens_of(text);
   if (!tokens) return tokens.error();
-  Result<Point> point = parse_place(*tokens, order);
+  Result<Point> point = family == Family::kModbus ? parse_place(*tokens, order) : parse_item_place(*tokens, family);
   if (!point) return point;
   point->name = name;
   const auto keys = keys_of(*tokens);

@@ -12,7 +12,8 @@ namespace metergate {
 // be right`.
 
 /// What stands behind `NAME =` under [points]; `order` where the line gives none.
-Result<Point> parse_point(const std::string& name, std::string_view text, WordOrder order);
+Result<Point> parse_point(const std::string& name, std::string_view text, WordOrder order,
+                          Family family = Family::kModbus);
 
 /// What stands behind `identify =`: TABLE ADDRESS TYPE VALUE.
 Result<Identify> parse_identify(std::string_view text, WordOrder order);

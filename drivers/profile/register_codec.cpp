@@ -67,6 +67,17 @@ std::uint64_t bits_from(Float value) {
   return bits;
 }
 
+/// The bytes of each part of a point of data items, high first.
+Words high_first(const Point& point, const Words& words) {
+  Words out = words;
+  auto from = out.begin();
+  for (const Block& place : point.places) {
+    std::reverse(from, from + place.count);
+    from += place.count;
+  }
+  return out;
+}
+
 Whole twos_complement(std::uint64_t pattern, int bits) {
   const bool negative = (pattern >> (bits - 1) & 1) != 0;
   return negative ? Whole{pattern} - (Whole{1} << bits) : Whole{pattern};
@@ -109,6 +120,10 @@ std::optional<Whole> whole_of(const Point& point, std::uint64_t pattern) {
     }
     case PointType::kBcd:
       return whole_from_bcd(pattern, bits / 4);
+    case PointType::kSbcd: {
+      const auto magnitude = whole_from_bcd(pattern & mask_of(bits - 1), bits / 4);
+      return magnitude && (pattern >> (bits - 1) & 1) != 0 ? -*magnitude : magnitude;
+    }
     case PointType::kM10k:
       return whole_from_m10k(pattern, bits / 16);
     default:
@@ -127,7 +142,9 @@ std::uint64_t candidate_for(const Point& point, Whole value) {
     case PointType::kSm32:
       return static_cast<std::uint64_t>(magnitude) | (value < 0 ? std::uint64_t{1} << (bits - 1) : 0);
     case PointType::kBcd:
+    case PointType::kSbcd:
       for (int i = 0; i < bits / 4; ++i, rest /= 10) pattern |= static_cast<std::uint64_t>(rest % 10) << (4 * i);
+      if (point.type == PointType::kSbcd && value < 0) pattern |= std::uint64_t{1} << (bits - 1);
       return pattern;
     case PointType::kM10k:
       for (int i = 0; i < bits / 16; ++i, rest /= 10000) {
@@ -148,7 +165,11 @@ std::uint64_t pattern_of(const Point& point, const Words& words) {
     for (std::size_t i = 0; i < words.size(); ++i) pattern |= std::uint64_t{words[i] != 0} << i;
     return pattern;
   }
-  for (const std::uint16_t word : ordered(point, words)) pattern = pattern << 16 | word;
+  if (point.table == Table::kItem) {
+    for (const std::uint16_t byte : high_first(point, words)) pattern = pattern << 8 | byte;
+  } else {
+    for (const std::uint16_t word : ordered(point, words)) pattern = pattern << 16 | word;
+  }
   if (point.type == PointType::kBits) pattern >>= point.bit_first;
   if (point.high_byte) pattern >>= 8;
   return pattern & mask_of(pattern_bits(point));
@@ -186,14 +207,25 @@ std::optional<std::uint64_t> pattern_for(const Point& point, const Decimal& numb
 
 int part_words(const Point& point) { return point.registers * point.register_bytes / kRegisterBytes; }
 
+int item_bytes(const Point& point) {
+  int bytes = 0;
+  for (const Block& place : point.places) bytes += place.count;
+  return bytes;
+}
+
 int pattern_bits(const Point& point) {
   if (point.type == PointType::kBits) return point.bit_width;
+  if (point.table == Table::kItem) return 8 * item_bytes(point);
   if (point.type == PointType::kU8 || point.type == PointType::kI8) return 8;
   return 16 * words_in(point);
 }
 
 std::string bytes_of(const Point& point, const Words& words) {
   std::string bytes;
+  if (point.table == Table::kItem) {
+    for (const std::uint16_t byte : high_first(point, words)) bytes += static_cast<char>(byte);
+    return bytes;
+  }
   for (const std::uint16_t word : ordered(point, words)) {
     if (point.chars == 2 || point.high_byte) bytes += static_cast<char>(word >> 8);
     if (point.chars == 2 || !point.high_byte) bytes += static_cast<char>(word & 0xFF);

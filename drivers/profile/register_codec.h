@@ -8,11 +8,13 @@
 
 namespace metergate {
 
-/// Between registers and the plain value they hold, before any scale. Points of at most four registers, or of bits, but
-/// for bytes_of.
+/// Between registers, or bytes of data items, and the plain value they hold, before any scale. Points of at most four
+/// registers or eight bytes, or of bits, but for bytes_of. (Items come low byte first, their parts high first.)
 
 /// The bits of the value, right-aligned: of `bits` the field, of u8 and i8 the byte. `words` as read.
 std::uint64_t pattern_of(const Point& point, const Words& words);
+/// Of a point of data items: the bytes of all its parts.
+int item_bytes(const Point& point);
 /// The registers to write; not for u8, i8 and `bits`, which do not fill theirs.
 Words words_for(const Point& point, std::uint64_t pattern);
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "drivers/profile/key_setters.h"
 
 // The keys that say how a point is written.
@@ -6,6 +8,9 @@ namespace metergate {
 
 namespace {
 
+constexpr std::array<Keyword<Write::Form>, 2> kItemForms{
+    {{"relay", Write::Form::kRelay}, {"clock", Write::Form::kClock}}};
+constexpr std::array<Keyword<RelayOrder>, 3> kRelayOrders{{{"trip", kTrip}, {"permit", kPermit}, {"close", kClose}}};
 constexpr std::array<Keyword<Write::Form>, 4> kForms{{{"coil", Write::Form::kCoil},
                                                       {"coils", Write::Form::kCoils},
                                                       {"register", Write::Form::kRegister},
@@ -20,13 +25,28 @@ std::string form_name(const WriteRule& rule) {
 
 }  // namespace
 
+std::string order_name(RelayOrder order) {
+  const auto* const found = std::find_if(kRelayOrders.begin(), kRelayOrders.end(),
+                                         [order](const Keyword<RelayOrder>& word) { return word.meaning == order; });
+  return found->name;
+}
+
 Status set_write(const std::string& text, Point* point) {
+  if (point->table == Table::kItem) {
+    const auto item_form = one_of(kItemForms, text, "write of a data item");
+    if (!item_form) return item_form.error();
+    point->write = WriteRule{};
+    point->write->form = *item_form;
+    return {};
+  }
   const auto form = one_of(kForms, text, "write");
   if (!form) return form.error();
   if (!point->exponent_point.empty() || !point->times_point.empty() || !point->sign_point.empty()) {
     return wrong("write=" + text, "a point that another one scales cannot be written");
   }
-  point->write = WriteRule{*form, point->addresses.front(), {}, "", Millis(0)};
+  point->write = WriteRule{};
+  point->write->form = *form;
+  point->write->address = point->addresses.front();
   return {};
 }
 
@@ -41,6 +61,12 @@ Status set_write_address(const std::string& text, Point* point) {
 Status set_allow(const std::string& text, Point* point) {
   if (!point->write) return wrong("allow=" + text, "needs write=");
   for (const std::string& value : split(text, '|')) {
+    if (point->table == Table::kItem) {
+      const auto order = one_of(kRelayOrders, value, "an order of a relay");
+      if (!order) return order.error();
+      point->write->orders.push_back(*order);
+      continue;
+    }
     const auto number = Decimal::parse(value);
     if (!number) return wrong(value, "allow is NUMBER|NUMBER, the values that may be written");
     point->write->allow.push_back(*number);
@@ -69,6 +95,19 @@ Status set_verify(const std::string& text, Point* point) {
 
 Status check_write(const Point& point, bool has_address) {
   const WriteRule& rule = *point.write;
+  if (point.table == Table::kItem) {
+    const bool relay = rule.form == Write::Form::kRelay;
+    if (relay && rule.orders.empty()) return wrong("write=relay", "needs allow=, of trip, permit and close");
+    if (!relay && (!rule.orders.empty() || !rule.verify.empty())) {
+      return wrong("write=clock", "takes neither allow= nor verify=");
+    }
+    if (relay != (point.type == PointType::kBits && point.bit_width == 1) ||
+        relay == (point.type == PointType::kTime)) {
+      return wrong(relay ? "write=relay" : "write=clock",
+                   relay ? "goes with the bit that shows the relay, 1: open" : "goes with a time");
+    }
+    return {};
+  }
   if (point.register_bytes != kRegisterBytes) {
     return wrong(form_name(rule), "registers of four bytes cannot be written");
   }

@@ -1,7 +1,7 @@
 """Serial lines: how much of what the wire allows, and how long a command takes."""
 import time
 
-from surroundings import Cost, Lab, gateway, lines_of, wait_for
+from surroundings import ROOT, Cost, Lab, gateway, lines_of, wait_for
 
 BAUDS = (9600, 19200, 115200)
 REGISTERS = (2, 10, 20, 50, 125)
@@ -57,6 +57,28 @@ def commands_on_a_saturated_bus(seconds):
         return {"utilisation_percent": round(100 * line["utilisation"], 1), "requests": line["requests"],
                 "t35_violations": line["t35_violations"], "simulator_jitter_us": round(line["jitter_us"]["mean"]),
                 "command_ms_p50": round(latencies[20], 1), "command_ms_p95": round(latencies[37], 1)}
+    finally:
+        lab.close()
+
+
+def dlt645(baud, turnaround, seconds):
+    """Four DL/T 645 meters with eight items each, back to back on one line."""
+    lab = Lab()
+    try:
+        broker, tty = lab.broker(), lab.folder / "line"
+        model = ROOT / "drivers" / "profile" / "models" / "dlt645_1p.ini"
+        sim = lab.sim("--pty", tty, "--baud", baud, "--mode", "8E1", "--fifo", 256, "--stats", lab.folder / "stats.json",
+                      *sum((["--meter", f"address={n},profile={model},turn={turnaround}ms"] for n in range(1, 5)), []))
+        points = "active_energy_import+active_energy_export+voltage_l1+current_l1+active_power+power_factor+frequency+relay"
+        meters = sum((["--meter", f"id=m{n},bus=b,address={n},profile=dlt645_1p,every=0s,points={points}"]
+                      for n in range(1, 5)), [])
+        agent = lab.agent(*gateway(lab, broker), "--bus", f"name=b,device={tty},baud={baud},mode=8E1", *meters)
+        wait_for("the first answers", 30, lambda: agent.control.exists() and agent.ask()["buses"][0]["answers"] > 8)
+        sim.tell("reset")
+        time.sleep(seconds)
+        line = lines_of(sim, lab)[0]
+        return {"utilisation_percent": round(100 * line["utilisation"], 1), "requests": line["requests"],
+                "simulator_jitter_us": round(line["jitter_us"]["mean"])}
     finally:
         lab.close()
 

@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from lab import BUILD, Lab, free_port, wait_for  # noqa: E402,F401
+from lab import BUILD, ROOT, Lab, free_port, wait_for  # noqa: E402,F401
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -18,6 +18,8 @@ from metersim import MeterSim
 PROFILES = "drivers/profile/models/%s.ini"
 ON_LINE = {"hall": (1, "sdm630"), "workshop": (2, "abb_b23"), "office": (3, "umg96rm")}
 ON_TCP = {"plant": (4, "em340")}
+KIOSK, KIOSK_UNIT = "000000000161", 1000  # a DL/T 645 meter between the others on the line; its number in the simulator's log
+KIOSK_POINTS = "active_energy_*+voltage_l1+current_*+active_power+power_factor+frequency+serial_number"
 SHOWN = ("voltage_l1", "active_power", "active_energy_import")
 
 
@@ -38,7 +40,7 @@ class Demo:
         self.device = os.path.join(folder, "rs485-1")
         self.line = stack.enter_context(MeterSim(
             sim, folder, "--pty", self.device, "--baud", 9600, "--mode", "8N1", "--turn", "20ms", "--log-values",
-            *self.meters(ON_LINE), name="line"))
+            *self.meters(ON_LINE), "--meter", "address=%s,profile=%s" % (KIOSK, PROFILES % "dlt645_1p"), name="line"))
         self.tcp = stack.enter_context(MeterSim(sim, folder, "--tcp", 0, "--log-values", *self.meters(ON_TCP), name="tcp"))
         self.broker = Broker(folder)
         self.broker.start()
@@ -60,6 +62,7 @@ class Demo:
         for bus, meters in (("rs485-1", ON_LINE), ("plant", ON_TCP)):
             for name, (unit, profile) in meters.items():
                 command += ["--meter", "id=%s,bus=%s,unit=%d,profile=%s,every=5s" % (name, bus, unit, profile)]
+        command += ["--meter", "id=kiosk,bus=rs485-1,address=%s,profile=dlt645_1p,every=5s,points=%s" % (KIOSK, KIOSK_POINTS)]
         command += ["--upstream", "mqtt://127.0.0.1:%d" % self.broker.port, "--store", os.path.join(self.folder, "metergate.db"),
                     "--control", os.path.join(self.folder, "control"), "--backoff-max", "2s"]
         say(shlex.join(command).replace(" --", " \\\n    --"))
@@ -148,6 +151,7 @@ class Demo:
     def check_values(self):
         """Every value against what the simulator says it put into the registers at that time."""
         served = {name: self.served(self.line, unit) for name, (unit, _) in ON_LINE.items()}
+        served["kiosk"] = self.served(self.line, KIOSK_UNIT)
         served.update({name: self.served(self.tcp, unit) for name, (unit, _) in ON_TCP.items()})
         same, different = 0, []
         for record in self.backend.records.values():
@@ -170,7 +174,7 @@ class Demo:
         with open(sim.log_path) as log:
             frames = [parse(line) for line in log]
         return [(float(f["at_ms"]), f["values"]) for f in frames
-                if f["kind"] == "reply" and f["unit"] == unit and "values" in f and f["function"] in (3, 4)]
+                if f["kind"] == "reply" and f["unit"] == unit and "values" in f and f["function"] in (3, 4, 0x11)]
 
     def stop_agent(self):
         began = time.monotonic()
@@ -183,11 +187,12 @@ class Demo:
             self.show(*self.backend.news.get())
 
     def run(self):
-        heading("What the backend sees: three meters on one RS-485 line at 9600 baud, one on Modbus TCP, every 5 s")
+        heading("What the backend sees: three Modbus meters and a DL/T 645 one on an RS-485 line at 9600 baud, one on Modbus TCP, every 5 s")
         self.watch(14)
         heading("The backend asks for a reading now")
         self.read_by_command(1, "hall", ["active_energy_import", "voltage_l1"])
         self.read_by_command(2, "plant", ["active_power", "frequency"])
+        self.read_by_command(3, "kiosk", ["active_energy_import_t1", "meter_time", "relay"])
         self.watch(3)
         heading("The broker goes away; readings go on into the store")
         self.outage(10)

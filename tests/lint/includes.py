@@ -23,6 +23,8 @@ ARROWS = {
     "drivers": {"agent/base"},
     "drivers/port": {"agent/base", "drivers"},
     "drivers/modbus": {"agent/base", "drivers", "drivers/port"},
+    "drivers/dlt645": {"agent/base", "drivers", "drivers/port"},
+    "drivers/line": {"agent/base", "drivers", "drivers/port", "drivers/modbus", "drivers/dlt645"},
     "drivers/profile": {"agent/base", "drivers"},
     "store": {"agent/base"},
     "store/sqlite": {"agent/base", "store"},
@@ -34,9 +36,9 @@ ARROWS = {
     "agent/remote": {"agent/base", "agent/config", "agent/protocol", "agent/command"} | FACES,
     "agent/admin": {"agent/base", "agent/config", "agent/protocol", "agent/command", "agent/bus", "agent/uplink"} | FACES,
     "agent/cli": {"agent/base", "agent/config", "agent/protocol", "agent/bus", "agent/uplink", "agent/admin",
-                  "drivers/modbus", "store/sqlite"} | FACES,
+                  "drivers/line", "store/sqlite"} | FACES,
     "agent/run": {"agent/base", "agent/config", "agent/protocol", "agent/command", "agent/bus", "agent/uplink",
-                  "agent/remote", "agent/admin", "drivers/modbus", "store/sqlite"} | FACES,
+                  "agent/remote", "agent/admin", "drivers/line", "store/sqlite"} | FACES,
     "agent": {"agent/run", "agent/cli"},
 }
 

@@ -18,6 +18,13 @@ meters
                            the points of a profile with plausible, slowly moving values. Other registers between its points read 0,
                            as far as the profile's `hole` goes; holes=no: exception 2. align=yes: a read that cuts a point in two is
                            exception 2. More than the profile's max_registers is exception 3.
+  --meter address=161,profile=FILE.ini[,turn=20ms][,fe=4][,blocks=no][,parts=BYTES][,bit5=yes][,skew=SECONDS]
+          [,password=000000][,stuck=yes]
+                           a DL/T 645 meter, on ptys and RTU over TCP, which answers by its address, AA AA .. and 61 AA ..; fe: the FEs
+                           before an answer; blocks=no: error 02 to items that give several; parts: value bytes a frame, the rest is
+                           asked for; bit5: events are announced by the bit for more data; skew: its clock is ahead.
+                           Its relay obeys (stuck: does not, but says so) to the password, whatever the level; the third wrong one locks it. It is unit 1000,
+                           1001 ... in the log. Answers of several meters to one request damage each other
   --meters 1-10            plain register maps, of --registers [TABLE:]A-B (repeatable; default 0-199, all four tables)
   --values address|unit    what they hold: their own address; 256 * unit + low byte of the address. `counter`: as address, with
                            --counter holding:0
@@ -42,6 +49,7 @@ faults (--fault COMMAND at start, or a datagram to --control PATH, a unix socket
   exception=UNIT:CODE[:FUNCTION]   unit 0: all      silent=UNIT   does nothing, says nothing      any of these =off
   hold release             no unit does anything
   unplug[=N] plug[=N]      all lines, or the Nth from 0, ptys first, then TCP, then RTU over TCP
+  error=ADDRESS:ITEM:BITS  an error word instead of an item (hex digits); 0: no more
   set=UNIT:TABLE:ADDRESS:VALUE[:VALUE...]  unset=UNIT      registers fixed, whatever the values do
   stats reset              the statistics as the answer; to zero
 

@@ -62,7 +62,7 @@ class Signals : public Participant {
 int run(Options options) {
   if (options.die_with_parent) prctl(PR_SET_PDEATHSIG, SIGTERM);
   Journal journal(options.log, options.log_values);
-  Station station(std::move(options.meters), journal);
+  Station station(std::move(options.meters), std::move(options.item_meters), journal);
   Signals signals(options.stats, station);
 
   std::vector<std::unique_ptr<Port>> ports;

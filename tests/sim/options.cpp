@@ -114,6 +114,55 @@ Meter profile_meter(const std::string& spec, Nanos turn) {
   return meter;
 }
 
+constexpr int kFirstItemMeter = 1000;
+constexpr std::size_t kAddressDigits = 12;
+
+bool is_item_meter(const std::string& spec) {
+  const auto parts = split(spec, ',');
+  return std::any_of(parts.begin(), parts.end(), [](const auto& part) { return key_value(part).first == "address"; });
+}
+
+ItemMeter item_meter(const std::string& spec, Nanos turn, int number) {
+  ItemMeterSettings settings;
+  settings.number = number;
+  settings.turn = turn;
+  std::string profile;
+  for (const auto& part : split(spec, ',')) {
+    const auto [key, value] = key_value(part);
+    if (key == "address")
+      settings.address = value;
+    else if (key == "profile")
+      profile = value;
+    else if (key == "turn")
+      settings.turn = duration(value);
+    else if (key == "fe")
+      settings.preamble = static_cast<int>(whole_number(value, 0, 20, "fe"));
+    else if (key == "blocks")
+      settings.blocks = value != "no";
+    else if (key == "parts")
+      settings.part_bytes = static_cast<int>(whole_number(value, 1, 200, "parts"));
+    else if (key == "bit5")
+      settings.bit5 = value == "yes";
+    else if (key == "password")
+      settings.password = value;
+    else if (key == "stuck")
+      settings.relay_stuck = value == "yes";
+    else if (key == "skew")
+      settings.skew = static_cast<double>(whole_number(value, -86'400, 86'400, "skew"));
+    else
+      throw Refused("--meter: '" + key + "' is none of address, profile, turn, fe, blocks, parts, bit5, skew, password, stuck");
+  }
+  const bool digits = settings.address.find_first_not_of("0123456789") == std::string::npos;
+  if (!digits || settings.address.empty() || settings.address.size() > kAddressDigits)
+    throw Refused("--meter: address '" + settings.address + "' is not 1 to 12 digits");
+  settings.address.insert(0, kAddressDigits - settings.address.size(), '0');
+  try {
+    return {settings, read_profile(profile)};
+  } catch (const Refused& why) {
+    throw Refused(profile + ": " + why.what());
+  }
+}
+
 Meter plain_meter(int unit, Nanos turn, const std::string& values, const std::vector<Range>& ranges) {
   MeterSettings settings;
   settings.unit = unit;
@@ -131,7 +180,14 @@ Meter plain_meter(int unit, Nanos turn, const std::string& values, const std::ve
 
 void add_meters(Options& options, const Flags& flags) {
   const Nanos turn = duration(flags.last("--turn", "0"));
-  for (const auto& spec : flags.all("--meter")) add_meter(options, profile_meter(spec, turn));
+  for (const auto& spec : flags.all("--meter")) {
+    if (is_item_meter(spec)) {
+      const int number = kFirstItemMeter + static_cast<int>(options.item_meters.size());
+      options.item_meters.push_back(item_meter(spec, turn, number));
+    } else {
+      add_meter(options, profile_meter(spec, turn));
+    }
+  }
 
   const std::string values = flags.last("--values", "address");
   if (values != "address" && values != "unit" && values != "counter" && values != "profile")
@@ -143,7 +199,7 @@ void add_meters(Options& options, const Flags& flags) {
     const auto [first, last] = parse_range(text, 255, "--meters");
     for (int unit = first; unit <= last; ++unit) add_meter(options, plain_meter(unit, turn, values, ranges));
   }
-  if (options.meters.empty()) throw Refused("no meter: give --meter or --meters");
+  if (options.meters.empty() && options.item_meters.empty()) throw Refused("no meter: give --meter or --meters");
 
   const std::string counter = flags.last("--counter", values == "counter" ? "holding:0" : "");
   if (counter.empty()) return;

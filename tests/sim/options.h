@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/item_meter.h"
 #include "tests/sim/meter.h"
 #include "tests/sim/rtu_wire.h"
 
@@ -15,6 +16,7 @@ struct Options {
   std::vector<int> tcp_ports, rtu_tcp_ports;
   LineTiming timing = LineTiming::unpaced();  ///< of the ptys and RTU over TCP
   std::map<int, Meter> meters;
+  std::vector<ItemMeter> item_meters;
   std::string log, stats, control;
   bool log_values = false;
   bool die_with_parent = false;

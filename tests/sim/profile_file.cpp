@@ -21,10 +21,17 @@ FilePoint parse_point(const std::string& name, const std::string& line, const st
   FilePoint point;
   point.name = name;
   if (words.size() < 3) throw Refused("'" + line + "' is no TABLE ADDRESS TYPE");
-  point.table = parse_table(words[0]);
+  const bool item = words[0] == "di";
+  if (!item) point.table = parse_table(words[0]);
   point.type = words[2];
   for (std::size_t i = 3; i < words.size(); ++i)
     if (words[i].find('=') != std::string::npos) point.keys.insert(key_value(words[i]));
+  if (item) {
+    point.item = words[1];
+    const auto bits = split(point.key("bits"), ':');
+    if (point.type == "bits") point.first_bit = static_cast<unsigned>(whole_number(bits[0], 0, 63, "bits"));
+    return point;
+  }
   point.order = point.key("order", order);
   for (const auto& part : split(point.key("parts", words[1]), '+'))
     point.addresses.push_back(static_cast<std::uint16_t>(whole_number(part, 0, 65535, "address of " + name)));

@@ -22,6 +22,7 @@ struct FilePoint {
   int registers = 1;                     ///< of each part; of coils and discrete inputs: bits
   unsigned first_bit = 0, bits = 1;      ///< of type bits
   std::string type;
+  std::string item;   ///< identifier of a data item, instead of table and addresses
   std::string order;  ///< ABCD, CDAB, BADC, DCBA
   std::map<std::string, std::string> keys;
 

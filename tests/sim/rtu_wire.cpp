@@ -42,7 +42,26 @@ void RtuWire::receive(const std::uint8_t* data, std::size_t size, Nanos now) {
     if (frame_.size() <= kMaxRtuFrame) frame_.push_back(data[i]);
     frame_end_ = start + timing_.byte_time;
     transmitter_.occupy_until(frame_end_);
+    if (!station_.has_item_meters()) continue;
+    if (const auto request = request_at_end(frame_)) take_item_request(*request, frame_.size(), now);
   }
+}
+
+/// Ends by its length: no silence is waited for.
+void RtuWire::take_item_request(const ItemFrame& request, std::size_t size, Nanos now) {
+  frame_.clear();
+  LineStats& stats = station_.line(name_);
+  if (stats.first < 0)
+    stats.first = frame_start_;
+  else
+    stats.gap.add(frame_gap_);
+  auto answer = station_.request(ItemArrival{name_, request, now, frame_gap_});
+  if (timing_.late_drop) transmitter_.drop_waiting("superseded", true, now);
+  if (!answer) return;
+  const Nanos turn = answer->turn;
+  const Nanos ideal = static_cast<Nanos>(size + answer->pdu.size()) * timing_.byte_time + turn;
+  const auto as_it_is = [](std::uint8_t, const Bytes& bytes) { return bytes; };
+  send(transmitter_, {as_it_is, timing_.byte_time}, std::move(*answer), frame_end_ + turn, ideal, now);
 }
 
 void RtuWire::end_frame(Nanos now) {

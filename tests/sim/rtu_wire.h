@@ -36,6 +36,7 @@ class RtuWire {
 
  private:
   void end_frame(Nanos now);
+  void take_item_request(const ItemFrame& request, std::size_t size, Nanos now);
 
   std::string name_;
   LineTiming timing_;

@@ -1,5 +1,6 @@
 #include "tests/sim/station.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "tests/sim/text.h"
@@ -26,9 +27,12 @@ Exchange exchange_of(const Arrival& arrival, std::uint64_t number) {
   return exchange;
 }
 
+bool is_exception(const Answer& answer) { return answer.whole ? answer.refusal : answer.pdu[0] >= 0x80; }
+
 std::string faults_json(const Answer& answer) {
   std::string more;
-  if (answer.pdu[0] >= 0x80) more += ",\"exception\":" + std::to_string(answer.pdu[1]);
+  if (answer.whole && answer.refusal) more += ",\"refused\":true";
+  if (!answer.whole && answer.pdu[0] >= 0x80) more += ",\"exception\":" + std::to_string(answer.pdu[1]);
   if (answer.fault.corrupt) more += ",\"corrupt\":true";
   if (answer.fault.noise) more += ",\"noise\":true";
   return more;
@@ -76,6 +80,45 @@ std::optional<Answer> Station::request(const Arrival& arrival) {
   return answer;
 }
 
+std::optional<Answer> Station::request(const ItemArrival& arrival) {
+  ++stats_.lines[arrival.line].requests;
+  const double seconds = static_cast<double>(wall_now()) / kSecond;
+  Answer answer;
+  answer.whole = true;
+  answer.exchange = Exchange{++number_, arrival.line, 0, {}};
+  for (auto& meter : item_meters_) {
+    const int number = meter.settings().number;
+    if (!meter.is_called(arrival.frame.address)) continue;
+    answer.exchange.unit = number;
+    ++stats_.units[number].requests;
+    if (faults_.silent(number)) continue;
+    const auto said = meter.answer(arrival.frame, seconds, answer.exchange.served);
+    if (!said) continue;
+    answer.turn = std::max(answer.turn, meter.settings().turn);
+    if (answer.pdu.empty()) {
+      answer.pdu = *said;
+      answer.refusal = (said->at(static_cast<std::size_t>(meter.settings().preamble) + 8) & 0x40U) != 0;
+      continue;
+    }
+    for (std::size_t i = 0; i < said->size(); ++i) {
+      if (i < answer.pdu.size())
+        answer.pdu[i] &= (*said)[i];
+      else
+        answer.pdu.push_back((*said)[i]);
+    }
+  }
+  journal_.frame("request", answer.exchange, arrival.now, microseconds("gap_us", arrival.gap));
+  if (answer.pdu.empty()) {
+    lost(answer, "silent", arrival.now);
+    return std::nullopt;
+  }
+  answer.fault = faults_.next();
+  answer.fault.foreign = answer.fault.second = false;  // those speak Modbus
+  if (!answer.fault.drop) return answer;
+  lost(answer, "drop", arrival.now);
+  return std::nullopt;
+}
+
 void Station::sent(const Answer& answer, Nanos start, Nanos ideal, Nanos jitter, Nanos now) {
   LineStats& line = stats_.lines[answer.exchange.line];
   UnitStats& unit = stats_.units[answer.exchange.unit];
@@ -88,7 +131,7 @@ void Station::sent(const Answer& answer, Nanos start, Nanos ideal, Nanos jitter,
     ++line.late;
     ++unit.late;
   }
-  if (answer.pdu[0] >= 0x80) ++unit.exceptions;
+  if (is_exception(answer)) ++unit.exceptions;
   journal_.frame(late ? "late" : "reply", answer.exchange, now,
                  faults_json(answer) + ",\"start_ns\":" + std::to_string(start));
 }
@@ -116,6 +159,12 @@ Meter& Station::meter(const std::string& unit) {
   return found->second;
 }
 
+ItemMeter& Station::item_meter(const std::string& address) {
+  for (auto& meter : item_meters_)
+    if (std::stoll(meter.settings().address) == whole_number(address, 0, INT64_MAX, "address")) return meter;
+  throw Refused("there is no address " + address);
+}
+
 bool Station::apply(const std::string& command, Nanos now) {
   const auto [name, value] = key_value(command);
   if (name == "set") {
@@ -125,6 +174,11 @@ bool Station::apply(const std::string& command, Nanos now) {
     for (std::size_t i = 3; i < parts.size(); ++i)
       meter(parts[0]).pin(parse_table(parts[1]), static_cast<std::uint16_t>(first + static_cast<std::int64_t>(i) - 3),
                           static_cast<std::uint16_t>(whole_number(parts[i], 0, 65535, "value")));
+  } else if (name == "error") {
+    const auto parts = split(value, ':');
+    if (parts.size() != 3) throw Refused("error='" + value + "' is no ADDRESS:ITEM:BITS");
+    const auto item = static_cast<std::uint32_t>(whole_number("0x" + parts[1], 0, UINT32_MAX, "item"));
+    item_meter(parts[0]).refuse(item, static_cast<std::uint8_t>(whole_number(parts[2], 0, 255, "bits")));
   } else if (name == "unset") {
     meter(value).unpin();
   } else if (name == "reset") {

@@ -7,6 +7,7 @@
 #include "tests/sim/faults.h"
 #include "tests/sim/frame.h"
 #include "tests/sim/journal.h"
+#include "tests/sim/item_meter.h"
 #include "tests/sim/meter.h"
 #include "tests/sim/stats.h"
 
@@ -24,18 +25,33 @@ struct Arrival {
   bool gateway = false;    ///< absent units are answered for (exception 11), as a TCP gateway does
 };
 
+/// A request for meters of data items.
+struct ItemArrival {
+  std::string line;
+  ItemFrame frame;
+  Nanos now = 0;
+  Nanos gap = 0;
+};
+
 /// An answer on its way to a line.
 struct Answer {
   Bytes pdu;
   Nanos turn = 0;
   Fault fault;
   Exchange exchange;
+  bool whole = false;  ///< `pdu` is all that goes over the line
+  bool refusal = false;
 };
 
 /// The meters, and what is known of every frame. Lines bring requests and say when an answer was sent.
 class Station {
  public:
-  Station(std::map<int, Meter> meters, Journal& journal) : meters_(std::move(meters)), journal_(journal) {}
+  Station(std::map<int, Meter> meters, std::vector<ItemMeter> item_meters, Journal& journal)
+      : meters_(std::move(meters)), item_meters_(std::move(item_meters)), journal_(journal) {}
+
+  bool has_item_meters() const { return !item_meters_.empty(); }
+  /// What all meters that are called say at once; several damage each other.
+  std::optional<Answer> request(const ItemArrival& arrival);
 
   std::optional<Answer> request(const Arrival& arrival);
   /// `start` is when its first byte began.
@@ -46,7 +62,8 @@ class Station {
   void note(const std::string& text, Nanos now) { journal_.note("control", text, now); }
   void garbage(const std::string& line, const Bytes& bytes, Nanos now);
 
-  /// A fault, or `set=UNIT:TABLE:ADDRESS:VALUE[:VALUE...]`, `unset=UNIT`, `reset` (of the statistics). False: no such
+  /// A fault, or `set=UNIT:TABLE:ADDRESS:VALUE[:VALUE...]`, `unset=UNIT`, `error=ADDRESS:ITEM:BITS`, `reset`
+  /// (of the statistics). False: no such
   /// command. Throws Refused.
   bool apply(const std::string& command, Nanos now);
 
@@ -56,7 +73,10 @@ class Station {
  private:
   Meter& meter(const std::string& unit);
 
+  ItemMeter& item_meter(const std::string& address);
+
   std::map<int, Meter> meters_;
+  std::vector<ItemMeter> item_meters_;
   Journal& journal_;
   Faults faults_;
   Stats stats_;

@@ -92,7 +92,7 @@ void send(Transmitter& transmitter, const Framing& framing, Answer answer, Nanos
     transmitter.queue(out, now);
   }
   const Served& served = answer.exchange.served;
-  const bool values = answer.pdu[0] < 5 && served.address >= 0 && served.count >= 0;
+  const bool values = !answer.whole && answer.pdu[0] < 5 && served.address >= 0 && served.count >= 0;
   if (answer.fault.second && values && framing.byte_time > 0) {
     const auto byte = [](int value) { return static_cast<std::uint8_t>(value & 0xFF); };
     const int address = served.address ^ 0x100;

@@ -3,7 +3,7 @@
 #include <csignal>
 #include <ostream>
 
-#include "drivers/modbus/make_bus.h"
+#include "drivers/line/make_bus.h"
 #include "tests/wire/late_slave.h"
 
 namespace metergate {
@@ -41,7 +41,7 @@ class DamagedAnswersTest : public ::testing::Test {
     BusSettings settings;
     settings.port = slave_->port();
     settings.timeout = Millis{40};
-    bus_ = make_modbus_bus(settings, clock_);
+    bus_ = make_line_bus(settings, clock_);
     ASSERT_TRUE(bus_->open());
     EXPECT_THAT(*read(7), ElementsAre(7, 8));
   }
@@ -162,7 +162,7 @@ TEST_P(HangUpTest, CostsNoReadingAndTakesNoBusDown) {
   BusSettings settings;
   settings.port = slave.port();
   settings.timeout = Millis{2000};
-  const std::unique_ptr<Bus> bus = make_modbus_bus(settings, clock);
+  const std::unique_ptr<Bus> bus = make_line_bus(settings, clock);
   ASSERT_TRUE(bus->open());
   Target target;
   target.address = "1";

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdarg>
 
-#include "drivers/modbus/make_bus.h"
+#include "drivers/line/make_bus.h"
 #include "drivers/port/port.h"
 #include "tests/wire/pty.h"
 
@@ -90,7 +90,7 @@ class DirectionTest : public ::testing::TestWithParam<Direction> {
 };
 
 TEST_P(DirectionTest, ListensFromTheStartAndSendsOnlyForARequestOfABus) {
-  const std::unique_ptr<Bus> bus = make_modbus_bus(settings_, clock_);
+  const std::unique_ptr<Bus> bus = make_line_bus(settings_, clock_);
   ASSERT_TRUE(bus->open());
   ASSERT_THAT(rts_line(), SizeIs(1));
   EXPECT_EQ(rts_line()[0].up, !sends_up());

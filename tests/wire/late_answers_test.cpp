@@ -5,7 +5,7 @@
 #include <ostream>
 #include <tuple>
 
-#include "drivers/modbus/make_bus.h"
+#include "drivers/line/make_bus.h"
 #include "tests/wire/late_slave.h"
 
 namespace metergate {
@@ -59,7 +59,7 @@ TEST_P(LateAnswersTest, NeverGiveAWrongValueAndCostAtMostFourPolls) {
   BusSettings settings;
   settings.port = slave.port();
   settings.timeout = kTimeout;
-  const std::unique_ptr<Bus> bus = make_modbus_bus(settings, clock);
+  const std::unique_ptr<Bus> bus = make_line_bus(settings, clock);
   ASSERT_TRUE(bus->open());
   Target target;
   target.address = "1";

@@ -7,7 +7,7 @@
 #include <memory>
 #include <optional>
 
-#include "drivers/modbus/make_bus.h"
+#include "drivers/line/make_bus.h"
 #include "tests/wire/child.h"
 #include "tests/wire/free_port.h"
 
@@ -83,7 +83,7 @@ class Bench {
                                    "FILE:" + line_->master() + ",raw,echo=0"});
     }
     settings_.timeout = Millis{300};
-    bus_ = make_modbus_bus(settings_, clock_);
+    bus_ = make_line_bus(settings_, clock_);
     wait_for_the_slave();
   }
 

@@ -72,7 +72,7 @@ class SiteBus : public Bus {
 class ScanTest : public testing::Test {
  protected:
   int scan(std::vector<std::string> words) {
-    words.insert(words.begin(), "scan");
+    words.insert(words.begin(), {"scan", "--protocols", "modbus"});
     auto parsed = parse_command_line(words, {});
     if (auto* error = std::get_if<UsageError>(&parsed)) {
       err_ << error->message;

@@ -233,6 +233,61 @@ TEST_F(SiteTest, RefusesWhatDoesNotFitTogether) {
   EXPECT_THAT(fault({"--meter", "id=m,bus=a,unit=1,profile=s,ct=x"}), HasSubstr("ct: 'x'"));
 }
 
+TEST_F(SiteTest, GivesAMeterOfDataItemsItsWholeAddress) {
+  const Site site = good({"--meter", "id=m,bus=a,address=161,profile=dlt645_1p,utc-offset=+08:00,baud=2400"});
+  const MeterConfig& meter = site.buses[0].meters[0];
+  EXPECT_EQ(meter.spec.address, "000000000161");
+  EXPECT_EQ(meter.target.address, "000000000161");
+  EXPECT_EQ(meter.target.family, Family::kDlt645);
+  EXPECT_EQ(meter.target.utc_offset, std::chrono::hours(8));
+  EXPECT_EQ(meter.target.line->baud, 2400);
+  EXPECT_FALSE(meter.target.password);
+}
+
+TEST_F(SiteTest, RefusesWhatDoesNotFitTheProtocolOfTheProfile) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"id=m,bus=a,unit=1,profile=dlt645_1p", "speaks dlt645-2007, whose meters have address="},
+      {"id=m,bus=a,address=1,profile=p", "profile 'p' is Modbus, its meters have unit="},
+      {"id=m,bus=t,address=1,profile=dlt645_1p", "is Modbus TCP; dlt645-2007 needs device= or rtu-over-tcp="},
+      {"id=m,bus=a,address=999999999999,profile=dlt645_1p", "is that of all meters"},
+      {"id=m,bus=a,address=1234567890123,profile=dlt645_1p", "is not 1 to 12 digits"},
+      {"id=m,bus=a,address=AA,profile=dlt645_1p", "is not 1 to 12 digits"},
+      {"id=m,bus=a,address=1,unit=1,profile=dlt645_1p", "unit= and address= exclude each other"},
+      {"id=m,bus=a,address=1,profile=dlt645_1p,max-registers=2", "max-registers has no meaning"},
+      {"id=m,bus=a,address=1,profile=dlt645_1p,utc-offset=8", "utc-offset: '8' is not"},
+      {"id=m,bus=a,address=1,profile=dlt645_1p,writable=yes", "needs password-file="},
+      {"id=m,bus=a,unit=1,profile=w,writable=yes,password-file=/x", "password-file has no meaning for a Modbus meter"},
+  };
+  for (const auto& [spec, text] : cases) EXPECT_THAT(fault({"--meter", spec}), HasSubstr(text)) << spec;
+  EXPECT_THAT(fault({"--meter", "id=m,bus=a,address=1,profile=dlt645_1p", "--meter",
+                     "id=n,bus=a,address=000000000001,profile=dlt645_1p"}),
+              HasSubstr("are both address 000000000001"));
+}
+
+TEST_F(SiteTest, TakesAPasswordThatNobodyElseMayRead) {
+  const std::string file = folder_ + "/password";
+  const std::string spec = "id=m,bus=a,address=1,profile=dlt645_1p,writable=yes,password-file=" + file;
+  const auto write = [&](const std::string& text, int mode) {
+    std::ofstream(file) << text;
+    std::filesystem::permissions(file, static_cast<std::filesystem::perms>(mode));
+  };
+  write("2 123456 00000001\n", 0600);
+  const Site site = good({"--meter", spec});
+  const auto& password = site.buses[0].meters[0].target.password;
+  ASSERT_TRUE(password);
+  EXPECT_EQ(password->level, 2);
+  EXPECT_EQ(password->digits, "123456");
+  EXPECT_EQ(password->operator_code, "00000001");
+  write("4 123456\n", 0600);
+  EXPECT_THAT(fault({"--meter", spec}), HasSubstr("needs level 2 or a mightier"));
+  write("2 12345\n", 0600);
+  const std::string wrong = fault({"--meter", spec}, 78);
+  EXPECT_THAT(wrong, HasSubstr("does not hold LEVEL PASSWORD [OPERATOR]"));
+  EXPECT_EQ(wrong.find("12345'"), std::string::npos) << "no secret in an error";
+  write("2 123456\n", 0644);
+  EXPECT_THAT(fault({"--meter", spec}, 78), HasSubstr("chmod 600"));
+}
+
 TEST_F(SiteTest, TellsWhatMayBeAMistake) {
   EXPECT_THAT(good({"--meter", "id=m,bus=a,unit=1,profile=p", "--meter", "id=n,bus=a,unit=1,profile=w"}).warnings,
               ElementsAre("meters 'm' and 'n' are both unit 1 on bus 'a', with different profiles"));

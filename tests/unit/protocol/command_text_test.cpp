@@ -84,6 +84,33 @@ TEST(CommandTest, ReadsRegistersOfARoute) {
   EXPECT_TRUE(command.meter.empty());
 }
 
+TEST(CommandTest, ReadsDataItemsOfARoute) {
+  const Command command =
+      good(with_id(R"("op":"read","route":{"bus":"b","address":"161"},"items":["00010000","0201ff00"])"));
+  EXPECT_EQ(command.route->address, "000000000161");
+  EXPECT_FALSE(command.registers);
+  EXPECT_EQ(command.items,
+            (std::vector<Block>{whole_item(0x00010000, Family::kDlt645), whole_item(0x0201FF00, Family::kDlt645)}));
+  EXPECT_EQ(good(with_id(R"("op":"read","route":{"bus":"b","address":"161"},"items":["9010"])")).items,
+            std::vector<Block>{whole_item(0x9010, Family::kDlt645Of1997)});
+}
+
+TEST(CommandTest, RefusesItemsThatAreNone) {
+  const std::pair<const char*, const char*> table[] = {
+      {R"("route":{"bus":"b","address":"161"},"items":[])", "items must be an array"},
+      {R"("route":{"bus":"b","address":"161"},"items":["0001000"])", "'0001000' is none"},
+      {R"("route":{"bus":"b","address":"161"},"items":["00010000","9010"])", "all have 8 digits, or all 4"},
+      {R"("route":{"bus":"b","address":161},"items":["00010000"])", "address of route must be a text"},
+      {R"("route":{"bus":"b","address":"999999999999"},"items":["00010000"])", "that of all meters"},
+      {R"("route":{"bus":"b","unit":1},"items":["00010000"])", "a unit has registers, an address has items"},
+      {R"("route":{"bus":"b","address":"1"},"registers":{"table":"holding","address":0,"count":1})",
+       "a unit has registers, an address has items"},
+  };
+  for (const auto& [members, message] : table) {
+    EXPECT_THAT(bad(with_id(std::string(R"("op":"read",)") + members)).message, HasSubstr(message)) << members;
+  }
+}
+
 TEST(CommandTest, TakesAsManyRegistersAsOneRequestReads) {
   const std::pair<std::string, Block> table[] = {
       {R"({"table":"coil","address":0,"count":2000})", {Table::kCoil, 0, 2000}},

@@ -17,11 +17,16 @@ namespace metergate {
 /// A file of tests/unit/drivers/profile/dumps: its README tells the form.
 struct RegisterDump {
   std::map<std::pair<Table, std::uint16_t>, std::uint16_t> registers;
-  std::vector<std::string> values;  ///< `name = value unit`
+  std::map<std::string, Words> items;  ///< data items by identifier, their bytes
+  std::vector<std::string> values;     ///< `name = value unit`
 
   RegisterImage image() const {
     RegisterImage image;
     for (const auto& [place, word] : registers) image.put({place.first, place.second, 1}, {word});
+    for (const auto& [item, bytes] : items) {
+      const Family family = item.size() == 8 ? Family::kDlt645 : Family::kDlt645Of1997;
+      image.put(whole_item(static_cast<std::uint32_t>(std::stoul(item, nullptr, 16)), family), bytes);
+    }
     return image;
   }
 };
@@ -40,7 +45,16 @@ inline RegisterDump register_dump(const std::string& profile) {
     std::istringstream words(line);
     std::string table;
     int address = 0;
-    words >> table >> address;
+    words >> table;
+    if (table == "di") {
+      std::string item;
+      words >> item;
+      for (std::string byte; words >> byte;) {
+        dump.items[item].push_back(static_cast<std::uint16_t>(std::stoi(byte, nullptr, 16)));
+      }
+      continue;
+    }
+    words >> address;
     EXPECT_TRUE(table == "input" || table == "holding") << line;
     for (std::string word; words >> word; ++address) {
       dump.registers[{table == "input" ? Table::kInput : Table::kHolding, static_cast<std::uint16_t>(address)}] =

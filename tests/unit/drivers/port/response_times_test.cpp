@@ -1,4 +1,4 @@
-#include "drivers/modbus/response_times.h"
+#include "drivers/port/response_times.h"
 
 #include <gtest/gtest.h>
 
