@@ -5,6 +5,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/result.h"
+#include "drivers/bus.h"
 
 namespace metergate {
 
