@@ -6,6 +6,7 @@
 #include "agent/base/json.h"
 #include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
+#include "agent/config/bus_description.h"
 
 namespace metergate {
 
@@ -48,6 +49,7 @@ BusState BusWorker::state() const {
 void BusWorker::publish_state() {
   BusState state;
   state.name = p_.config->spec.name;
+  state.port = port_key(p_.config->spec.settings);
   state.up = connection_.up();
   state.why_down = connection_.why_down().detail;
   state.overloaded = polls_.schedule().behind();

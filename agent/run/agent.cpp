@@ -9,7 +9,7 @@
 #include "agent/admin/control_handlers.h"
 #include "agent/base/json.h"
 #include "agent/base/text.h"
-#include "agent/config/bus_description.h"
+#include "agent/run/bus_patience.h"
 #include "agent/uplink/tls_peer.h"
 #include "drivers/line/make_bus.h"
 
@@ -21,15 +21,6 @@ const char* const kLastCatalog = "agent.catalog";  // key in the store: the hash
 const UtcTime kBuilt{std::chrono::seconds(METERGATE_BUILD_TIME)};
 constexpr Millis kTellBusy{10'000};          // how often the service manager hears that a salvage goes on,
 constexpr Millis kSalvagePatience{900'000};  // and how long it waits from then on: for the last sync of a large file
-constexpr Millis kBusPatience{10'000};       // a bus's step beyond its requests: a commit, the opening of its port
-
-/// The longest that one step of a bus may take: a request with its guard, for the slowest of its meters.
-Millis patience_of(const BusConfig& config) {
-  Millis slowest = config.spec.settings.timeout;
-  for (const MeterConfig& meter : config.meters) slowest = std::max(slowest, meter.target.timeout.value_or(slowest));
-  if (const auto* tcp = std::get_if<TcpSettings>(&config.spec.settings.port)) slowest += tcp->connect_timeout;
-  return 3 * slowest + kBusPatience;
-}
 
 /// As many of the newest as have room, the oldest of them first, as a JSON array.
 std::string newest_that_fit(const std::vector<std::string>& texts, bool quoted) {
@@ -415,7 +406,6 @@ Snapshot Agent::snapshot() const {
   s.clock_synced = clock_.synced();
   for (const BusThread& bus : buses_) {
     s.buses.push_back(bus.worker->state());
-    s.buses.back().port = port_key(site_.buses[s.buses.size() - 1].spec.settings);
     s.buses.back().commands_waiting += static_cast<std::int64_t>(dispatcher_->waiting(s.buses.back().name));
   }
   s.store = store_->state();

@@ -385,10 +385,7 @@ Result<bool> Database::make_room(std::int64_t bytes) {
 
 Result<bool> Database::tend() {
   const std::int64_t full_wal = file_size_.held() ? quota_.wal_pages / 8 : quota_.wal_pages;
-  if (connection_->wal_pages() >= full_wal) {
-    connection_->checkpoint();
-    if (!connection_->ok()) return judged(false);
-  }
+  if (connection_->wal_pages() >= full_wal) connection_->checkpoint();
   bool more = false;
   if (counters_.run_ms >= next_purge_ms_ || eviction_.over_share()) {
     if (Status done = change([&] { more = eviction_.purge(); }); !done) return done.error();

@@ -31,6 +31,7 @@ class SourceCopy:
             if name.parts[0] != "build" and path.is_file() and name.as_posix() not in names:
                 path.unlink()
         configured = run("cmake", "-S", self.folder, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0",
+                         *(["-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld"] if shutil.which("ld.lld") else []),  # four times as fast
                          *(["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []))
         if configured.returncode != 0:
             raise RuntimeError("cmake does not configure the copy:\n" + configured.stderr)

@@ -129,6 +129,27 @@ TEST_F(DamageTest, TellsAgainAndAgainThatItIsBusyWhileItSaves) {
   EXPECT_GE(told, kReadings / 100);
 }
 
+TEST_F(DamageTest, WritesTheWalBackWhileItSavesSoThatItStaysSmall) {
+  std::uintmax_t largest = 0;
+  settings_.busy = [&] {
+    std::error_code none;
+    const std::uintmax_t size = fs::file_size(settings_.path + ".new-wal", none);
+    if (!none) largest = std::max(largest, size);
+  };
+  fill();
+  for (int i = 0; i < 3 * kReadings; ++i) {
+    append(reading(std::string(2000, 'x')));
+    if (i % 50 == 49) pass(settings_.commit_every);
+  }
+  close();
+  write_at(0, garbage(kPage));
+  open();
+  const std::int64_t upto = 250 * kPage;
+  EXPECT_GT(size(), 4 * upto);
+  EXPECT_GT(largest, upto / 2) << "the file that is looked at is another one";
+  EXPECT_LT(largest, upto + upto / 2);
+}
+
 TEST_F(DamageTest, TellsTheEpochBeforeButNotItsLastNumbers) {
   fill();
   close();

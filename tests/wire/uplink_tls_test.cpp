@@ -216,6 +216,15 @@ TEST_F(UplinkTlsTest, RefusesACertificateThatIsNotYetValid) {
   expect_refusal("not to be trusted: certificate is not yet valid");
 }
 
+TEST_F(UplinkTlsTest, SaysNothingOfTlsWhenAConnectionThatItVerifiedIsLost) {
+  auto server = broker("server");
+  const auto one = begin();
+  ASSERT_TRUE(one->up()) << one->told.why;
+  server.reset();
+  ASSERT_TRUE(one->lost());
+  EXPECT_THAT(one->told.why, ::testing::Not(HasSubstr("TLS")));
+}
+
 TEST_F(UplinkTlsTest, SaysThatAPlainPortDoesNotSpeakTls) {
   Mosquitto plain;
   settings.options.brokers.front().port = plain.port();

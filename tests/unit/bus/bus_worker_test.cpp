@@ -211,6 +211,15 @@ TEST_F(BusWorkerTest, ReadsAMeterAtOnceWhenItIsBack) {
   EXPECT_FALSE(worker_->state().meters[0].silent);
 }
 
+TEST_F(BusWorkerTest, ShowsWhichPortTheBusHas) {
+  TcpSettings socket;
+  socket.host = "10.0.0.7";
+  site_.bus.spec.settings.port = socket;
+  start();
+  EXPECT_EQ(worker_->state().name, "rs485-1");
+  EXPECT_EQ(worker_->state().port, "10.0.0.7:502");
+}
+
 TEST_F(BusWorkerTest, TellsOnceThatAMeterIsNotTheModelOfItsProfile) {
   site_ = OneBus("identify = holding 400 u16 400\n");
   site_.poll(site_.meter("m1", 1), seconds(10), {"power"});

@@ -130,8 +130,10 @@ TEST_F(DataVolumeTest, CountsRecordsAndBytesADay) {
   EXPECT_EQ(day.records, 8640);
   EXPECT_GT(day.bytes, 8640 * 200.0) << "a record of two values has some 250 bytes";
   EXPECT_LT(day.bytes, 8640 * 350.0);
-  EXPECT_GT(day.stored, day.bytes);
-  EXPECT_LT(day.stored, day.bytes * 1.6);
+  const double row = day.bytes / day.records + 60;
+  EXPECT_GT(row, 4060.0 / 13);
+  EXPECT_LT(row, 4060.0 / 12) << "then 12 rows lie in a page";
+  EXPECT_DOUBLE_EQ(day.stored, day.records * 4096 / 12);
 }
 
 TEST_F(DataVolumeTest, CountsATextByTheLengthThatItMayHave) {

@@ -58,6 +58,13 @@ TEST(SpecTest, TakesCommasAndQuotesInQuotes) {
   EXPECT_EQ((*fields)[1].value, "m");
 }
 
+TEST(SpecTest, LooksAtNothingBehindItsEnd) {
+  const std::string_view text = R"(a="b"")";
+  const auto fields = split_spec(text.substr(0, text.size() - 1));
+  ASSERT_TRUE(fields);
+  EXPECT_EQ((*fields)[0].value, "b");
+}
+
 TEST(SpecTest, RefusesWhatIsNoListOfKeysAndValues) {
   for (const Case& c : {Case{"", "'' is not key=value; a SPEC is key=value,key=value"},
                         {"rs485-1", "'rs485-1' is not key=value; a SPEC is key=value,key=value"},
