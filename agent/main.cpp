@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
     case Invocation::Subcommand::kRun:
       return run_agent(invocation.options, command_line);
     case Invocation::Subcommand::kCheck:
-      return run_check(invocation, std::cout, std::cerr);
+      return run_check(invocation, std::cout, std::cerr, agent_at(invocation.options.control), SystemClock());
     case Invocation::Subcommand::kRead:
       return run_read(invocation, std::cout, std::cerr);
     case Invocation::Subcommand::kScan:

@@ -77,6 +77,8 @@ class StoreFile : public StoreView {
   /// What waits, since when and how much the newest epoch made; the counts since start are 0.
   virtual Result<std::array<LaneState, kLanes>> lanes() = 0;
   virtual Result<LossCounts> losses() = 0;
+  /// Of the agent's KeyValueStore; nothing: no such key.
+  virtual Result<std::optional<std::string>> value(const std::string& key) = 0;
 };
 
 }  // namespace metergate

@@ -1,5 +1,6 @@
 #include "agent/admin/control_handlers.h"
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -97,6 +98,26 @@ std::string answer_of(const CommandResult& result) {
   return json.member("took_us", result.took.count()).end_object().take();
 }
 
+std::string broker(const ControlParts& parts) {
+  const ForwarderState state = parts.forwarder();
+  LinkReports links = state.links ? *state.links : LinkReports{};
+  for (LinkReport& link : links) {
+    if (!link.up_since) continue;
+    link.round_trip = state.round_trip;
+    link.largest = state.message_limit;
+  }
+  for (const Endpoint& node : parts.uplink->brokers) {
+    const auto is_of = [&](const LinkReport& link) { return link.name == node.host && link.port == node.port; };
+    if (std::any_of(links.begin(), links.end(), is_of)) continue;
+    LinkReport untried;
+    untried.name = node.host;
+    untried.port = node.port;
+    untried.error = "not tried since the agent's start";
+    links.push_back(std::move(untried));
+  }
+  return links_json("agent", parts.uplink->client_id, links, moment_of(*parts.clock));
+}
+
 /// What the bus's thread leaves for the client that waits.
 struct Outcome {
   std::mutex mutex;  // guards answer
@@ -161,6 +182,7 @@ ControlServer::Handlers control_handlers(const ControlParts& parts) {
     return on_bus(parts, request, [&](BusPause&) -> Answer { return trace(*parts.frames.at(bus), request); });
   };
   handlers["buses"] = [parts](const Json&) -> Answer { return buses(parts); };
+  handlers["broker"] = [parts](const Json&) -> Answer { return broker(parts); };
   handlers["read"] = [parts](const Json& request) { return read(parts, request); };
   handlers["store"] = [parts](const Json& request) -> Answer {
     if (text_of(request, "what") == "where") {

@@ -4,6 +4,7 @@
 
 #include "agent/base/text.h"
 #include "agent/cli/bus_load.h"
+#include "agent/cli/check_broker.h"
 #include "agent/cli/data_volume.h"
 #include "agent/cli/manual_notation.h"
 #include "agent/cli/subcommands.h"
@@ -173,7 +174,10 @@ void print_volume(const Site& site, const StoreSettings& store, std::ostream& ou
 
 }  // namespace
 
-int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err) {
+int run_check(const Invocation& invocation, std::ostream& answer, std::ostream& err, const SendRequest& send,
+              const Clock& clock) {
+  std::ostream nowhere(nullptr);
+  std::ostream& out = invocation.json ? nowhere : answer;
   const Options& options = invocation.options;
   const auto made = make_site(options);
   if (const auto* error = std::get_if<UsageError>(&made)) {
@@ -186,7 +190,8 @@ int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err
     err << "warning: " << *warning << "\n";
   warn_of_manual_numbers(site, err);
 
-  int status = check_uplink(options, out, err);
+  const int uplink = check_uplink(options, out, err);
+  int status = uplink;
   const auto worse = [&status](int next) { status = status == 0 ? next : status; };
   worse(check_http(options, err));
   for (const BusConfig& bus : site.buses) worse(check_bus(bus, out, err));
@@ -201,7 +206,11 @@ int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err
   }
   worse(check_store(options.store, out, err));
   print_volume(site, options.store, out);
-  out << std::flush;
+  if (invocation.broker && uplink == 0) {
+    out << "\n";
+    worse(check_broker(invocation, send, clock, answer, err));
+  }
+  answer << std::flush;
   return status;
 }
 

@@ -15,8 +15,9 @@ constexpr int kUnreachable = 69;  // EX_UNAVAILABLE of sysexits.h
 int run_profiles(const Invocation& invocation, std::ostream& out, std::ostream& err);
 
 /// Touches no bus, creates nothing, works beside a running agent. 78 also when a bus needs more than all of
-/// its time.
-int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err);
+/// its time. With --broker see check_broker().
+int run_check(const Invocation& invocation, std::ostream& out, std::ostream& err, const SendRequest& send,
+              const Clock& clock);
 
 /// The store of the running agent, or the file itself if no process has it (75). Waits 1 s to see how fast it drains.
 int run_store(const Invocation& invocation, std::ostream& out, std::ostream& err, const SendRequest& send,

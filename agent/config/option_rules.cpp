@@ -231,6 +231,14 @@ Refusal check_store_words(OptionSources& sources) {
   return std::nullopt;
 }
 
+Refusal check_of_broker(const Invocation& invocation) {
+  if (invocation.json && !invocation.broker) return wrong("--json of check goes with --broker only");
+  if (invocation.broker && invocation.options.uplink.to_stdout) {
+    return wrong("--broker needs a broker; with --upstream stdout: there is none");
+  }
+  return std::nullopt;
+}
+
 /// Root can read everything, so a `check` by root would not notice what the service's user cannot. What a person writes
 /// on the command line is for that person; the service's flags stand in a file.
 void warn_of_unreadable_paths(OptionSources& sources) {
@@ -292,7 +300,10 @@ std::optional<UsageError> complete(OptionSources& sources) {
   sources.invocation().options.store.gateway = sources.invocation().options.gateway;
   if (subcommand == Subcommand::kRead) return check_read(sources);
   if (auto refusal = check_uplink(sources)) return refusal;
-  if (subcommand == Subcommand::kCheck) warn_of_unreadable_paths(sources);
+  if (subcommand == Subcommand::kCheck) {
+    if (auto refusal = check_of_broker(sources.invocation())) return refusal;
+    warn_of_unreadable_paths(sources);
+  }
   return check_http(sources.invocation().options);
 }
 

@@ -307,7 +307,10 @@ std::vector<OptionInfo> read_options() {
        yes(to(&Invocation::follow)), kForTrace},
       {store, "lane", "LANE", "readings", "readings, results or events", choice(lanes(), to(&Invocation::lane)),
        kForStore},
-      {read, "json", "", "", "JSON lines instead of a table", yes(to(&Invocation::json)), kForRead | kForStore},
+      {"Broker", "broker", "", "", "also connects to each --upstream as the agent would; publishes and takes nothing",
+       yes(to(&Invocation::broker)), kForCheck},
+      {read, "json", "", "", "JSON lines instead of a table; of check with --broker what it found at the broker",
+       yes(to(&Invocation::json)), kForRead | kForStore | kForCheck},
   };
 }
 // clang-format on

@@ -117,6 +117,8 @@ struct Invocation {
   std::string text;  ///< help or version text; the name for `profiles NAME`, the bus for `pause`, `resume`, `trace`
   std::vector<std::string> warnings;  ///< what was ignored, to be logged
 
+  bool broker = false;  ///< check: connect to the broker, too
+
   Millis pause = std::chrono::minutes(30);  ///< how long `pause` lends the bus's port
 
   enum class TraceFormat { kText, kJsonLines, kPcapng };

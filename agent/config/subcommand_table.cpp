@@ -8,8 +8,10 @@ const std::vector<SubcommandInfo>& subcommand_table() {
   using Subcommand = Invocation::Subcommand;
   static const std::vector<SubcommandInfo> table{
       {"run", kForRun, Subcommand::kRun, "[OPTIONS | @FILE]...", "The agent: reads meters and delivers every record."},
-      {"check", kForCheck, Subcommand::kCheck, "[OPTIONS | @FILE]...",
-       "Checks flags, files, profiles and store, and shows the load of buses and store. Touches no bus."},
+      {"check", kForCheck, Subcommand::kCheck, "[OPTIONS | @FILE]... [--broker [--json]]",
+       "Checks flags, files, profiles and store, and shows the load of buses and store. Touches no bus. With --broker "
+       "it "
+       "also tries the way to the broker."},
       {"read", kForRead, Subcommand::kRead,
        "[OPTIONS | @FILE]... METER\n"
        "--bus SPEC --unit N --profile P\n"

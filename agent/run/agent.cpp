@@ -350,6 +350,8 @@ void Agent::make_control() {
   parts.site = &site_;
   parts.clock = &clock_;
   parts.answered = [this] { control_->notify(); };
+  parts.uplink = &options_.uplink;
+  parts.forwarder = [this] { return forwarder_->state(); };
   parts.store = store_.get();
   parts.store_path = std::filesystem::absolute(options_.store.path).string();
   ControlServer::Handlers handlers = control_handlers(parts);

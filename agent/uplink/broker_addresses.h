@@ -28,6 +28,8 @@ class BrokerAddresses {
   /// Looks the name up each time; where that fails the addresses of the last lookup stay. Waits at most kPatience.
   /// Errors: that of the lookup, of a name that never had an address; the next call goes on with the next node.
   Result<Place> next();
+  /// The node that next() will look up.
+  const Endpoint& upcoming() const { return nodes_[current_].endpoint; }
 
  private:
   struct Node {

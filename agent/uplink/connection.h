@@ -11,6 +11,7 @@
 #include "agent/base/resolve.h"
 #include "agent/config/options.h"
 #include "agent/uplink/broker_addresses.h"
+#include "agent/uplink/link_report.h"
 
 namespace metergate {
 
@@ -48,6 +49,8 @@ class Connection {
   virtual ~Connection() = default;
   /// Starts connecting. Waits for a name lookup, half a second at most, and for nothing else.
   virtual void start() = 0;
+  /// Adds whom it connects to, and what TLS has told. Empty: there is no broker.
+  virtual void describe(LinkReport& link) const { static_cast<void>(link); }
   /// Whether the other side has taken the connection (TCP), so that an answer can be waited for.
   virtual bool accepted() const { return true; }
   /// QoS 1, all at once; ends in on_subscribed or on_lost. Only when the one before has ended.

@@ -97,6 +97,7 @@ void Forwarder::acked(Handle handle, MonoTime now) {
   const auto done = in_flight_.acked(handle);
   if (!done) return;
   window_.acked(done->queued, now - done->sent);
+  round_trip_ = std::chrono::duration_cast<Micros>(now - done->sent);
   limit_.acked(done->bytes);
   counters_[index_of(done->source)].acked += done->records;
   online_acked_ = online_acked_ || done->online;
@@ -506,6 +507,9 @@ void Forwarder::take_snapshot(MonoTime now) {
   state_.in_flight_bytes = in_flight_.bytes();
   state_.window_bytes = window_.bytes();
   state_.oldest_unacked = in_flight_.age(now);
+  state_.links = session_.links();
+  state_.round_trip = round_trip_;
+  state_.message_limit = limit_.bytes() == MessageLimit::kNone ? std::nullopt : std::optional(limit_.bytes());
 }
 
 }  // namespace metergate

@@ -3,7 +3,9 @@
 #include <array>
 #include <atomic>
 #include <deque>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,8 +55,11 @@ struct ForwarderState {
   ReceiptCounters receipts;
   std::int64_t ignored_messages = 0;
   std::size_t in_flight = 0, in_flight_bytes = 0;
-  std::size_t window_bytes = 0;  ///< what the link is thought to take in a second
-  Nanos oldest_unacked{0};       ///< age of the oldest message in flight
+  std::size_t window_bytes = 0;              ///< what the link is thought to take in a second
+  Nanos oldest_unacked{0};                   ///< age of the oldest message in flight
+  std::shared_ptr<const LinkReports> links;  ///< the broker's addresses that were tried; of the last step
+  std::optional<Micros> round_trip;          ///< of the last message, to its PUBACK
+  std::optional<std::size_t> message_limit;  ///< bytes that the broker takes, where it was found to have a limit
 };
 
 /// From the outbox to the broker: keeps the window full, results and events before readings, and moves `delivered` as
@@ -181,6 +186,7 @@ class Forwarder {
   std::array<SourceState, kSources> counters_;
   std::int64_t republished_ = 0, resent_ = 0;
   ReceiptCounters receipts_;
+  std::optional<Micros> round_trip_;
   Session session_;  // last: its connection's callbacks use what is above
 };
 

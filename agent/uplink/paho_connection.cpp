@@ -12,18 +12,17 @@
 #include "agent/uplink/broker_probe.h"
 #include "agent/uplink/broker_socket.h"
 #include "agent/uplink/connection.h"
+#include "agent/uplink/credentials.h"
+#include "agent/uplink/mqtt_packet.h"
 #include "agent/uplink/tls_peer.h"
 
 namespace metergate {
 
 namespace {
 
-constexpr Millis kProbePatience{500};
-constexpr std::size_t kLongestText = 65'535;  // MQTT 3.1.1, 1.5.3
 constexpr Millis kUserTimeout{30'000};
 constexpr std::chrono::seconds kConnectTimeout{600};  // beyond the patience of the session, which ends it before
 constexpr int kQos = 1;
-constexpr int kSubackFailure = 0x80;
 constexpr int kMessagesBeside = 16;  // room in Paho's window beside the forwarder's own
 // Published and not yet written. Paho C 1.3.12 never frees what was not written when its client goes.
 constexpr int kUnwritten = 1;
@@ -31,24 +30,6 @@ constexpr int kUnwritten = 1;
 constexpr std::size_t kBloated = 1 << 20;
 constexpr Millis kPauseMin{1};
 constexpr Millis kPauseMax{64};
-
-/// MQTT 3.1.1, table 3.1.
-std::string connack_text(int code) {
-  switch (code) {
-    case 1:
-      return "the broker does not speak MQTT 3.1.1";
-    case 2:
-      return "the broker refuses the client id; see --client-id";
-    case 3:
-      return "the broker says that it is not available";
-    case 4:
-      return "the broker refuses user name or password; see --username and --password-file";
-    case 5:
-      return "the broker does not let this client in; see --username, --password-file, --client-id and --cert-file";
-    default:
-      return {};
-  }
-}
 
 /// What the connections of one connector share. Used by one connection at a time.
 struct Common {
@@ -74,6 +55,7 @@ class PahoConnection final : public Connection, private mqtt::iaction_listener {
 
   void start() override;
   std::string explain(const std::string& why) override;
+  void describe(LinkReport& link) const override;
   bool accepted() const override { return socket_ && socket_->connected(); }
   void subscribe(const std::vector<std::string>& topics) override;
   bool publish(Handle handle, const Message& message) override;
@@ -139,13 +121,22 @@ std::string PahoConnection::explain(const std::string& why) {
   if (!unexplained_) return why;
   // An alert can be lost: TLS 1.3 lets the client write before the server has judged its certificate.
   if (common_.peer && common_.peer->verified()) {
-    return at_ + ": it ends the connection right after the TLS handshake; it may refuse this client: see --cert-file";
+    return at_ + ": " + kEndsAfterHandshake;
   }
   return at_ + ": " + probe_broker(place_.address, place_.port, common_.settings.options.tls, kProbePatience);
 }
 
+void PahoConnection::describe(LinkReport& link) const {
+  link.name = place_.host;
+  link.port = place_.port;
+  link.address = place_.address;
+  if (common_.peer) link.tls = common_.peer->facts();
+}
+
 void PahoConnection::start() {
   const UplinkOptions& options = common_.settings.options;
+  const Endpoint node = common_.addresses.upcoming();
+  place_ = {node.host, "", node.port};
   const auto place = common_.addresses.next();
   if (!place) return fail(place.error().detail);
   place_ = *place;
@@ -289,24 +280,11 @@ class PahoConnector final : public Connector {
 
 Result<std::unique_ptr<Connector>> make_mqtt_connector(ConnectorSettings settings) {
   const UplinkOptions& options = settings.options;
-  std::string password;
-  if (!options.password_file.empty()) {
-    auto text = read_secret("--password-file", options.password_file);
-    if (!text) return text.error();
-    password = std::move(*text);
-  }
-  for (const auto& [flag, text] : {std::pair{"--username", &options.username}, {"--password-file", &password}}) {
-    if (text->size() <= kLongestText) continue;
-    return Error{Errc::kInvalid, std::string(flag) + ": " + std::to_string(text->size()) +
-                                     " bytes; MQTT carries at most " + std::to_string(kLongestText)};
-  }
-  if (options.tls) {
-    const Status usable = check_tls_files(options);
-    if (!usable) return usable.error();
-  }
+  auto password = read_credentials(options);
+  if (!password) return password.error();
   ::unsetenv("http_proxy");  // Paho C 1.3.12 would take them for plain MQTT as well
   ::unsetenv("https_proxy");
-  return std::unique_ptr<Connector>(std::make_unique<PahoConnector>(std::move(settings), std::move(password)));
+  return std::unique_ptr<Connector>(std::make_unique<PahoConnector>(std::move(settings), std::move(*password)));
 }
 
 }  // namespace metergate

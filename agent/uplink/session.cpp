@@ -6,8 +6,7 @@
 namespace metergate {
 
 namespace {
-// Key in the store: this gateway has a session at its broker. With kUntold the loss of the one before is not told yet.
-const char* const kSession = "mqtt.session";
+// Values of kSessionKey. With kUntold the loss of the session before is not told yet.
 const char* const kTold = "open";
 const char* const kUntold = "open, session_lost is due";
 }  // namespace
@@ -68,6 +67,7 @@ MonoTime Session::next(MonoTime now) const { return connection_ ? std::min(next_
 
 void Session::connect(MonoTime now) {
   connection_ = p_.connector->make(mailbox_);
+  link_ = {};
   state_ = State::kConnecting;
   since_ = now;
   connection_->start();
@@ -80,13 +80,16 @@ void Session::connected(bool session_present, MonoTime now) {
   }
   state_ = State::kSubscribing;
   since_ = now;
-  connection_->subscribe({p_.topics.commands, p_.topics.receipts, p_.topics.status});
+  connection_->describe(link_);
+  link_.tcp = true;
+  link_.session_present = session_present;
+  connection_->subscribe(session_topics(p_.topics));
 }
 
 /// Durable before the gateway subscribes: the subscription begins a new session, and after it nothing shows any more
 /// that the commands of the old session are gone. put() is durable after what was appended before it.
 Status Session::note_session(bool present, MonoTime now) {
-  const auto known = p_.key_values->get(kSession);
+  const auto known = p_.key_values->get(kSessionKey);
   if (!known) return known.error();
   lost_session_untold_ = *known && **known == kUntold;
   if (!present && *known) {
@@ -106,7 +109,7 @@ Status Session::note_session(bool present, MonoTime now) {
   }
   const char* const state = lost_session_untold_ ? kUntold : kTold;
   if (*known && **known == state && !tell) return {};
-  return p_.key_values->put(kSession, state);
+  return p_.key_values->put(kSessionKey, state);
 }
 
 /// One that was held back. It is durable before the note that it was told.
@@ -115,7 +118,7 @@ void Session::tell_session_lost(MonoTime now) {
   p_.outbox->append({p_.host->session_lost()});
   next_lost_event_ = now + kLostEvery;
   lost_session_untold_ = false;
-  p_.key_values->put_later(kSession, kTold);
+  p_.key_values->put_later(kSessionKey, kTold);
 }
 
 void Session::subscribed(const std::vector<std::string>& refused, MonoTime now) {
@@ -128,6 +131,8 @@ void Session::subscribed(const std::vector<std::string>& refused, MonoTime now) 
   }
   if (refused.empty() && !refused_.empty()) p_.log->info("the broker grants all subscriptions again");
   refused_ = refused;
+  note_subscriptions(link_, session_topics(p_.topics), refused);
+  report();
   resubscribe_at_ = refused.empty() ? MonoTime::max() : now + resubscribe_pauses_.next();
   if (refused.empty()) resubscribe_pauses_.reset();
 }
@@ -141,6 +146,7 @@ void Session::resubscribe(MonoTime now) {
 void Session::came_up(MonoTime now) {
   state_ = State::kUp;
   since_ = now;
+  link_.up_since = now;
   ++counters_.connects;
   p_.log->info("connected to the broker", {{"losses", std::to_string(counters_.losses)}});
 }
@@ -154,6 +160,9 @@ void Session::drop(const std::string& why, MonoTime now) {
 
 void Session::end(const std::string& why, Millis pause, MonoTime now) {
   const bool was_connecting = state_ == State::kConnecting;
+  connection_->describe(link_);
+  link_.tcp = link_.tcp || connection_->accepted();
+  link_.up_since.reset();
   away_ = away_ || !up();
   resubscribe_at_ = MonoTime::max();
   state_ = State::kDown;
@@ -162,11 +171,23 @@ void Session::end(const std::string& why, Millis pause, MonoTime now) {
   // Each reason once for each time that the link was up: with several addresses the reasons take turns.
   const std::int64_t times = throttle_.due(why, std::to_string(counters_.connects), now);
   if (times > 0) {
-    p_.log->warn("no connection to the broker",
-                 {{"why", was_connecting ? connection_->explain(why) : why}, {"times", std::to_string(times)}});
+    const std::string text = was_connecting ? connection_->explain(why) : why;
+    if (explained_.size() >= kMostLinks) explained_.clear();
+    explained_[why] = text;
+    p_.log->warn("no connection to the broker", {{"why", text}, {"times", std::to_string(times)}});
   }
+  const auto known = explained_.find(why);
+  link_.error = known == explained_.end() ? why : known->second;
+  report();
   connection_.reset();
   static_cast<void>(mailbox_.take());  // of the connection that is gone
+}
+
+void Session::report() {
+  if (link_.name.empty()) return;
+  auto links = std::make_shared<LinkReports>(*links_);
+  note_link(*links, link_);
+  links_ = std::move(links);
 }
 
 void Session::close(Millis patience) {

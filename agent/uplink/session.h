@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,11 @@ struct SessionNews {
   bool away = false;  ///< with `up`: connects had failed, so the broker may be another one now
 };
 
+/// What a gateway subscribes to; the commands first.
+inline std::vector<std::string> session_topics(const Topics& topics) {
+  return {topics.commands, topics.receipts, topics.status};
+}
+
 struct SessionCounters {
   std::int64_t connects = 0, losses = 0, sessions_lost = 0;
 };
@@ -48,8 +54,9 @@ class Session {
   static constexpr Millis kTcpPatience{10'000};     ///< until the broker takes the connection; then see ReconnectPauses
   static constexpr Millis kStable{30'000};          ///< up for so long: the next loss begins with the shortest pauses
   static constexpr Millis kResubscribeMin{10'000};  ///< pauses before a refused topic is subscribed again,
-  static constexpr Millis kResubscribeMax{3'600'000};  ///< doubling up to here
-  static constexpr Millis kLostEvery{60'000};          ///< at most one event session_lost in it
+  static constexpr Millis kResubscribeMax{3'600'000};         ///< doubling up to here
+  static constexpr const char* kSessionKey = "mqtt.session";  ///< in the store: there is a session at the broker
+  static constexpr Millis kLostEvery{60'000};                 ///< at most one event session_lost in it
 
   explicit Session(Parts parts);
   ~Session();
@@ -72,6 +79,8 @@ class Session {
   /// A clean goodbye, for good.
   void close(Millis patience);
 
+  /// The addresses that were tried, and what each connect came to. Another list each time that one of them changes.
+  std::shared_ptr<const LinkReports> links() const { return links_; }
   const SessionCounters& counters() const { return counters_; }
   std::int64_t ignored() const { return mailbox_.ignored(); }
 
@@ -86,6 +95,7 @@ class Session {
   void came_up(MonoTime now);
   void watch(MonoTime now);
   void end(const std::string& why, Millis pause, MonoTime now);
+  void report();
 
   Parts p_;
   Mailbox mailbox_;
@@ -93,10 +103,13 @@ class Session {
   LogThrottle throttle_;
   LogThrottle lost_sessions_{kLostEvery};
   SessionCounters counters_;
-  bool away_ = false;                 // a connect failed since the last one that was up
-  bool lost_session_untold_ = false;  // the store knows it: an event is due
-  MonoTime next_lost_event_{};        // not before
-  std::vector<std::string> refused_;  // topics
+  bool away_ = false;                             // a connect failed since the last one that was up
+  bool lost_session_untold_ = false;              // the store knows it: an event is due
+  MonoTime next_lost_event_{};                    // not before
+  std::vector<std::string> refused_;              // topics
+  LinkReport link_;                               // of this connection
+  std::map<std::string, std::string> explained_;  // the last text that was logged for a reason
+  std::shared_ptr<const LinkReports> links_ = std::make_shared<LinkReports>();
   Backoff resubscribe_pauses_;
   MonoTime resubscribe_at_ = MonoTime::max();
   State state_ = State::kDown;

@@ -14,8 +14,8 @@ namespace metergate {
 namespace {
 
 struct Deleter {
-  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
   void operator()(ASN1_OCTET_STRING* text) const { ASN1_OCTET_STRING_free(text); }
+  void operator()(BIO* memory) const { BIO_free(memory); }
 };
 
 bool is_address(const std::string& host) {
@@ -29,15 +29,34 @@ int peer_slot() {
   return slot;
 }
 
-std::string openssl_error() {
-  const char* reason = ERR_reason_error_string(ERR_peek_last_error());
-  ERR_clear_error();
-  return reason == nullptr ? "not usable" : reason;
+/// Without time_t, which has 32 bits on some machines; certificates of authorities last longer.
+UtcTime end_of(const X509* certificate) {
+  const std::unique_ptr<ASN1_TIME, Deleter> epoch(ASN1_TIME_set(nullptr, 0));
+  int days = 0, seconds = 0;
+  if (ASN1_TIME_diff(&days, &seconds, epoch.get(), X509_get0_notAfter(certificate)) != 1) return {};
+  return UtcTime{std::chrono::hours(24) * days + std::chrono::seconds(seconds)};
 }
 
-int no_passphrase(char* buffer, int size, int writing, void* context) {
-  static_cast<void>(buffer), static_cast<void>(size), static_cast<void>(writing), static_cast<void>(context);
-  return 0;
+std::string subject_of(const X509* certificate) {
+  const std::unique_ptr<BIO, Deleter> memory(BIO_new(BIO_s_mem()));
+  X509_NAME_print_ex(memory.get(), X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
+  std::string text(BIO_pending(memory.get()), '\0');
+  const int read = BIO_read(memory.get(), text.data(), static_cast<int>(text.size()));
+  text.resize(read > 0 ? static_cast<std::size_t>(read) : 0);
+  return text;
+}
+
+TlsFacts facts_of(const SSL* ssl) {
+  TlsFacts facts;
+  facts.version = SSL_get_version(ssl);
+  const STACK_OF(X509)* const chain = SSL_get0_verified_chain(ssl);
+  if (sk_X509_num(chain) > 0) {
+    facts.peer = subject_of(sk_X509_value(chain, 0));
+    facts.peer_until = end_of(sk_X509_value(chain, 0));
+    facts.authority_until = end_of(sk_X509_value(chain, sk_X509_num(chain) - 1));
+  }
+  if (const X509* const own = SSL_get_certificate(ssl)) facts.own_until = end_of(own);
+  return facts;
 }
 
 }  // namespace
@@ -99,7 +118,9 @@ struct TlsHandshake {
       peer->alert_ = result;
       peer->state_ = TlsPeer::State::kRefused;
     } else if ((where & SSL_CB_HANDSHAKE_DONE) != 0) {
+      if (peer->verified()) return;  // TLS 1.3 calls this for each of the tickets that follow, too
       const bool named = SSL_get_verify_result(ssl) == X509_V_OK && SSL_get0_peer_certificate(ssl) != nullptr;
+      if (named) peer->facts_ = facts_of(ssl);
       peer->state_ = named ? TlsPeer::State::kVerified : TlsPeer::State::kRefused;
     } else if ((where & SSL_CB_EXIT) != 0 && result <= 0 && SSL_get_verify_result(ssl) != X509_V_OK) {
       peer->verdict_ = SSL_get_verify_result(ssl);
@@ -124,6 +145,8 @@ void TlsPeer::expect(const std::string& host) {
   failure_ = 0;
 }
 
+std::optional<TlsFacts> TlsPeer::facts() const { return verified() ? std::optional(facts_) : std::nullopt; }
+
 std::optional<std::string> TlsPeer::refusal() const {
   if (state_ != State::kRefused) return std::nullopt;
   if (const int alert = alert_; alert != 0) {
@@ -142,31 +165,6 @@ std::optional<std::string> TlsPeer::refusal() const {
   }
   const char* reason = ERR_reason_error_string(failure_);
   return std::string("the TLS handshake failed: ") + (reason == nullptr ? "no reason is known" : reason);
-}
-
-Status check_tls_files(const UplinkOptions& options) {
-  const std::unique_ptr<SSL_CTX, Deleter> context(SSL_CTX_new(TLS_client_method()));
-  if (context == nullptr) return Error{Errc::kInvalid, "OpenSSL cannot be used: " + openssl_error()};
-  SSL_CTX_set_default_passwd_cb(context.get(), no_passphrase);
-  const auto bad = [](const std::string& flag, const std::string& file, const std::string& wanted) {
-    return Error{Errc::kInvalid, flag + " " + file + ": " + openssl_error() + "; " + wanted};
-  };
-  const std::string& cert = options.cert_file;
-  const std::string& key = options.key_file.empty() ? cert : options.key_file;
-  if (!options.ca_file.empty() && SSL_CTX_load_verify_locations(context.get(), options.ca_file.c_str(), nullptr) != 1) {
-    return bad("--ca-file", options.ca_file, "a PEM file with the certificates of the authorities is wanted");
-  }
-  if (cert.empty()) {
-    if (options.key_file.empty()) return {};
-    return Error{Errc::kInvalid, "--key-file " + key + ": a key without --cert-file"};
-  }
-  if (SSL_CTX_use_certificate_chain_file(context.get(), cert.c_str()) != 1) {
-    return bad("--cert-file", cert, "a PEM file with this gateway's certificate, then those of its issuers, is wanted");
-  }
-  if (SSL_CTX_use_PrivateKey_file(context.get(), key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return bad("--key-file", key, "the PEM key of --cert-file without a passphrase is wanted");
-  }
-  return {};
 }
 
 void leave_openssl_unloaded() {

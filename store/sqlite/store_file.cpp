@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "store/sqlite/counter_table.h"
+#include "store/sqlite/key_value_table.h"
 #include "store/sqlite/page_reader.h"
 #include "store/sqlite/process_lock.h"
 #include "store/sqlite/record_tables.h"
@@ -18,7 +19,8 @@ class StoreFileImpl final : public StoreFile {
         connection_(std::move(connection)),
         page_reader_(*connection_),
         record_tables_(*connection_),
-        counter_table_(*connection_) {}
+        counter_table_(*connection_),
+        key_value_table_(*connection_) {}
 
   Result<StorePage<DropEntry>> drops(std::int64_t after) override { return judged(page_reader_.drops(after)); }
   Result<StorePage<DeadEntry>> dead_letters(std::int64_t after) override {
@@ -49,6 +51,10 @@ class StoreFileImpl final : public StoreFile {
     return judged(LossCounts{counters.lost.count, counters.refused.count});
   }
 
+  Result<std::optional<std::string>> value(const std::string& key) override {
+    return judged(key_value_table_.get(key));
+  }
+
  private:
   template <class T>
   Result<T> judged(T value) {
@@ -61,6 +67,7 @@ class StoreFileImpl final : public StoreFile {
   PageReader page_reader_;
   RecordTables record_tables_;
   CounterTable counter_table_;
+  KeyValueTable key_value_table_;
 };
 
 }  // namespace

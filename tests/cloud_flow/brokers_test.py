@@ -14,7 +14,7 @@ import pika
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from brokers import ROOT, RabbitMQ, Server  # noqa: E402
-from lab import free_port, wait_for  # noqa: E402
+from lab import AGENT, free_port, wait_for  # noqa: E402
 from peers import mqtt_client  # noqa: E402
 
 UP = ("status", "catalog", "catalog/+", "readings", "results", "events")
@@ -174,6 +174,29 @@ class Rights:
         self.assertEqual([len(text) for text in self.records("own") if len(text) > 100], [])
 
 
+    def check(self, user, gateway, *more):
+        """What `metergate check --broker` says of this broker: its exit status and its link."""
+        word = pathlib.Path(tempfile.mkdtemp(prefix="metergate-"))
+        self.addCleanup(shutil.rmtree, word)
+        (word / "password").write_text(self.passwords[user])
+        done = subprocess.run([AGENT, "check", "--broker", "--json", "--gateway-id", gateway, "--upstream", f"mqtt://127.0.0.1:{self.port}",
+                               "--username", user, "--password-file", word / "password", "--store", word / "metergate.db", "--control",
+                               word / "control", *more], capture_output=True, text=True, timeout=60)
+        link, = json.loads(done.stdout)["links"]
+        return done.returncode, link
+
+    def test_a_check_of_the_broker_leaves_a_command_where_it_is(self):
+        self.gateway("b").close()
+        self.command("metergate/b/commands", "waits")
+        for _ in range(30):
+            status, link = self.check("b", "b")
+            self.assertEqual((status, link["session"], link["waiting"]), (0, "kept", 1), link)
+            self.assertEqual(set(link["subscriptions"].values()), {"granted"})
+        b = self.gateway("b")
+        wait_for("the command that waited", 10, lambda: ("metergate/b/commands", "waits") in b.got)
+        self.assertEqual(self.reaches(b, "metergate/b/commands"), [("metergate/b/commands", "waits")])
+
+
 class RabbitRights(Rights, unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -184,6 +207,11 @@ class RabbitRights(Rights, unittest.TestCase):
         cls.rabbit.start()
         cls.port = cls.rabbit.mqtt
         cls.passwords = {name: file.read_text().strip() for name, file in cls.rabbit.add_users("a", "b", look="look").items()}
+
+    def test_a_check_of_the_broker_names_the_topic_that_is_refused(self):
+        status, link = self.check("a", "b", "--client-id", "metergate-a")
+        self.assertEqual(status, 69, link)
+        self.assertIn("metergate/b/commands", link["error"])  # 3.10 ends the connection there, 4.0 refuses by SUBACK
 
     def backend_leaves(self):
         """It is not there: each test makes its own connections."""

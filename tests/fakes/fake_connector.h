@@ -23,6 +23,7 @@ class FakeConnection : public Connection {
   ~FakeConnection() override;
 
   void start() override;
+  void describe(LinkReport& link) const override;
   std::string explain(const std::string& why) override;
   bool accepted() const override;
   void subscribe(const std::vector<std::string>& topics) override;
@@ -64,6 +65,7 @@ class FakeConnector : public Connector {
   int made = 0;
   bool bare = false;
   bool answers_tcp = true;
+  std::string address = "192.0.2.1";   ///< that the next connection goes to
   int explained = 0;                   ///< times that a reason was asked for
   std::string refuse;                  ///< not empty: start() fails with it, at once
   std::function<void()> on_subscribe;  ///< called before a subscription is noted
@@ -73,6 +75,11 @@ class FakeConnector : public Connector {
 inline FakeConnection::~FakeConnection() { connector_.now = nullptr; }
 inline void FakeConnection::start() {
   if (!connector_.refuse.empty()) listener_.on_lost(connector_.refuse);
+}
+inline void FakeConnection::describe(LinkReport& link) const {
+  link.name = "broker";
+  link.port = 1883;
+  link.address = connector_.address;
 }
 inline std::string FakeConnection::explain(const std::string& why) {
   ++connector_.explained;

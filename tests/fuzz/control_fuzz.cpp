@@ -58,6 +58,8 @@ class Agent {
     parts_.answered = [] {};
     parts_.store = &store_;
     parts_.store_path = "/store";
+    parts_.uplink = &uplink_;
+    parts_.forwarder = [] { return ForwarderState{}; };
     path_ = std::filesystem::temp_directory_path() / ("metergate-fuzz-" + std::to_string(::getpid()));
     server_ = std::move(*ControlServer::open(path_, control_handlers(parts_), clock_, log_));
   }
@@ -85,6 +87,7 @@ class Agent {
   Site site_;
   BusPause pause_;
   SmallStore store_;
+  UplinkOptions uplink_;
   ControlParts parts_;
   std::string path_;
   std::unique_ptr<ControlServer> server_;

@@ -49,7 +49,7 @@ HOMES = {
     r"mqtt/.*|MQTT.*": ("agent/uplink/paho_connection.cpp",),
     r"boost/.*": ("agent/config/options.cpp",),
     r"nlohmann/.*": ("agent/base/json.cpp",),
-    r"openssl/.*": ("agent/uplink/tls_peer.cpp",),
+    r"openssl/.*": ("agent/uplink/tls_peer.cpp", "agent/uplink/tls_stream.cpp"),
 }
 LIBC = re.compile(
     r"(sys|netinet|arpa|net|linux)/[\w/]+|"

@@ -27,6 +27,10 @@ class ControlHandlersTest : public testing::Test, protected WorkerBench {
     parts_.give["rs485-1"] = [this](OpenCommand command) { return worker_->give_local(std::move(command)); };
     parts_.answered = [this] { ++answered_; };
     parts_.store_path = "/store";
+    uplink_.client_id = "metergate-gw";
+    uplink_.brokers = {{"one", 1883}, {"two", 1883}};
+    parts_.uplink = &uplink_;
+    parts_.forwarder = [this] { return forwarder_; };
     handlers_ = control_handlers(parts_);
   }
 
@@ -40,6 +44,8 @@ class ControlHandlersTest : public testing::Test, protected WorkerBench {
   }
 
   const std::string read_ = R"({"ask":"read","bus":"rs485-1","unit":7,"table":"holding","address":10,"count":2})";
+  UplinkOptions uplink_;
+  ForwarderState forwarder_;
   OneBus line_;
   Site site_;
   FakeBus bus_;
@@ -99,6 +105,28 @@ TEST_F(ControlHandlersTest, AnswersAPauseWhenThePortIsFree) {
 TEST_F(ControlHandlersTest, NamesThePathOfTheStore) {
   EXPECT_EQ(request(R"({"ask":"store","what":"where"})"), R"({"path":"/store"})");
   EXPECT_THAT(request(R"({"ask":"store","what":"everything"})"), StartsWith(R"({"error":{"code":"bad_request")"));
+}
+
+TEST_F(ControlHandlersTest, TellsOfTheBrokerWhatTheAgentKnowsOfEachOfItsNodes) {
+  LinkReports links(1);
+  links[0].name = "one";
+  links[0].port = 1883;
+  links[0].address = "192.0.2.1";
+  links[0].up_since = clock_.mono();
+  forwarder_.links = std::make_shared<LinkReports>(links);
+  forwarder_.round_trip = Micros{900};
+  forwarder_.message_limit = 4096;
+
+  const std::string answer = request(R"({"ask":"broker"})");
+  EXPECT_THAT(answer, StartsWith(R"({"by":"agent","client_id":"metergate-gw","links":[{"name":"one",)"));
+  EXPECT_THAT(answer, HasSubstr(R"("round_trip_us":900,"largest_message":4096,)"));
+  EXPECT_THAT(answer, HasSubstr(R"({"name":"two","port":1883,"ok":false,)"));
+  EXPECT_THAT(answer, HasSubstr(R"("error":"not tried since the agent's start"})"));
+}
+
+TEST_F(ControlHandlersTest, HasNoNodesToTellOfBeforeTheFirstStepOfTheUplink) {
+  uplink_.brokers.clear();
+  EXPECT_EQ(request(R"({"ask":"broker"})"), R"({"by":"agent","client_id":"metergate-gw","links":[]})");
 }
 
 }  // namespace

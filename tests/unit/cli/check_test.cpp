@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "agent/cli/subcommands.h"
+#include "tests/fakes/fake_clock.h"
 
 namespace metergate {
 namespace {
@@ -43,8 +44,9 @@ class CheckTest : public testing::Test {
       return -1;
     }
     const auto& invocation = std::get<Invocation>(parsed);
-    return invocation.subcommand == Invocation::Subcommand::kCheck ? run_check(invocation, out_, err_)
-                                                                   : run_profiles(invocation, out_, err_);
+    return invocation.subcommand == Invocation::Subcommand::kCheck
+               ? run_check(invocation, out_, err_, no_agent_, clock_)
+               : run_profiles(invocation, out_, err_);
   }
   int check(std::vector<std::string> more) {
     more.insert(more.begin(),
@@ -54,6 +56,8 @@ class CheckTest : public testing::Test {
   }
 
   std::string folder_;
+  const SendRequest no_agent_ = [](const std::string&) { return Error{Errc::kOffline, "nobody"}; };
+  FakeClock clock_;
   std::ostringstream out_, err_;
 };
 

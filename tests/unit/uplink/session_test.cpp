@@ -45,6 +45,13 @@ class SessionTest : public ::testing::Test {
     }
     return std::chrono::duration_cast<Millis>(clock.mono() - begin);
   }
+  void pause_until_next_try() {
+    const int made = connector.made;
+    while (connector.made == made) {
+      clock.advance(session.next(clock.mono()) - clock.mono());
+      step();
+    }
+  }
   void connect(bool session_present) {
     step();
     connector.now->accept(session_present);
@@ -98,11 +105,7 @@ TEST_F(SessionTest, TriesAgainByAFreshConnectionAfterPausesThatGrowUpToTheMaximu
   step();
   for (int i = 0; i < 7; ++i) {
     const MonoTime lost = clock.mono();
-    const int made = connector.made;
-    while (connector.made == made) {
-      clock.advance(session.next(clock.mono()) - clock.mono());
-      step();
-    }
+    pause_until_next_try();
     pauses.push_back(std::chrono::duration_cast<Millis>(clock.mono() - lost));
   }
 
@@ -420,6 +423,51 @@ TEST_F(SessionTest, EndsWithTheReaderWhereOnlyRecordsAreTaken) {
 
   EXPECT_TRUE(session.ended());
   EXPECT_EQ(connector.made, 1);
+}
+
+TEST_F(SessionTest, ReportsWhatEachAddressCameTo) {
+  connector.refuse = "connection refused";
+  step();
+  connector.refuse.clear();
+  connector.address = "192.0.2.2";
+  pause();
+  connector.now->accept(true);
+  step();
+  connector.now->grant({"metergate/g1/receipts"});
+  step();
+
+  const auto links = session.links();
+  ASSERT_THAT(*links, SizeIs(2));
+  EXPECT_EQ((*links)[0].address, "192.0.2.1");
+  EXPECT_EQ((*links)[0].error, "connection refused, explained");
+  EXPECT_FALSE((*links)[0].up_since);
+  EXPECT_EQ((*links)[1].address, "192.0.2.2");
+  EXPECT_EQ((*links)[1].session_present, true);
+  EXPECT_EQ((*links)[1].up_since, clock.mono());
+  ASSERT_THAT((*links)[1].subscriptions, SizeIs(3));
+  EXPECT_TRUE((*links)[1].subscriptions[0].granted);
+  EXPECT_FALSE((*links)[1].subscriptions[1].granted);
+  EXPECT_THAT((*links)[1].error, testing::HasSubstr("metergate/g1/receipts"));
+}
+
+TEST_F(SessionTest, ReportsALossWithItsReasonAndNoLongerAsUp) {
+  connect(true);
+  EXPECT_EQ(session.links()->at(0).error, "");
+  lose();
+
+  EXPECT_EQ(session.links()->at(0).error, "reset by peer");
+  EXPECT_FALSE(session.links()->at(0).up_since);
+}
+
+TEST_F(SessionTest, ReportsTheExplanationOfAReasonAlsoWhenItIsNotLoggedAgain) {
+  connector.refuse = "connection refused";
+  step();
+  connector.address = "192.0.2.2";
+  pause_until_next_try();
+
+  ASSERT_THAT(*session.links(), SizeIs(2));
+  EXPECT_EQ(connector.explained, 1);
+  EXPECT_EQ((*session.links())[1].error, "connection refused, explained");
 }
 
 }  // namespace
