@@ -1,6 +1,7 @@
 // A model of a fleet whose broker was away: when are all gateways connected again? It runs the very class that chooses
 // the pauses, and beside it a simple exponential backoff as most clients have it: a first pause that is the same for
-// all, doubling to 60 s, and 10 s of patience. Prints a table; takes a minute or two.
+// all, doubling to 60 s, and 10 s of patience. Prints a table; takes a minute or two. With arguments it prints one case
+// of the present algorithm, as tests/bench/fleet.py measures it: fleet_model GATEWAYS AWAY refused|silent RATE.
 //
 // The model: at 0 all links are lost; the broker is back at `away`. It serves accepted sockets one after the other, so
 // many TLS connects a second. A client leaves after its patience; the handshake that it abandons costs the broker
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <queue>
@@ -72,7 +74,10 @@ struct Case {
 
 struct Outcome {
   std::vector<Seconds> connected;  ///< since the broker's return, sorted
-  int peak = 0;                    ///< most tries in one second
+  std::vector<Seconds> first;      ///< tries, since the loss, sorted
+  int tries = 0;
+  int peak = 0;  ///< most tries in one second
+  int first_peak = 0;
 };
 
 enum class What { kTry, kLeave, kWork };
@@ -90,10 +95,14 @@ Outcome run(const Case& c) {
   const metergate::Draw draw = [&] { return std::uniform_real_distribution<double>(0, 1)(generator); };
   std::vector<std::unique_ptr<Algorithm>> gateways;
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events;
-  std::vector<int> tries(static_cast<std::size_t>(kEnd) + 1);
+  std::vector<int> tries(static_cast<std::size_t>(kEnd) + 1), firsts(tries.size());
+  Outcome outcome;
   for (std::size_t i = 0; i < static_cast<std::size_t>(c.gateways); ++i) {
     gateways.push_back(std::make_unique<Which>(draw));
-    events.push({gateways.back()->after_refusal(), What::kTry, i});
+    const Seconds first = gateways.back()->after_refusal();
+    events.push({first, What::kTry, i});
+    outcome.first.push_back(first);
+    ++firsts[static_cast<std::size_t>(first)];
   }
   std::vector<bool> connected(gateways.size());
   struct Socket {
@@ -102,7 +111,6 @@ Outcome run(const Case& c) {
   };
   std::deque<Socket> accepted;
   bool busy = false;
-  Outcome outcome;
   while (!events.empty() && events.top().at < kEnd) {
     const Event event = events.top();
     const Seconds now = event.at;
@@ -114,6 +122,7 @@ Outcome run(const Case& c) {
       if (!connected[event.gateway]) events.push({now + gateway.after_silence(), What::kTry, event.gateway});
     } else {
       ++tries[static_cast<std::size_t>(now)];
+      ++outcome.tries;
       if (now < c.away) {
         events.push({now + (c.silent ? kTcpPatience : 0) + gateway.after_refusal(), What::kTry, event.gateway});
       } else if (c.sheds && static_cast<double>(accepted.size()) > kShedAt * c.rate) {
@@ -137,7 +146,9 @@ Outcome run(const Case& c) {
     events.push({done, What::kWork, 0});
   }
   std::sort(outcome.connected.begin(), outcome.connected.end());
+  std::sort(outcome.first.begin(), outcome.first.end());
   outcome.peak = *std::max_element(tries.begin(), tries.end());
+  outcome.first_peak = *std::max_element(firsts.begin(), firsts.end());
   return outcome;
 }
 
@@ -153,9 +164,36 @@ void print(const Outcome& outcome, int gateways) {
   std::printf(" %7d", outcome.peak);
 }
 
+/// Median, 90 %, last.
+void print_spread(const char* what, const std::vector<Seconds>& sorted, int gateways) {
+  std::printf("%s: ", what);
+  for (const double part : {0.5, 0.9, 1.0}) {
+    const auto index = static_cast<std::size_t>(std::max(0.0, part * gateways - 1));
+    if (part > 0.5) std::printf(" / ");
+    if (index < sorted.size()) {
+      std::printf("%.1f", sorted[index]);
+    } else {
+      std::printf("never");
+    }
+  }
+  std::printf(" | ");
+}
+
+void print_case(const Case& c) {
+  const Outcome outcome = run<Present>(c);
+  print_spread("first tries s", outcome.first, c.gateways);
+  std::printf("of them in the busiest s: %d | ", outcome.first_peak);
+  print_spread("back s", outcome.connected, c.gateways);
+  std::printf("tries: %d | in the busiest s: %d\n", outcome.tries, outcome.peak);
+}
+
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc == 5) {
+    print_case({std::atoi(argv[1]), std::atof(argv[2]), argv[3][0] == 's', std::atof(argv[4]), 1, false});
+    return 0;
+  }
   std::printf("Seconds after the broker's return until so many gateways are connected; never: not within an hour.\n\n");
   std::printf("%8s %5s %-8s %6s %5s %-5s | %-36s | %s\n", "gateways", "away", "how", "rate/s", "cost", "sheds",
               "former:  50%    90%    99%    all  peak/s", "present: 50%    90%    99%    all  peak/s");
