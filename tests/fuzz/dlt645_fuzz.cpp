@@ -5,18 +5,19 @@
 
 using namespace metergate;
 
-/// A frame that is found lies within the bytes, and is written as it was read.
-FUZZ_TARGET(const std::uint8_t* data, std::size_t size) {
+/// Bytes as they come from a line: a frame that is found lies within them, and is written as it was read.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Bytes bytes(data, data + size);
   const auto found = find_dlt645(bytes);
   if (found) {
-    FUZZ_CHECK(found->begin < found->end && found->end <= size);
+    must(found->begin < found->end && found->end <= size, "a frame lies within the bytes");
     const Bytes again = to_bytes(found->frame, 0);
-    FUZZ_CHECK(again.size() == found->end - found->begin);
-    FUZZ_CHECK(std::equal(again.begin(), again.end(), bytes.begin() + static_cast<std::ptrdiff_t>(found->begin)));
-    FUZZ_CHECK(!holds_damaged_dlt645(bytes));
+    const auto begin = bytes.begin() + static_cast<std::ptrdiff_t>(found->begin);
+    must(again.size() == found->end - found->begin && std::equal(again.begin(), again.end(), begin),
+         "a frame is written as it was read");
   }
   const auto outline = outline_dlt645(bytes);
-  FUZZ_CHECK(!found || (outline && outline->begin <= found->begin));
-  FUZZ_CHECK(Dlt645Master::explain(data, size).has_value() == outline.has_value());
+  must(!found || (outline && outline->begin <= found->begin), "a whole frame has an outline");
+  must(Dlt645Master::explain(data, size).has_value() == outline.has_value(), "what has an outline is explained");
+  return 0;
 }
