@@ -38,6 +38,18 @@ def consume(given, settings):
              own, others, idle).run(stop_on_signal())
 
 
+def bridge(given, settings):
+    from backend import log  # only who has Kafka
+    own, others = shards.of_consumer(given.number, given.consumers, given.shards)
+    log.Bridge(settings.connect, settings.kafka, own, others).run(stop_on_signal())
+
+
+def consume_log(given, settings):
+    from backend import log
+    log.LogConsumer(settings.kafka, lambda: settings.open_db(f"log consumer {given.number}"), Orders(settings.redis_client())).run(
+        stop_on_signal())
+
+
 def print_size(given, _settings):
     for name, value in sizing.size(given.gateways, given.meters, given.every, given.points, given.outage * 3600, given.together).items():
         print(f"  {name:<50}{sizing.readable(name, value):>16}")
@@ -46,7 +58,7 @@ def print_size(given, _settings):
 def move(given, settings):
     with settings.connect() as connection:
         exchange = mover.make(connection.channel(), given.backlog)
-    moved = mover.Mover(settings.parameters(), given.queue, exchange, say=say).run()
+    moved = mover.Mover(settings.nodes()[0], given.queue, exchange, say=say).run()
     say(f"moved {moved} messages to {exchange}; the queues are empty")
 
 
@@ -102,6 +114,12 @@ def main():
     one.add_argument("--receipts", action="store_true", help="send receipts, to gateways with --delivery receipt")
     one.add_argument("--backlog", type=int, metavar="COUNT", help="of the queues that `move` filled")
     one.add_argument("--until-empty", action="store_true", help="end when nothing comes any more")
+    one = command(bridge, "bridge", "take messages from the broker into Kafka, until SIGTERM")
+    one.add_argument("--shards", type=int, required=True, metavar="COUNT")
+    one.add_argument("--number", type=int, default=0)
+    one.add_argument("--consumers", type=int, default=1, help="how many bridges there are")
+    one = command(consume_log, "consume-log", "take messages from Kafka into the db, until SIGTERM")
+    one.add_argument("--number", type=int, default=0, help="for its name in the metrics")
     one = command(serve, "serve", "answer users by HTTP, send commands, call back; until SIGTERM")
     one.add_argument("--host", default="127.0.0.1")
     one.add_argument("--port", type=int, required=True)

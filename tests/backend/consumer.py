@@ -3,7 +3,7 @@ import json
 import logging
 import time
 
-from backend import EXCHANGE, ONE_CONSUMER, PREFIX, UNROUTED
+from backend import EXCHANGE, ONE_CONSUMER, PREFIX
 
 LOG = logging.getLogger(__name__)
 MOST, LONGEST = 500, 0.05  # messages and seconds of one transaction
@@ -99,9 +99,7 @@ class Consumer:
         batch, self.batch = self.batch, []
         if not batch:
             return
-        lanes, answers = self.db.store([message for message in batch if not self._unrouted(message)])  # the commit
-        for key, body in filter(self._unrouted, batch):
-            answers += self.unrouted(key, body)
+        lanes, answers = self.db.store(batch)  # the commit
         if self.receipts:
             for lane in sorted(lanes):  # also when all were repeats: a receipt may have been lost
                 self.send_receipt(lane)
@@ -113,20 +111,3 @@ class Consumer:
         gateway, epoch, name = lane
         self.channel.basic_publish(EXCHANGE, f"{PREFIX}.{gateway}.receipts",
                                    json.dumps({"epoch": epoch, "lane": name, "upto": self.db.upto(lane)}))
-
-    @staticmethod
-    def _unrouted(message):
-        key = message[0].split(".")
-        return len(key) < 3 or key[0] != PREFIX or key[2] not in ("readings", "results", "events", "status", "catalog")
-
-    def unrouted(self, key, body):
-        """What no queue was bound to. A command among it: nobody is subscribed to this gateway's commands."""
-        try:
-            _prefix, gateway, kind = key.split(".")
-            if kind == "commands":
-                return self.db.no_such_gateway(gateway, json.loads(body)["id"])
-            if kind != "receipts":
-                raise ValueError("no queue is bound to this key")
-        except (ValueError, KeyError, TypeError) as error:
-            self.db.put_aside(key, f"unrouted: {error}", body)
-        return []

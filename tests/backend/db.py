@@ -4,6 +4,7 @@ import contextlib
 import json
 import time
 
+from backend import PREFIX
 from backend.message import BadMessage, Record, a_text, parse, records_of
 from backend.operations import Operations
 from backend.presence import Presence
@@ -20,11 +21,17 @@ CREATE TABLE IF NOT EXISTS gaps (lane BIGINT, first BIGINT, last BIGINT, since F
 CREATE TABLE IF NOT EXISTS lost (lane BIGINT, first BIGINT, last BIGINT, why TEXT);
 CREATE TABLE IF NOT EXISTS epochs (gateway TEXT, epoch TEXT, previous TEXT, heard_at FLOAT, PRIMARY KEY (gateway, epoch));
 CREATE TABLE IF NOT EXISTS catalogs (gateway TEXT, catalog TEXT, part INTEGER, body TEXT, PRIMARY KEY (gateway, catalog, part));
+-- The next place to read in each partition of the log.
+CREATE TABLE IF NOT EXISTS places (topic TEXT, part INTEGER, next BIGINT NOT NULL, PRIMARY KEY (topic, part));
 -- The work of each consumer, for who watches: written in the transaction that it counts.
 CREATE TABLE IF NOT EXISTS counters (consumer TEXT PRIMARY KEY, messages BIGINT, records BIGINT, repeats BIGINT, at FLOAT);
 -- What is acknowledged though it cannot be used, so that it does not come again for ever. Somebody looks at it.
 CREATE TABLE IF NOT EXISTS aside (at FLOAT, routing_key TEXT, why TEXT, body TEXT);
 """ + Operations.SCHEMA + Presence.SCHEMA
+
+
+class Overtaken(RuntimeError):
+    pass
 
 
 class Lane:
@@ -41,14 +48,16 @@ class Db(Operations, Presence):
     def close(self):
         self.engine.close()
 
-    def store(self, messages):
+    def store(self, messages, also=lambda: None):
         """Messages as (routing key, body) in one transaction, each whole or not at all. Returns the lanes that they belong to, and
         what they answer as (order, device, result). What a gateway sends stops nothing: a message that cannot be stored is set
-        aside, in a transaction of its own if only the db could tell."""
+        aside, in a transaction of its own if only the db could tell. `also` is done in the last transaction."""
         good, bad = [], []
         for key, body in messages:
             try:
-                _prefix, gateway, kind = key.split(".", 2)
+                prefix, gateway, kind = key.split(".", 2)
+                if prefix != PREFIX:
+                    raise BadMessage(f"no message of {PREFIX}: {key}")
                 text = body.decode()
                 good.append((gateway, kind, records_of(gateway, text) if kind in ("readings", "results", "events") else text))
             except (ValueError, BadMessage) as error:
@@ -58,13 +67,16 @@ class Db(Operations, Presence):
                 answers = self._take_in(good, lanes)
                 for row in bad:
                     self.put_aside(*row)
+                also()
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError, *self.engine.data_errors) as error:
             if len(messages) == 1:
                 (key, body), = messages
-                self.put_aside(key, f"{type(error).__name__}: {error}", body)
+                with self.engine.transaction():
+                    self.put_aside(key, f"{type(error).__name__}: {error}", body)
+                    also()
                 return set(), []
             half = len(messages) // 2
-            first, second = self.store(messages[:half]), self.store(messages[half:])
+            first, second = self.store(messages[:half]), self.store(messages[half:], also)
             return first[0] | second[0], first[1] + second[1]
         return {record.lane for record in self._records(good)}, answers
 
@@ -110,7 +122,9 @@ class Db(Operations, Presence):
                 content = parse(text)
                 self.rows("INSERT INTO catalogs VALUES (?, ?, ?, ?) ON CONFLICT (gateway, catalog, part) DO UPDATE "
                           "SET body = excluded.body", gateway, a_text(content["catalog"]), int(content.get("part", 1)), text)
-            elif isinstance(text, str):
+            elif kind == "commands":  # of ours, back from metergate.unrouted: nobody is subscribed to it
+                answers += self.no_such_gateway(gateway, a_text(parse(text)["id"]))
+            elif isinstance(text, str) and kind != "receipts":
                 raise BadMessage(f"no kind of message: {kind}")
         return answers
 
@@ -172,6 +186,17 @@ class Db(Operations, Presence):
             if detail["store"] == "new" or detail.get("commands") == "lost":
                 return self.forgotten(gateway)
         return []
+
+    def place_in_log(self, topic, part):
+        self.rows("INSERT INTO places VALUES (?, ?, 0) ON CONFLICT DO NOTHING", topic, part)
+        return self.rows("SELECT next FROM places WHERE topic = ? AND part = ?", topic, part)[0][0]
+
+    def move_in_log(self, topic, places):
+        """By part: (from, to). RuntimeError: another one has moved it, and has stored what is between."""
+        for part, (before, after) in sorted(places.items()):
+            if not self.rows("UPDATE places SET next = ? WHERE topic = ? AND part = ? AND next = ? RETURNING 1", after, topic, part,
+                             before):
+                raise Overtaken(f"another consumer has stored {topic}/{part} from {before} on")
 
     def put_aside(self, routing_key, why, body):
         text = body.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")

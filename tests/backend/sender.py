@@ -114,7 +114,7 @@ class Sender(threading.Thread):
             self.connection.ioloop.call_later(0.02, lambda: self._again(waited + 0.02))
 
     def _publish(self, now, command, gateway, body):
-        # Not `mandatory`: with an alternate exchange nothing ever comes back. See metergate.unrouted in consumer.py.
+        # Not `mandatory`: with an alternate exchange nothing ever comes back. See metergate.unrouted in db.py.
         self.channel.basic_publish(EXCHANGE, f"{PREFIX}.{gateway}.commands", body, PERSISTENT)
         self.number += 1
         self.unconfirmed[self.number] = command, now

@@ -3,7 +3,7 @@
     {"amqp": "amqp://cloud:PASSWORD@127.0.0.1:5672/%2F", "redis": "redis://127.0.0.1:6379", "db": "postgresql://USER:PASSWORD@HOST/NAME"}
 
 `amqp` may name the nodes of a cluster, with commas between. `db` may be a file: then it is SQLite. Without `redis` there is no
-copy, and polls go to the db.
+copy, and polls go to the db. `kafka`: HOST:PORT,... of its brokers.
 """
 import json
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ class Settings:
     amqp: str
     db: str
     redis: str = ""
+    kafka: str = ""
     db_options: dict = field(default_factory=dict)
 
     @classmethod

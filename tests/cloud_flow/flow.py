@@ -203,14 +203,19 @@ def books(backend):
     return not gaps and not aside and not missing
 
 
-def run(receipts, replay, postgres, consumers):
+def run(receipts, replay, postgres, consumers, kafka):
     begin = time.monotonic()
     steps = Steps()
-    steps.begin(f"Starting RabbitMQ with the shipped settings, Redis, {'PostgreSQL, ' if postgres else ''}two gateways and ten "
+    steps.begin(f"Starting RabbitMQ with the shipped settings, Redis, {'PostgreSQL, ' if postgres else ''}{'Kafka, ' if kafka else ''}two gateways and ten "
                 "simulated meters")
-    with World("plant-1", "plant-2", postgres=postgres, shards=2 * consumers if consumers > 1 else 0) as world:
+    with World("plant-1", "plant-2", postgres=postgres, kafka=kafka,
+               shards=2 * consumers if consumers > 1 or kafka else 0) as world:
         steps.say("rabbitmq", f"up after {world.rabbit.took:.1f} s, port {world.rabbit.amqp} (AMQP), {world.rabbit.mqtt} (MQTT)")
-        if consumers > 1:
+        if kafka:
+            world.bridges(consumers)
+            world.log_consumers(consumers)
+            steps.say("backend", f"{consumers} bridges of {world.shards} queues into Kafka's log, {consumers} consumers of that")
+        elif consumers > 1:
             world.consumers(consumers, receipts=receipts)
             steps.say("backend", f"{consumers} consumers of {world.shards} queues behind a consistent-hash exchange")
         backend = world.web({**DEVICES, "meter-99": ("plant-9", "m99")}, *["--replay"] * replay, *["--receipts"] * receipts)
@@ -239,12 +244,17 @@ def main():
     parser.add_argument("--postgres", action="store_true", help="the db is PostgreSQL, on a port of its own; else SQLite")
     parser.add_argument("--consumers", type=int, default=1, metavar="N", help="so many processes take what comes from the gateways; "
                         "needs --postgres")
+    parser.add_argument("--kafka", action="store_true", help="what comes from the gateways goes through Kafka, three brokers from "
+                        "Maven's jars; with PostgreSQL")
     given = parser.parse_args()
+    given.postgres = given.postgres or given.kafka
+    if given.kafka and given.receipts:
+        parser.error("--receipts: the consumers of the log send none")
     if given.consumers > 1 and not given.postgres:
         parser.error("SQLite has one writer at a time: --consumers needs --postgres")
     for sig in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sig, lambda *_: sys.exit(1))  # so that everything is ended here, too
-    return run(given.receipts, given.replay, given.postgres, given.consumers)
+    return run(given.receipts, given.replay, given.postgres, given.consumers, given.kafka)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Records as many gateways would send them, by AMQP: each lane in order, again from the first one without a confirm after the
 connection is lost, with the same bytes. A process of its own:
 
-    load.py FILE --gateways 100 --messages 10000 [--records 1] [--points 20] [--rate 500]      FILE holds {"amqp": URL}
+    load.py FILE --gateways 100 --messages 10000 [--records 1] [--points 20] [--rate 500] [--first 0]      FILE holds {"amqp": URL}
 
 Prints one line at the end: {"messages":..., "records":..., "repeats":..., "seconds":...}. `repeats` were published more than once."""
 import argparse
@@ -21,8 +21,8 @@ PERSISTENT = pika.BasicProperties(delivery_mode=2)
 class Gateways:
     """What they have to say, in the order in which they say it: (routing key, body)."""
 
-    def __init__(self, count, records, points):
-        self.names = [f"load-{n:05d}" for n in range(count)]
+    def __init__(self, first, count, records, points):
+        self.names = [f"load-{n:05d}" for n in range(first, first + count)]
         self.records = records
         self.values = ",".join(f'"point_{n:02d}":{1000 + n}.{n:02d}' for n in range(points))
 
@@ -112,12 +112,12 @@ class Load:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("settings")
-    for name, default in (("gateways", 100), ("messages", 10000), ("records", 1), ("points", 20), ("rate", 0)):
+    for name, default in (("gateways", 100), ("messages", 10000), ("records", 1), ("points", 20), ("rate", 0), ("first", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     given = parser.parse_args()
     with open(given.settings) as file:
         url = json.load(file)["amqp"]
-    load = Load(url, Gateways(given.gateways, given.records, given.points).messages(given.messages), given.rate)
+    load = Load(url, Gateways(given.first, given.gateways, given.records, given.points).messages(given.messages), given.rate)
     load.wanted = given.messages
     seconds = load.run()
     readings = (given.messages - given.gateways) * given.records

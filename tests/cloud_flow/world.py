@@ -22,8 +22,11 @@ from user import User  # noqa: E402
 class World(contextlib.ExitStack):
     """Ends, in turn, whatever was started in it, and leaves nothing behind."""
 
-    def __init__(self, *gateways, postgres=False, shards=0, broker=RabbitMQ):
+    def __init__(self, *gateways, postgres=False, shards=0, kafka=False, broker=RabbitMQ):
         super().__init__()
+        if kafka:
+            from kafka import Kafka, class_path  # only who wants it needs Kafka's client
+            class_path()  # or the end, as skipped
         self.lab, self.shards = Lab(), shards
         self.callback(self.lab.close)
         try:
@@ -34,12 +37,16 @@ class World(contextlib.ExitStack):
             for server in filter(None, (self.rabbit, self.redis, self.postgres)):
                 self.callback(server.stop)
                 server.start()
+            self.kafka = Kafka(self.lab.folder) if kafka else None
+            if kafka:
+                self.callback(self.kafka.stop)
+                self.kafka.start()
             self.passwords = self.rabbit.add_users(*gateways)
             if shards:
                 self.rabbit.ctl("set_permissions", "cloud", "^$", r"^(amq\.topic|metergate\.backlog-.*)$", r"^metergate\..*$")
             place = self.postgres.new_database() if postgres else self.lab.folder / "backend.db"
             self.settings = Settings(amqp=self.amqp("cloud", self.passwords["cloud"].read_text().strip()), db=str(place),
-                                     redis=f"redis://127.0.0.1:{self.redis.port}")
+                                     redis=f"redis://127.0.0.1:{self.redis.port}", kafka=self.kafka.address if kafka else "")
         except BaseException:
             self.close()
             raise
@@ -79,6 +86,14 @@ class World(contextlib.ExitStack):
             backend.db.rows("INSERT INTO devices VALUES (?, ?, ?) ON CONFLICT DO NOTHING", device, *place)
         self.callback(backend.close)
         return backend.start()
+
+    def bridges(self, count):
+        return [self.program(f"bridge-{n}", "bridge", "--settings", self.settings_file(), "--shards", self.shards, "--number", n,
+                             "--consumers", count) for n in range(count)]
+
+    def log_consumers(self, count):
+        return [self.program(f"log-consumer-{n}", "consume-log", "--settings", self.settings_file(), "--number", n)
+                for n in range(count)]
 
     def web(self, devices, *flags):
         """The backend as a process of its own, and a user of it."""

@@ -1,0 +1,62 @@
+"""How many records a second 1, 2 and 4 consumers take from full queues into PostgreSQL, on this machine, broker included.
+
+    scale.py [--consumers 1,2,4] [--messages 20000] [--records 5] [--points 20] [--values column|rows] [--kill]
+
+Fills the queues first, then starts the consumers: what is measured is theirs. --kill: one of several is killed in the middle."""
+import argparse
+import os
+import sys
+import time
+
+from world import World, wait_for
+
+SHARDS = 8
+
+
+def measure(world, count, given):
+    place = world.postgres.new_database()
+    world.settings.db, world.settings.db_options = place, {"values": given.values}
+    db = world.settings.open_db()
+    filled = world.load_ended(world.load(f"load-{count}", gateways=100, messages=given.messages, records=given.records,
+                                         points=given.points), 600)
+
+    def stored():
+        return int(db.rows("SELECT coalesce(sum(highest), 0) FROM lanes")[0][0])
+
+    consumers = world.consumers(count)
+    wait_for("the first record", 60, stored)
+    begin, first = time.monotonic(), stored()
+    if given.kill and count > 1:
+        wait_for("the middle", 600, lambda: stored() > filled["records"] / 2)
+        consumers[-1].kill()
+    wait_for("the last record", 600, lambda: stored() == filled["records"])
+    seconds = time.monotonic() - begin
+    (repeats,), = db.rows("SELECT sum(repeats) FROM counters")
+    have, = db.rows("SELECT count(*) FROM records")[0]
+    for consumer in consumers:
+        consumer.kill()
+    db.close()
+    print(f"{count:>9} {filled['records'] / filled['seconds']:>14,.0f} {(filled['records'] - first) / seconds:>16,.0f} "
+          f"{filled['records']:>10,} {have:>10,} {repeats:>8,} {'yes' if given.kill and count > 1 else 'no':>7} "
+          f"{os.getloadavg()[0]:>6.1f}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--consumers", default="1,2,4")
+    parser.add_argument("--messages", type=int, default=20000)
+    parser.add_argument("--records", type=int, default=5, help="of a message")
+    parser.add_argument("--points", type=int, default=20)
+    parser.add_argument("--values", choices=("column", "rows"), default="column", help="a row a record, or also a row a value")
+    parser.add_argument("--kill", action="store_true")
+    given = parser.parse_args()
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before; {given.records} records a message, {given.points} points, "
+          f"values: {given.values}\nconsumers  published/s  taken records/s       sent     stored  repeats  killed   load", flush=True)
+    with World(postgres=True, shards=SHARDS) as world:
+        for count in map(int, given.consumers.split(",")):
+            measure(world, count, given)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
