@@ -11,7 +11,7 @@ from world import World, wait_for
 SHARDS, CONSUMERS, GATEWAYS = 8, 4, 40
 
 
-class Shards(unittest.TestCase):
+class Case(unittest.TestCase):
     def start(self, **how):
         self.world = self.enterContext(World(postgres=True, shards=SHARDS))
         self.db = self.world.db()
@@ -43,6 +43,19 @@ class Shards(unittest.TestCase):
         time.sleep(pause)
         server.start()
 
+
+class Short(Case):
+    def test_a_killed_consumer_and_a_killed_db_cost_no_record(self):
+        load = self.start(messages=3000, rate=250)
+        wait_for("some work of each consumer", 60, lambda: len(self.counters()) == CONSUMERS)
+        self.kill_and_start(self.consumers[1], 0.5)
+        self.db.close()
+        self.kill_and_start(self.world.postgres, 0.5)
+        self.db = self.world.db()
+        self.await_account(self.world.load_ended(load, 60))
+
+
+class Shards(Case):
     def test_every_record_is_stored_once_though_consumers_db_and_broker_are_killed(self):
         load = self.start(messages=12000, records=2, rate=900)
         wait_for("some work of each consumer", 60, lambda: len(self.counters()) == CONSUMERS)
@@ -78,7 +91,7 @@ class Shards(unittest.TestCase):
         from backend import shards
         load = self.start(messages=6000, rate=500)
         wait_for("some work", 60, lambda: self.stored() > 500)
-        text = shards.definitions((self.world.rabbit.folder / "definitions.json").read_text(), 12)
+        text = shards.definitions((self.world.rabbit.etc / "metergate.json").read_text(), 12)
         file = self.world.lab.folder / "twelve.json"
         file.write_text(text)
         self.world.rabbit.ctl("import_definitions", file)
