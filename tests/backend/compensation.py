@@ -6,6 +6,7 @@ import datetime
 import json
 import time
 
+from backend.message import ranges
 from backend.operations import time_text
 
 SCHEMA = """
@@ -14,6 +15,8 @@ CREATE TABLE IF NOT EXISTS windows (gateway TEXT, meter TEXT, poll TEXT, first F
                                     PRIMARY KEY (gateway, meter, poll, first));
 """
 NOT_THERE = "the gateway has no reading of this time"
+REASONS = {"slots_missed", "meter_silent", "bus_down", "bus_paused", "readings_lost", "started", "store_gone"}
+AROUND = 120.0  # seconds before and after a window in which an event may tell why
 
 
 def seconds(text):
@@ -65,7 +68,7 @@ class Compensation:
 
     def ask_windows(self, begin, end, stop):
         count = 0
-        for gateway, meter, poll, first, last in self.missing_windows(begin, end):
+        for gateway, meter, poll, first, last, every in self.missing_windows(begin, end):
             if stop():
                 break
             known = self.db.rows("SELECT 1 FROM windows WHERE gateway = ? AND meter = ? AND poll = ? AND first <= ? AND last >= ?",
@@ -75,7 +78,7 @@ class Compensation:
             command = f"compensate/{gateway}/{meter}/{poll}/{time_text(first)}/{int(time.time())}"
             with self.db.engine.transaction():
                 self.db.open(gateway, {"id": command, "op": "replay", "meter": meter, "from": time_text(first - 1),
-                                       "to": time_text(last + self.every + 1)})
+                                       "to": time_text(last + every + 1)})
                 self.db.rows("INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?, NULL) ON CONFLICT DO NOTHING", gateway, meter, poll, first,
                              last, command)
             count += 1
@@ -83,28 +86,26 @@ class Compensation:
         return count
 
     def missing_windows(self, begin, end):
-        """Neighbouring slots that should be there, by what the gateways' catalogs say of their polls."""
-        for gateway, text in self.db.rows("SELECT gateway, body FROM catalogs ORDER BY gateway"):
+        """Neighbouring slots that should be there by the catalog that each gateway sent last, as (gateway, meter, poll, first, last,
+        every)."""
+        for gateway, text in self.db.rows(
+                "SELECT gateway, body FROM catalogs c WHERE catalog = (SELECT catalog FROM catalogs l WHERE l.gateway = c.gateway "
+                "ORDER BY heard_at DESC LIMIT 1) ORDER BY gateway, part"):
             for meter in json.loads(text)["meters"]:
                 for poll in meter["polls"]:
-                    self.every = every_of(poll["every"]) if poll["every"] != "0s" else 0
-                    if self.every:
-                        here = self._slots(gateway, meter["id"], poll["name"], begin, end)
-                        yield from self._ranges(gateway, meter["id"], poll["name"], begin, end, here)
+                    every = every_of(poll["every"]) if poll["every"] != "0s" else 0  # back to back: no slots
+                    if every:
+                        here = self._slots(gateway, meter["id"], poll["name"], begin, end, every)
+                        due = range(int(-(-begin // every)), int(-(-end // every)))
+                        for first, last in ranges([k for k in due if k not in here]):
+                            yield gateway, meter["id"], poll["name"], first * every, last * every, every
 
-    def _slots(self, gateway, meter, poll, begin, end):
+    def _slots(self, gateway, meter, poll, begin, end, every):
         body = self.db.engine.JSON
         rows = self.db.rows(f"SELECT {body} ->> 'slot' FROM records JOIN lanes ON lanes.lane = records.lane "
                             f"WHERE gateway = ? AND name = 'readings' AND at >= ? AND at < ? AND {body} ->> 'meter' = ? "
-                            f"AND {body} ->> 'poll' = ?", gateway, time_text(begin - 1), time_text(end + self.every), meter, poll)
-        return {round(seconds(slot) / self.every) for slot, in rows if slot}
-
-    def _ranges(self, gateway, meter, poll, begin, end, here):
-        missing = [k for k in range(int(-(-begin // self.every)), int(-(-end // self.every))) if k not in here]
-        while missing:
-            count = next((i for i, k in enumerate(missing) if k != missing[0] + i), len(missing))
-            yield gateway, meter, poll, missing[0] * self.every, missing[count - 1] * self.every
-            missing = missing[count:]
+                            f"AND {body} ->> 'poll' = ?", gateway, time_text(begin - 1), time_text(end + every), meter, poll)
+        return {round(seconds(slot) / every) for slot, in rows if slot}
 
     def close_windows(self):
         """A window whose replay has ended is answered: by its readings, or by the reason why there are none."""
@@ -112,11 +113,20 @@ class Compensation:
                 "SELECT windows.gateway, meter, poll, first, last, result FROM windows JOIN operations "
                 "ON operations.command = windows.command WHERE why IS NULL AND result IS NOT NULL"):
             answer = json.loads(result)
-            why = "came" if answer.get("sent") else NOT_THERE
+            why = "came" if answer.get("sent") else NOT_THERE + self._said(gateway, first, last)
             if answer["status"] != "done":
                 why = f"{answer['status']}: {answer['error']['code']}"
             self.db.rows("UPDATE windows SET why = ? WHERE gateway = ? AND meter = ? AND poll = ? AND first = ?", why, gateway, meter,
                          poll, first)
+
+    def _said(self, gateway, first, last):
+        """What the gateway told of that time, as far as it may be the reason."""
+        body = self.db.engine.JSON
+        said = self.db.rows(f"SELECT DISTINCT {body} ->> 'event' FROM records JOIN lanes ON lanes.lane = records.lane "
+                            "WHERE gateway = ? AND name = 'events' AND at >= ? AND at < ?", gateway, time_text(first - AROUND),
+                            time_text(last + AROUND))
+        reasons = sorted({event for event, in said} & REASONS)
+        return f"; it said {', '.join(reasons)}" if reasons else ""
 
     def account(self):
         def count(query):

@@ -5,7 +5,7 @@ import json
 import time
 
 from backend import PREFIX
-from backend.message import BadMessage, Record, a_text, parse, records_of
+from backend.message import BadMessage, Record, a_text, parse, ranges, records_of
 from backend.operations import Operations
 from backend.presence import Presence
 
@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS gaps (lane BIGINT, first BIGINT, last BIGINT, since F
                                  command TEXT, PRIMARY KEY (lane, first));
 CREATE TABLE IF NOT EXISTS lost (lane BIGINT, first BIGINT, last BIGINT, why TEXT);
 CREATE TABLE IF NOT EXISTS epochs (gateway TEXT, epoch TEXT, previous TEXT, heard_at FLOAT, PRIMARY KEY (gateway, epoch));
-CREATE TABLE IF NOT EXISTS catalogs (gateway TEXT, catalog TEXT, part INTEGER, body TEXT, PRIMARY KEY (gateway, catalog, part));
+CREATE TABLE IF NOT EXISTS catalogs (gateway TEXT, catalog TEXT, part INTEGER, body TEXT, heard_at FLOAT,
+                                     PRIMARY KEY (gateway, catalog, part));
 -- The next place to read in each partition of the log.
 CREATE TABLE IF NOT EXISTS places (topic TEXT, part INTEGER, next BIGINT NOT NULL, PRIMARY KEY (topic, part));
 -- The work of each consumer, for who watches: written in the transaction that it counts.
@@ -104,7 +105,8 @@ class Db(Operations, Presence):
         for record in new:
             numbers.setdefault(record.lane, []).append(record.number)
         for lane, those in numbers.items():
-            self._cover_all(lanes[lane], sorted(those))
+            for first, last in ranges(sorted(those)):
+                self._cover(lanes[lane], first, last)
         for record in new:
             for lane, first, last, why in record.mentions():
                 self._cover(lanes[lane], first, last)
@@ -120,8 +122,9 @@ class Db(Operations, Presence):
                 self.hear(gateway, parse(text), text)
             elif kind.split(".")[0] == "catalog":
                 content = parse(text)
-                self.rows("INSERT INTO catalogs VALUES (?, ?, ?, ?) ON CONFLICT (gateway, catalog, part) DO UPDATE "
-                          "SET body = excluded.body", gateway, a_text(content["catalog"]), int(content.get("part", 1)), text)
+                self.rows("INSERT INTO catalogs VALUES (?, ?, ?, ?, ?) ON CONFLICT (gateway, catalog, part) DO UPDATE "
+                          "SET body = excluded.body, heard_at = excluded.heard_at", gateway, a_text(content["catalog"]),
+                          int(content.get("part", 1)), text, time.time())
             elif kind == "commands":  # of ours, back from metergate.unrouted: nobody is subscribed to it
                 answers += self.no_such_gateway(gateway, a_text(parse(text)["id"]))
             elif isinstance(text, str) and kind != "receipts":
@@ -148,15 +151,6 @@ class Db(Operations, Presence):
             elif known[place(record)] != record.text:
                 self.put_aside("/".join(record.lane), "two contents under one id", record.text.encode())
         return new
-
-    def _cover_all(self, lane, numbers):
-        first = last = numbers[0]
-        for number in numbers[1:]:
-            if number > last + 1:
-                self._cover(lane, first, last)
-                first = number
-            last = number
-        self._cover(lane, first, last)
 
     def _cover(self, lane, first, last):
         """From `first` to `last` nothing is owed any more. What lies between that and the highest so far is a gap: a question that

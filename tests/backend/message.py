@@ -17,6 +17,19 @@ def parse(text):
     return json.loads(text, parse_float=Decimal)
 
 
+def ranges(numbers):
+    """Ascending numbers as (first, last) of neighbours."""
+    first = last = None
+    for number in numbers:
+        if first is not None and number > last + 1:
+            yield first, last
+            first = None
+        first = number if first is None else first
+        last = number
+    if first is not None:
+        yield first, last
+
+
 def a_text(value):
     """What goes into a column of a db. A gateway may write anything; a db may refuse it in many ways, or keep it as something else."""
     if not isinstance(value, str) or "\0" in value:

@@ -1,16 +1,19 @@
 """How many records a second 1, 2 and 4 consumers take from full queues into PostgreSQL, on this machine, broker included.
 
     scale.py [--consumers 1,2,4] [--messages 20000] [--records 5] [--points 20] [--values column|rows] [--kill]
+    scale.py --backlog 10 [--messages 100000] ...
 
-Fills the queues first, then starts the consumers: what is measured is theirs. --kill: one of several is killed in the middle."""
+Fills the queues first, then starts the consumers: what is measured is theirs. --kill: one of several is killed in the middle.
+--backlog: one consumer beside a mover into so many queues with as many consumers."""
 import argparse
 import os
 import sys
 import time
 
-from world import World, wait_for
+from world import World, sharding, wait_for
 
 SHARDS = 8
+EMPTY = 3.0  # seconds of nothing by which a program sees that a queue is empty
 
 
 def measure(world, count, given):
@@ -41,6 +44,37 @@ def measure(world, count, given):
           f"{os.getloadavg()[0]:>6.1f}", flush=True)
 
 
+def measure_backlog(world, given):
+    """The same full queues, emptied once by one consumer, and once moved and taken by many."""
+    fill = {"gateways": 100, "messages": given.messages, "records": given.records, "points": given.points}
+    world.rabbit.ctl("add_user", "operator", "word")
+    world.rabbit.ctl("set_permissions", "operator", ".*", ".*", ".*")
+    operator = world.settings_file(amqp=world.amqp("operator", "word"))
+    queues = sharding.queues(SHARDS)
+
+    def ended(*programs):
+        begin = time.monotonic()
+        for program in programs:
+            assert program.child.wait(1800) == 0, program.log()
+        return time.monotonic() - begin
+
+    for way in ("one", "many"):
+        world.settings.db = world.postgres.new_database()
+        settings = world.settings_file()
+        sent = world.load_ended(world.load(f"load-{way}", **fill), 1800)["records"]
+        if way == "one":
+            words = "consume", "--settings", settings, "--shards", SHARDS, "--until-empty"
+            print(f"one consumer: {sent / (ended(world.program('one', *words)) - EMPTY):,.0f} records/s", flush=True)
+            continue
+        moved = ended(world.program("move", "move", "--settings", operator, "--backlog", given.backlog, *queues)) - EMPTY
+        print(f"moved into {given.backlog} queues: {given.messages / moved:,.0f} messages/s", flush=True)
+        many = [world.program(f"many-{n}", "consume", "--settings", settings, "--backlog", given.backlog, "--number", n,
+                              "--consumers", given.backlog, "--until-empty") for n in range(given.backlog)]
+        print(f"{given.backlog} consumers: {sent / (ended(*many) - EMPTY):,.0f} records/s; load {os.getloadavg()[0]:.1f}", flush=True)
+        stored, = world.settings.open_db().rows("SELECT count(*) FROM records")[0]
+        print(f"sent {sent}, stored {stored}, missing {sent - stored or 'none'}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--consumers", default="1,2,4")
@@ -49,10 +83,14 @@ def main():
     parser.add_argument("--points", type=int, default=20)
     parser.add_argument("--values", choices=("column", "rows"), default="column", help="a row a record, or also a row a value")
     parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--backlog", type=int, metavar="COUNT")
     given = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before; {given.records} records a message, {given.points} points, "
           f"values: {given.values}\nconsumers  published/s  taken records/s       sent     stored  repeats  killed   load", flush=True)
     with World(postgres=True, shards=SHARDS) as world:
+        if given.backlog:
+            measure_backlog(world, given)
+            return 0
         for count in map(int, given.consumers.split(",")):
             measure(world, count, given)
     return 0
