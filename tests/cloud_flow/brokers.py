@@ -251,7 +251,7 @@ class Cluster:
 
     def open(self):
         for node in self.nodes:
-            node.shipped("cluster", "open", 3)
+            node.shipped("cluster", "open", 3, "--definitions", self.definitions)
         for node in self.nodes:
             node.await_ports(20)
 

@@ -15,7 +15,7 @@ from world import World, wait_for  # first: it says where the others are
 from backend.sender import Commands
 from brokers import Cluster
 from crash_test import FIRST, PROFILE
-from redelivery_test import SilentClient
+from silent_client import SilentClient
 
 GATEWAYS = ("near", "far")
 COMMAND_EVERY = 0.5

@@ -7,7 +7,7 @@ import unittest
 
 import pika
 from brokers import SHIPPED, RabbitMQ
-from redelivery_test import SilentClient
+from silent_client import SilentClient
 
 
 class Verify(unittest.TestCase):

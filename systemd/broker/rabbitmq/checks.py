@@ -6,7 +6,7 @@ import re
 import node
 import rights
 
-DEFINITIONS = pathlib.Path(__file__).resolve().parent / "definitions.json"
+INSTALLED, SHIPPED = pathlib.Path("/etc/rabbitmq/metergate.json"), pathlib.Path(__file__).resolve().parent / "definitions.json"
 NEVER = 1_000_000  # a delivery limit from here on is none
 SMALLEST, LARGEST = 256 * 1024, 16 * 1024 * 1024  # of a message: what gateways need, what a node's memory should bear
 SESSION = re.compile(r"mqtt-subscription-(.*)qos1")
@@ -28,9 +28,9 @@ iolist_to_binary(rabbit_json:encode(maps:from_list([{N, #{
 
 
 class Facts:
-    """The broker at one moment."""
+    """The broker at one moment. `definitions`: a file with what it should have; else what is installed here, else what is shipped."""
 
-    def __init__(self):
+    def __init__(self, definitions=None):
         status = json.loads(node.ctl("cluster_status", "--formatter", "json"))
         self.nodes, self.running = status["disk_nodes"] + status["ram_nodes"], status["running_nodes"]
         self.alarms, self.partitions = status["alarms"], status["partitions"]
@@ -51,7 +51,7 @@ class Facts:
         # A binary as Erlang prints it: pieces of text in quotes.
         printed = re.findall(r'"((?:[^"\\]|\\.)*)"', node.ctl("eval", ASKED))
         self.settings = json.loads(re.sub(r"\\(.)", r"\1", "".join(printed)))
-        self.wanted = json.loads(DEFINITIONS.read_text())
+        self.wanted = json.loads((definitions or (INSTALLED if INSTALLED.exists() else SHIPPED)).read_text())
 
     def policy_of_exchange(self, name):
         """The one of the highest priority holds."""
@@ -105,7 +105,7 @@ def queues(facts):
     for name in names:
         queue = facts.queues.get(name)
         if queue is None:
-            wrong.append(("queues: missing; rabbitmqctl import_definitions metergate.json", name))
+            wrong.append(("queues: missing; rabbitmqctl import_definitions /etc/rabbitmq/metergate.json", name))
             continue
         if queue.type != "quorum":
             wrong.append(("queues: not a quorum queue; it is lost with its node", name))
@@ -159,6 +159,7 @@ def settings(facts):
 def users(facts):
     counts, wrong = {"gateways": 0, "backends": 0, "who look": 0, "other": 0}, []
     kinds = {"gateways": rights.gateway, "backends": rights.backend, "who look": rights.look}
+    own = ("read", "write")  # of a backend: it may have queues and exchanges of its own
     for name, tags in facts.users.items():
         permissions = facts.permissions.get(name, {})
         topics = facts.topics.get(name, {})
@@ -166,7 +167,7 @@ def users(facts):
             wrong.append(("rights: the user guest has the password guest; rabbitmqctl delete_user guest", name))
         elif tags:
             counts["other"] += 1
-        elif kind := next((kind for kind, of in kinds.items() if is_given(of(name), permissions, topics)), None):
+        elif kind := next((kind for kind, of in kinds.items() if is_given(of(name), permissions, topics, own if kind == "backends" else ())), None):
             counts[kind] += 1
         elif not topics:
             wrong.append(("rights: no topic permissions, so all topics are allowed; gateway-user NAME FILE", name))
@@ -175,8 +176,10 @@ def users(facts):
     yield from all_of(len(facts.users), gathered(wrong), "rights: " + ", ".join(f"{n} {kind}" for kind, n in counts.items()))
 
 
-def is_given(expected, permissions, topics):
-    return all(have.get(key) == value for want, have in zip(expected, (permissions, topics)) for key, value in want.items())
+def is_given(expected, permissions, topics, any_of=()):
+    """Permissions named in `any_of` may be anything."""
+    return all(topics.get(key) == value for key, value in expected[1].items()) and \
+        all(key in any_of or permissions.get(key) == value for key, value in expected[0].items())
 
 
 def mqtt(facts):
