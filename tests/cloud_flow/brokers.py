@@ -18,7 +18,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(1, str(ROOT / "tests" / "e2e"))
 
-from lab import free_port, wait_for  # noqa: E402
+from lab import wait_for  # noqa: E402
 
 SHIPPED = ROOT / "systemd" / "broker" / "rabbitmq"
 
@@ -102,7 +102,7 @@ class Server:
 class Redis(Server):
     def __init__(self, folder):
         super().__init__(folder / "redis", "redis")
-        self.port = free_port()
+        self.port = low_port()
 
     def start(self):
         self.spawn([shutil.which("redis-server") or "/usr/bin/redis-server", "--bind", "127.0.0.1", "--port", self.port,
