@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 
-from brokers import Server, free_port, wait_for
+from brokers import Server, low_port, wait_for
 
 
 def programs():
@@ -24,7 +24,7 @@ class Postgres(Server):
 
     def __init__(self):
         super().__init__(pathlib.Path(tempfile.mkdtemp(prefix="metergate-pg-")), "postgres")
-        self.port, self.word, self.databases = free_port(), secrets.token_hex(16), 0
+        self.port, self.word, self.databases = low_port(), secrets.token_hex(16), 0
         self.user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None  # PostgreSQL does not run as root
         word = self.folder / "word"
         word.write_text(self.word)
