@@ -50,6 +50,8 @@ int main(int argc, char** argv) {
     case Invocation::Subcommand::kPause:
     case Invocation::Subcommand::kResume:
       return run_pause(invocation, std::cout, std::cerr, agent_at(invocation.options.control));
+    case Invocation::Subcommand::kSign:
+      return run_sign(invocation, std::cin, std::cout, std::cerr);
     case Invocation::Subcommand::kTrace:
       return run_trace(invocation, std::cout, std::cerr, agent_at(invocation.options.control), SystemClock());
     case Invocation::Subcommand::kProfiles:

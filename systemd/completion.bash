@@ -21,13 +21,14 @@ _metergate()
             ;;
         --lane) words='readings results events' ;;
         --delivery) words='broker receipt' ;;
+        --remote-allow) words='meters all' ;;
         --http) words='127.0.0.1:9464' ;;
         --profile) words=$(metergate profiles 2>/dev/null | sed -n 's/^\([a-z0-9][a-z0-9_-]*\)\( .*\)\{0,1\}$/\1/p') ;;
-        --meters | --config | --store | --control | --*-file)
+        --meters | --config | --store | --control | --remote-key | --*-file)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
-        --profile-dir)
+        --profile-dir | --remote)
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return
             ;;
@@ -41,6 +42,9 @@ _metergate()
         words=$(metergate "$command" --help 2>/dev/null | grep -o -e '--[a-z][a-z-]*')
     elif [[ -z $words && $command == profiles ]]; then
         words=$(metergate profiles 2>/dev/null | sed -n 's/^\([a-z0-9][a-z0-9_-]*\)\( .*\)\{0,1\}$/\1/p')
+    elif [[ -z $words && $command == sign ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
     elif [[ -z $words && $command == store ]]; then
         words='waiting drops dead commands export'
     fi

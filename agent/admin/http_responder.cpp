@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "agent/base/base64.h"
 #include "agent/base/text.h"
 
 namespace metergate {
@@ -86,26 +87,13 @@ bool is_same_secret(std::string_view given, const std::string& right) {
   return difference == 0;
 }
 
-/// RFC 4648, section 4.
-std::string base64(const std::string& text) {
-  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); i += 3) {
-    const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U; };
-    const unsigned bits = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-    for (std::size_t digit = 0; digit < 4; ++digit)
-      out += i + digit > text.size() ? '=' : digits[bits >> (18 - 6 * digit) & 63];
-  }
-  return out;
-}
-
 }  // namespace
 
 HttpResponder::HttpResponder(HttpHandler handler, const std::string& token, std::function<void()> wrong_token)
     : handler_(std::move(handler)), wrong_token_(std::move(wrong_token)) {
   if (token.empty()) return;
   bearer_ = "Bearer " + token;
-  basic_ = "Basic " + base64("metergate:" + token);
+  basic_ = "Basic " + to_base64("metergate:" + token);
 }
 
 bool HttpResponder::may_see(std::string_view authorization) const {

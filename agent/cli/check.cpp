@@ -11,6 +11,7 @@
 #include "agent/cli/text_table.h"
 #include "agent/config/bus_description.h"
 #include "agent/config/site.h"
+#include "agent/crypto/signature.h"
 #include "agent/uplink/connection.h"
 #include "store/sqlite/file_store.h"
 
@@ -151,6 +152,14 @@ int check_http(const Options& options, std::ostream& err) {
   return kWrongFile;
 }
 
+int check_remote_key(const Options& options, std::ostream& err) {
+  if (options.remote.key_file.empty()) return 0;
+  const auto key = read_verify_key(options.remote.key_file);
+  if (key) return 0;
+  err << "metergate: " << key.error().detail << "\n";
+  return kWrongFile;
+}
+
 std::string how_long(double days) {
   if (days >= 10) return with_commas(static_cast<std::int64_t>(days)) + " days";
   const auto tenths = static_cast<std::int64_t>(days * 10);
@@ -194,6 +203,7 @@ int run_check(const Invocation& invocation, std::ostream& answer, std::ostream& 
   int status = uplink;
   const auto worse = [&status](int next) { status = status == 0 ? next : status; };
   worse(check_http(options, err));
+  worse(check_remote_key(options, err));
   for (const BusConfig& bus : site.buses) worse(check_bus(bus, out, err));
   if (!site.buses.empty()) {
     out << "Times are those on the wire plus a turnaround of " << assumed_turnaround({SerialSettings{}, {}, {}}).count()

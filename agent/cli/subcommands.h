@@ -1,5 +1,6 @@
 #pragma once
 
+#include <istream>
 #include <ostream>
 
 #include "agent/cli/agent_client.h"
@@ -25,6 +26,9 @@ int run_store(const Invocation& invocation, std::ostream& out, std::ostream& err
 
 /// `pause` and `resume`. 64 for a bus that the agent does not have, 69 without an agent.
 int run_pause(const Invocation& invocation, std::ostream& out, std::ostream& err, const SendRequest& send);
+
+/// Signs the operation in `in` with the key of the file that `text` names. 64 for what is no operation, 78 for no key.
+int run_sign(const Invocation& invocation, std::istream& in, std::ostream& out, std::ostream& err);
 
 /// The frames of a bus of the running agent. With `follow` it ends when `out` fails or it is interrupted. 64 for a bus
 /// that the agent does not have, 69 without an agent.

@@ -290,12 +290,22 @@ std::optional<UsageError> complete(OptionSources& sources) {
     sources.invocation().text = sources.words()[0];
     return std::nullopt;
   }
+  if (subcommand == Subcommand::kSign) {
+    if (sources.words().empty()) return wrong("the key is missing; write metergate sign KEYFILE < OPERATION");
+    sources.invocation().text = sources.words()[0];
+    return std::nullopt;
+  }
   if (subcommand == Subcommand::kStore) return check_store_words(sources);
   if (subcommand == Subcommand::kProfiles) {
     if (!sources.words().empty()) sources.invocation().text = sources.words()[0];
     return std::nullopt;
   }
   if (subcommand == Subcommand::kScan) return check_scan(sources);
+  for (const char* option : {"remote-allow", "remote-key"}) {
+    if (sources.given(option) && !sources.given("remote")) {
+      return wrong("--" + std::string(option) + " needs --remote DIR; such as --remote /var/lib/metergate/remote");
+    }
+  }
   if (auto refusal = check_names(sources.invocation().options)) return refusal;
   sources.invocation().options.store.gateway = sources.invocation().options.gateway;
   if (subcommand == Subcommand::kRead) return check_read(sources);

@@ -263,6 +263,8 @@ std::vector<OptionInfo> agent_options() {
        parsed(parse_folder, to_remote(&RemoteOptions::dir))},
       {other, "remote-allow", "WHAT", "meters", "what it may change: meters, or all (the uplink, too)",
        choice<bool>({{"meters", false}, {"all", true}}, to_remote(&RemoteOptions::all))},
+      {other, "remote-key", "F", "", "holds the Ed25519 public key (PEM) that changes from afar have to be signed with",
+       text(to_remote(&RemoteOptions::key_file))},
       {"", "remote-candidate", "VERSION", "", "", text(to_remote(&RemoteOptions::candidate))},
       {other, "config", "FILE", "", "options, 'name = value' a line; environment and command line win over it", {}},
       {other, "help", "", "", "this text", {}},

@@ -86,6 +86,7 @@ struct UplinkOptions {
 struct RemoteOptions {
   std::string dir;        ///< holds them; empty: there are none
   bool all = false;       ///< the uplink, too, not only meters
+  std::string key_file;   ///< changes have to be signed by its key; empty: they need not
   std::string candidate;  ///< this version instead of the one in force: how a new one is checked
 };
 
@@ -111,10 +112,24 @@ struct Options {
 
 /// What the command line asks for.
 struct Invocation {
-  enum class Subcommand { kRun, kCheck, kRead, kProfiles, kScan, kStore, kPause, kResume, kTrace, kHelp, kVersion };
+  enum class Subcommand {
+    kRun,
+    kCheck,
+    kRead,
+    kProfiles,
+    kScan,
+    kStore,
+    kPause,
+    kResume,
+    kTrace,
+    kSign,
+    kHelp,
+    kVersion
+  };
   Subcommand subcommand = Subcommand::kHelp;
   Options options;
-  std::string text;  ///< help or version text; the name for `profiles NAME`, the bus for `pause`, `resume`, `trace`
+  std::string text;  ///< help or version text; the name for `profiles NAME`, the bus for `pause`, `resume`, `trace`,
+                     ///< `sign`'s key file
   std::vector<std::string> warnings;  ///< what was ignored, to be logged
 
   bool broker = false;  ///< check: connect to the broker, too

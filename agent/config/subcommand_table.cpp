@@ -33,6 +33,8 @@ const std::vector<SubcommandInfo>& subcommand_table() {
        "The agent gives the port of a bus to another program for a while, at most 8h, and takes it back by itself."},
       {"trace", kForTrace, Subcommand::kTrace, "BUS [--follow] [--format text|jsonl|pcapng]",
        "The last 1,000 frames of a bus of the running agent, or with --follow those that come, too."},
+      {"sign", kForSign, Subcommand::kSign, "KEYFILE < OPERATION",
+       "For the operator: the text of a signed operation for gateways with --remote-key."},
       {"resume", kForResume, Subcommand::kResume, "BUS", "Ends the pause of a bus."},
   };
   return table;

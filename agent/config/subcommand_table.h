@@ -9,10 +9,10 @@ namespace metergate {
 
 using Subcommands = unsigned;  ///< a set of bits
 constexpr Subcommands kForRun = 1, kForCheck = 2, kForRead = 4, kForProfiles = 8, kForPause = 16, kForResume = 32,
-                      kForScan = 64, kForStore = 128, kForTrace = 256;
+                      kForScan = 64, kForStore = 128, kForTrace = 256, kForSign = 512;
 /// Options of the agent: every subcommand takes them, so that one file of flags serves all.
-constexpr Subcommands kForAll =
-    kForRun | kForCheck | kForRead | kForProfiles | kForPause | kForResume | kForScan | kForStore | kForTrace;
+constexpr Subcommands kForAll = kForRun | kForCheck | kForRead | kForProfiles | kForPause | kForResume | kForScan |
+                                kForStore | kForTrace | kForSign;
 
 /// A subcommand as the command line and the help know it.
 struct SubcommandInfo {

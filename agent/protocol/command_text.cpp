@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "agent/base/base64.h"
 #include "agent/base/rfc3339.h"
 #include "agent/base/text.h"
 
@@ -280,6 +281,31 @@ Verdict fill_change(const Json& object, Command& command) {
   return std::nullopt;
 }
 
+/// As it stands, or as what was signed says; then nothing beside that counts.
+Verdict fill_configure(const Json& object, Command& command) {
+  const Json* text = given(object, "signed");
+  const Json* signature = given(object, "sig");
+  if (!text && !signature) return fill_change(object, command);
+  const auto bytes = text && text->is(Json::Kind::kText) ? parse_base64(text->text) : std::nullopt;
+  const auto sig = signature && signature->is(Json::Kind::kText) ? parse_base64(signature->text) : std::nullopt;
+  if (!bytes || !sig) return bad_command("signed and sig go together, each a text in base64");
+  const auto inner = parse_json(*bytes);
+  if (!inner || !inner->is(Json::Kind::kObject)) return bad_command("signed must be a JSON object in base64");
+  const Json* id = given(*inner, "id");
+  const Json* op = given(*inner, "op");
+  if (!id || id->text != command.id || !op || op->text != op_name(command.op)) {
+    return bad_command("what was signed has another id or op");
+  }
+  const Json* gateway = given(*inner, "gateway");
+  const Json* after = given(*inner, "not_after");
+  const auto time = after ? parse_rfc3339(after->as_text().value_or("?")) : std::nullopt;
+  if (!gateway || !gateway->is(Json::Kind::kText) || !time) {
+    return bad_command("what is signed needs gateway, and not_after, an RFC 3339 time");
+  }
+  command.signed_text = SignedText{*bytes, *sig, gateway->text, *time};
+  return fill_change(*inner, command);
+}
+
 Verdict fill_confirm(const Json& object, Command& command) {
   const Json* config = given(object, "config");
   if (!config || !is_hash(*config)) return bad_command("config must be 8 hex digits, the configuration on trial");
@@ -337,7 +363,7 @@ Verdict fill(const Json& object, Command& command) {
     case Command::Op::kConfiguration:
       return fill_page(object, command);
     case Command::Op::kConfigure:
-      return fill_change(object, command);
+      return fill_configure(object, command);
     case Command::Op::kConfirm:
       return fill_confirm(object, command);
     case Command::Op::kLog:

@@ -24,6 +24,13 @@ struct RemoteChange {
   Millis within{0};  ///< to be confirmed in this running time
   int part = 1, parts = 1;
 };
+/// What an operation from afar was signed as.
+struct SignedText {
+  std::string text;       ///< the bytes, JSON of the same operation
+  std::string signature;  ///< as it came; nothing is checked here
+  std::string gateway;    ///< for which it is meant
+  UtcTime not_after{};
+};
 constexpr Millis kShortestTrial{10'000};
 constexpr Millis kUsualTrial = std::chrono::minutes(10);
 constexpr Millis kLongestTrial = std::chrono::hours(24);
@@ -61,9 +68,10 @@ struct Command {
   std::string catalog;             ///< 8 hex digits; empty: the present one
   std::size_t page = 1;            ///< status, catalog, configuration
   ReplayWish replay;
-  RemoteChange change;    ///< configure
-  std::string config;     ///< confirm: 8 hex digits
-  std::size_t lines = 0;  ///< log: at most so many
+  RemoteChange change;                    ///< configure; of a signed one, what was signed
+  std::optional<SignedText> signed_text;  ///< configure
+  std::string config;                     ///< confirm: 8 hex digits
+  std::size_t lines = 0;                  ///< log: at most so many
 };
 const char* op_name(Command::Op op);  ///< "read" ...
 

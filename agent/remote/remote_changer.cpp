@@ -12,6 +12,7 @@ namespace metergate {
 
 namespace {
 
+constexpr Millis kLongestSigned = std::chrono::hours(24 * 7);  // as long as the store knows a command's id
 constexpr Millis kLookAtCheck{50};
 constexpr Millis kSaveEvery{5'000};  // what a trial's time may lose with the power
 constexpr Millis kLookWhileTrying{200};
@@ -133,6 +134,7 @@ void RemoteChanger::begin(OpenCommand command) {
   if (p_.clock_rule.expired(command.command.expires, *p_.clock)) {
     return finish(command, "expired", expired_failure());
   }
+  if (auto refusal = check_signature(command.command)) return reject(command, refusal->code, refusal->message);
   if (state.trial)
     return reject(command, "busy", "another configuration is on trial; send it again when that has ended");
   const RemoteChange& change = command.command.change;
@@ -154,24 +156,46 @@ void RemoteChanger::begin(OpenCommand command) {
   current_ = std::move(command);
 }
 
+/// Nothing where it may be done. The id within the signed text is the command's, and the store knows ids for longer
+/// than a signature lasts: so nothing is done twice.
+std::optional<Failure> RemoteChanger::check_signature(const Command& command) const {
+  if (!p_.key) return std::nullopt;
+  const auto bad = [](std::string why) { return Failure{"bad_signature", std::move(why)}; };
+  if (!command.signed_text)
+    return bad("this gateway takes signed changes only (--remote-key); metergate sign makes them");
+  const SignedText& text = *command.signed_text;
+  if (!p_.key->is_signature(text.text, text.signature))
+    return bad("the signature is not that of the key of --remote-key");
+  if (text.gateway != p_.gateway) return bad("it was signed for the gateway " + in_quotes(text.gateway));
+  if (!p_.clock_rule.trusted(*p_.clock)) {
+    return Failure{"clock_unsynced",
+                   "the clock is not synchronised, so not_after cannot be judged; send it again later"};
+  }
+  const UtcTime now = p_.clock->utc();
+  if (text.not_after <= now) return bad("its not_after, " + rfc3339(text.not_after) + ", is over");
+  if (text.not_after > now + kLongestSigned) return bad("its not_after is more than 7 days away");
+  return std::nullopt;
+}
+
 bool RemoteChanger::tell_outcome(const OpenCommand& command) {
   const RemoteOutcome* outcome = p_.trials->outcome_of(command.command.id);
   if (outcome == nullptr) return false;
   const bool confirmed = outcome->how == "confirmed";
+  const std::string& before = confirmed ? outcome->from : outcome->to;
+  const std::string& now = confirmed ? outcome->to : outcome->from;
   JsonWriter json;
-  json.member("from", confirmed ? outcome->from : outcome->to).member("to", confirmed ? outcome->to : outcome->from);
-  if (!confirmed) json.member("why", outcome->how);
-  tell(confirmed ? "config_confirmed" : "config_returned", json.take());
+  json.member("from", before).member("to", now);
   JsonWriter more;
-  more.member("config", confirmed ? outcome->to : outcome->from);
+  more.member("config", now);
   if (confirmed) {
+    tell("config_confirmed", json.take());
     finish(command, "done", std::nullopt, more.take());
-  } else {
-    finish(command, "failed",
-           Failure{outcome->how, outcome->how == "not_confirmed" ? "no confirm came in time; the one before is in force"
-                                                                 : "it did not start; the one before is in force"},
-           more.take());
+    return true;
   }
+  tell("config_returned", json.member("why", outcome->how).take());
+  const Failure late{"not_confirmed", "no confirm came in time; the one before is in force"};
+  const Failure failed{"cannot_start", "it did not start; the one before is in force"};
+  finish(command, "failed", outcome->how == late.code ? late : failed, more.take());
   return true;
 }
 

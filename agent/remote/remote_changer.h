@@ -11,6 +11,7 @@
 #include "agent/base/log.h"
 #include "agent/command/clock_rule.h"
 #include "agent/command/command_sink.h"
+#include "agent/crypto/signature.h"
 #include "agent/remote/remote_trials.h"
 #include "store/inbox.h"
 #include "store/outbox.h"
@@ -33,7 +34,9 @@ class RemoteChanger : public CommandSink {
     Log* log = nullptr;
     ClockRule clock_rule;
     RemoteOptions options;
-    std::string config;  ///< what is in force
+    std::optional<VerifyKey> key;  ///< set: a change has to be signed with it,
+    std::string gateway;           ///< and for this gateway
+    std::string config;            ///< what is in force
     std::function<Result<Check>(const std::string& version)> check;
     std::function<Result<std::string>(const std::string& version)> config_of;  ///< of what would be in force with it
     std::function<void()> given;                                               ///< there is something to do; any thread
@@ -60,6 +63,7 @@ class RemoteChanger : public CommandSink {
  private:
   std::optional<OpenCommand> take();
   void begin(OpenCommand command);
+  std::optional<Failure> check_signature(const Command& command) const;
   bool tell_outcome(const OpenCommand& command);
   /// Nothing: it is answered, since it was a part that is not the last or cannot be read.
   std::optional<RemoteText> whole(const OpenCommand& command);

@@ -170,6 +170,14 @@ void Agent::make_parts() {
   make_dispatcher();
 }
 
+Status Agent::read_remote_key() {
+  if (options_.remote.key_file.empty()) return {};
+  auto key = read_verify_key(options_.remote.key_file);
+  if (!key) return key.error();
+  remote_key_ = std::move(*key);
+  return {};
+}
+
 void Agent::make_remote() {
   if (options_.remote.dir.empty()) return;
   remote_files_ = remote_files(options_.remote.dir);
@@ -185,6 +193,8 @@ void Agent::make_remote() {
   parts.log = &log_;
   parts.clock_rule = ClockRule{kBuilt, store_->opened().newest};
   parts.options = options_.remote;
+  parts.key = remote_key_;
+  parts.gateway = options_.gateway;
   parts.config = site_.config;
   const auto with = [this](const std::string& version) {
     std::vector<std::string> arguments = command_line_.arguments;

@@ -85,6 +85,7 @@ class Agent final : private UplinkHost {
   void make_forwarder();
   void make_bus(const BusConfig& config);
   void make_intake();
+  Status read_remote_key();
   void make_remote();
   void make_dispatcher();
   void make_control();
@@ -133,6 +134,7 @@ class Agent final : private UplinkHost {
   ParsedCommands parsed_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<ClockWatch> clock_watch_;
+  std::optional<VerifyKey> remote_key_;          // with --remote-key only
   std::unique_ptr<RemoteFiles> remote_files_;    // with --remote only
   std::unique_ptr<RemoteTrials> remote_trials_;  // likewise
   std::unique_ptr<RemoteChanger> remote_;        // likewise

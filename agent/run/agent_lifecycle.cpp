@@ -59,6 +59,7 @@ Agent::End Agent::run() {
   // First what may be wrong in files, then the store: nothing is changed before all files are known to be right.
   if (const Status uplink = open_uplink(); !uplink) return {refuse(uplink.error())};
   if (const Status http = open_http(); !http) return {refuse(http.error())};
+  if (const Status key = read_remote_key(); !key) return {refuse(key.error())};
   if (const Status store = open_store(); !store) return {refuse(store.error())};
   make_parts();
   make_control();
@@ -215,7 +216,10 @@ Agent::End Agent::wait_for_the_end(Watchdog& watchdog) {
       log_.info("the new configuration is right, starting again with it");
       return {EX_OK, true};
     }
-    if (restart_wanted_) return {EX_OK, true};
+    if (restart_wanted_) {
+      watchdog.reloading(clock_.mono());
+      return {EX_OK, true};
+    }
     const MonoTime now = clock_.mono();
     const MonoTime next = std::min(watchdog.step(now), now + (config_check_ ? kLookAtCheck : kLookAtThreads));
     const auto wait = std::max(Nanos{0}, Nanos{next - now});

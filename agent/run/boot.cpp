@@ -105,7 +105,10 @@ void guard_start(const CommandLine& command_line, const RemoteOptions& options) 
   ::alarm(static_cast<unsigned>(std::max<long long>(1, left.count())));
 }
 
-void end_guard() { ::alarm(0); }
+void end_guard() {
+  ::alarm(0);
+  ::signal(SIGALRM, SIG_IGN);
+}
 
 bool give_up_trial(const RemoteOptions& options) {
   if (options.dir.empty()) return false;

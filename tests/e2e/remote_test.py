@@ -3,6 +3,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 import unittest
 
@@ -143,6 +144,29 @@ class Remote(GatewayTest):
         for op in ("configuration", "log", "trace", "confirm", "configure"):
             self.backend.send({"id": f"no-{op}", "op": op, "bus": "rs485-1", "config": self.config, "base": self.config, "text": ""})
             self.assertEqual(self.backend.result(f"no-{op}", 20)["error"]["code"], "not_allowed")
+
+    def test_takes_only_what_its_key_signed(self):
+        key, public = self.lab.folder / "key.pem", self.lab.folder / "public.pem"
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
+        subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", public], check=True)
+        self.begin("--remote-key", public)
+        self.configure("c-1", "batch = 7\n")
+        self.assertEqual(self.backend.result("c-1")["error"]["code"], "bad_signature")
+
+        def sign(ident, gateway="gw"):
+            after = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 600))
+            text = json.dumps({"id": ident, "op": "configure", "base": self.config, "text": "batch = 7\n", "confirm_within": "60s",
+                               "gateway": gateway, "not_after": after})
+            return subprocess.run([AGENT, "sign", key], input=text, capture_output=True, text=True, check=True).stdout
+
+        self.backend.send(sign("c-2", gateway="other"))
+        self.assertEqual(self.backend.result("c-2")["error"]["code"], "bad_signature")
+        replayed = json.loads(sign("c-3"))
+        self.backend.send({**replayed, "id": "c-4"})
+        self.assertEqual(self.backend.result("c-4")["error"]["code"], "bad_command")
+        self.backend.send(replayed)
+        self.confirm("k-3", self.on_trial(self.config))
+        self.assertEqual(self.backend.result("c-3")["status"], "done")
 
     def test_random_kills_leave_a_known_configuration_and_one_result_a_command(self):
         """METERGATE_KILLS says how many."""

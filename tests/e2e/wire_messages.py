@@ -305,7 +305,40 @@ def crowded():
         return got
 
 
-WORLDS = (plant, lacking, twins, full, crowded)
+def remote():
+    """Configurations from afar: one that nobody confirms, a wrong one, and one that stays."""
+    with World("remote") as world:
+        world.show()
+        port = free_port()
+        world.lab.sim("--tcp", port, "--meters", "1", name="tcp")
+        meter = "id=main,bus=rs485-1,unit=1,profile=pump,every={}"
+        world.lab.agent(*world.flags(meter.format("1s")), "--bus", f"name=spare,tcp=127.0.0.1:{port}",
+                        "--remote", world.folder / "remote")
+
+        def config(but=None):
+            return wait_for("a configuration", 30, lambda: [c for s in world.all("status", state="online")[-1:]
+                                                            if (c := json.loads(s)["config"]) != but])[0]
+
+        got, old = {}, config()
+        got["result-log"] = world.result("c-20", op="log", lines=1)
+        world.result("c-21", op="read", route={"bus": "spare", "unit": 1}, registers={"table": "holding", "address": 0, "count": 1})
+        got["result-trace"] = world.result("c-22", op="trace", bus="spare")
+        wrong = f"meter = {meter.format('5s')}".replace("profile=pump", "profile=pmup")
+        got["result-bad-config"] = world.result("c-23", op="configure", base=old, text=wrong)
+        text = f"meter = {meter.format('5s')}\n"
+        world.send("c-24", op="configure", base=old, text=text, confirm_within="10s")
+        got["config_trial"] = world.event("config_trial", 30)
+        got["result-configure-failed"], got["config_returned"] = world.result("c-24", 60), world.event("config_returned")
+        wait_for("the old one again", 30, lambda: config() == old)
+        world.send("c-25", op="configure", base=old, text=text, confirm_within="1m")
+        new = config(but=old)
+        got["result-confirm"] = world.result("c-26", op="confirm", config=new)
+        got["result-configure"], got["config_confirmed"] = world.result("c-25"), world.event("config_confirmed")
+        got["result-configuration"] = world.result("c-27", op="configuration")
+        return got
+
+
+WORLDS = (plant, lacking, twins, full, crowded, remote)
 
 
 def collect(only=None):

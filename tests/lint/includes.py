@@ -20,6 +20,7 @@ PRODUCT = ("agent", "drivers", "store")
 FACES = {"drivers", "drivers/profile", "store"}
 ARROWS = {
     "agent/base": set(),
+    "agent/crypto": {"agent/base"},
     "drivers": {"agent/base"},
     "drivers/port": {"agent/base", "drivers"},
     "drivers/modbus": {"agent/base", "drivers", "drivers/port"},
@@ -33,11 +34,11 @@ ARROWS = {
     "agent/command": {"agent/base", "agent/config", "agent/protocol"} | FACES,
     "agent/bus": {"agent/base", "agent/config", "agent/protocol", "agent/command"} | FACES,
     "agent/uplink": {"agent/base", "agent/config", "agent/protocol", "agent/command", "store"},
-    "agent/remote": {"agent/base", "agent/config", "agent/protocol", "agent/command"} | FACES,
+    "agent/remote": {"agent/base", "agent/crypto", "agent/config", "agent/protocol", "agent/command"} | FACES,
     "agent/admin": {"agent/base", "agent/config", "agent/protocol", "agent/command", "agent/bus", "agent/uplink"} | FACES,
-    "agent/cli": {"agent/base", "agent/config", "agent/protocol", "agent/bus", "agent/uplink", "agent/admin",
+    "agent/cli": {"agent/base", "agent/crypto", "agent/config", "agent/protocol", "agent/bus", "agent/uplink", "agent/admin",
                   "drivers/line", "store/sqlite"} | FACES,
-    "agent/run": {"agent/base", "agent/config", "agent/protocol", "agent/command", "agent/bus", "agent/uplink",
+    "agent/run": {"agent/base", "agent/crypto", "agent/config", "agent/protocol", "agent/command", "agent/bus", "agent/uplink",
                   "agent/remote", "agent/admin", "drivers/line", "store/sqlite"} | FACES,
     "agent": {"agent/run", "agent/cli"},
 }
@@ -49,7 +50,7 @@ HOMES = {
     r"mqtt/.*|MQTT.*": ("agent/uplink/paho_connection.cpp",),
     r"boost/.*": ("agent/config/options.cpp",),
     r"nlohmann/.*": ("agent/base/json.cpp",),
-    r"openssl/.*": ("agent/uplink/tls_peer.cpp", "agent/uplink/tls_stream.cpp"),
+    r"openssl/.*": ("agent/uplink/tls_peer.cpp", "agent/uplink/tls_stream.cpp", "agent/crypto/"),
 }
 LIBC = re.compile(
     r"(sys|netinet|arpa|net|linux)/[\w/]+|"

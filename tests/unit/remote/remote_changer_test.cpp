@@ -30,6 +30,8 @@ class RemoteChangerTest : public ::testing::Test {
     parts.outbox = &store_;
     parts.clock = &clock_;
     parts.log = &log_.log;
+    parts.key = key_;
+    parts.gateway = "gw";
     parts.config = trials_->on_trial() ? trials_->state().trial->to : config;
     parts.check = [this](const std::string&) -> Result<RemoteChanger::Check> {
       return RemoteChanger::Check([this](MonoTime) { return std::optional<Status>(check_); });
@@ -49,8 +51,9 @@ class RemoteChangerTest : public ::testing::Test {
     changer_->step(clock_.mono());
     changer_->step(clock_.mono());
   }
-  void send(const std::string& id, RemoteChange change) {
+  void send(const std::string& id, RemoteChange change, std::optional<SignedText> signed_text = {}) {
     OpenCommand command;
+    command.command.signed_text = std::move(signed_text);
     command.command.id = id;
     command.command.op = Command::Op::kConfigure;
     command.command.change = std::move(change);
@@ -82,6 +85,7 @@ class RemoteChangerTest : public ::testing::Test {
   RecordingStore store_;
   std::vector<OpenCommand> open_;
   Status check_;
+  std::optional<VerifyKey> key_;
   int restarts_ = 0;
   std::unique_ptr<RemoteTrials> trials_;
   std::unique_ptr<RemoteChanger> changer_;
@@ -202,6 +206,42 @@ TEST_F(RemoteChangerTest, RefusesALastPartWhoseOthersHaveNotCome) {
   part.parts = part.part = 2;
   send("p-2", part);
   EXPECT_EQ(code(0), "bad_command");
+}
+
+// RFC 8032, 7.1, TEST 2.
+const std::string kPrivate =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MC4CAQAwBQYDK2VwBCIEIEzNCJso/5banbbDRuwRTg9bijGfNaumJNqM9u1PuKb7\n"
+    "-----END PRIVATE KEY-----\n";
+const std::string kPublic =
+    "-----BEGIN PUBLIC KEY-----\n"
+    "MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=\n"
+    "-----END PUBLIC KEY-----\n";
+
+TEST_F(RemoteChangerTest, TakesSignedChangesOnlyWithAKey) {
+  key_ = *VerifyKey::from_pem(kPublic);
+  start(kOld);
+  const UtcTime soon = clock_.utc() + std::chrono::hours(1);
+  const SignedText good{"text", *sign(kPrivate, "text"), "gw", soon};
+  SignedText other_text = good, other_gateway = good, late = good, far = good;
+  other_text.text = "Text";
+  other_gateway.gateway = "gw2";
+  late.not_after = clock_.utc();
+  far.not_after = clock_.utc() + std::chrono::hours(24 * 8);
+  send("c-1", change());
+  send("c-2", change(), other_text);
+  send("c-3", change(), other_gateway);
+  send("c-4", change(), late);
+  send("c-5", change(), far);
+  ASSERT_EQ(store_.results.size(), 5U);
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(code(i), "bad_signature") << i;
+  clock_.set_synced(false);
+  send("c-6", change(), good);
+  EXPECT_EQ(code(5), "clock_unsynced");
+  EXPECT_EQ(restarts_, 0);
+  clock_.set_synced(true);
+  send("c-7", change(), good);
+  EXPECT_EQ(restarts_, 1);
 }
 
 TEST_F(RemoteChangerTest, RefusesWhatMayNotComeFromAfar) {
