@@ -238,7 +238,7 @@ void RemoteChanger::checked(const Status& usable) {
   const OpenCommand command = std::move(*std::exchange(current_, std::nullopt));
   if (!usable) {
     const std::string folder = p_.options.dir + "/" + version_;
-    return reject(command, "bad_config", "metergate check refuses it: " + split(usable.error().detail, '\n').front(),
+    return reject(command, "bad_config", "metergate check refuses it, see problems",
                   problems_of(usable.error().detail, folder));
   }
   const auto config = p_.config_of(version_);
