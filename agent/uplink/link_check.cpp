@@ -147,7 +147,8 @@ class Exchange {
   bool session_present_ = false;
 };
 
-/// One topic a packet: a broker that ends the connection at a refused one shows in this way which it was.
+/// One topic a packet: a broker that ends the connection at a refused one shows in this way which it was. RabbitMQ 3.10
+/// does so at once, 4.0 refuses by SUBACK and ends the connection at the next one.
 Status subscribe_to_all(Exchange& exchange, const LinkCheck& check, LinkReport& link) {
   std::vector<std::string> asked, refused;
   for (const std::string& topic : check.topics) {
@@ -183,7 +184,7 @@ LinkReport check_link(const BrokerAddresses::Place& place, const LinkCheck& chec
   }
   if (done) done = exchange.ping();
   exchange.disconnect();
-  if (!done) link.error = done.error().detail;
+  if (!done) link.error += (link.error.empty() ? "" : "; then ") + done.error().detail;
   // A command that came into the new session would go with it; it is worth more than the word of the loss.
   if (connected && !exchange.session_present() && check.session_known && link.waiting == 0) {
     const Status removed = remove_session(check, peer, link);

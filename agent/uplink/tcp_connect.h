@@ -8,8 +8,8 @@
 
 namespace metergate {
 
-/// A connected socket that does not block and does not delay small writes. `address`: numeric, as resolve() gives it. Waits at most `patience`. Errors:
-/// kOffline with what is wrong there, for people.
+/// A connected socket that does not block and does not delay small writes. `address`: numeric, as resolve() gives it.
+/// Waits at most `patience`. Errors: kOffline with what is wrong there, for people.
 Result<Fd> connect_tcp(const std::string& address, int port, Millis patience);
 
 }  // namespace metergate
