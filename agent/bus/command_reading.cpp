@@ -31,7 +31,9 @@ void CommandReading::answered(const Words& words, MonoTime now) {
 bool CommandReading::failed(const Error& error, MonoTime now) {
   if (!reader_) {
     answers_.emplace_back(error);
-    return from_meter(error) && next();  // which may have other items
+    // Others of the items may be there.
+    const bool any = std::any_of(answers_.begin(), answers_.end(), [](const auto& answer) { return bool(answer); });
+    return from_meter(error) && (any || next());
   }
   if (reader_->failed(error, now)) return true;
   const bool in_vain = !reader_->any_answer() && reader_->failures().size() >= kRefusedInVain;

@@ -217,13 +217,13 @@ WriteOutcome Dlt645Master::write(const Target& target, const Write& write) {
   if (!known(peer->address).open.empty()) {
     if (Status past = pass_late_answers(*peer, std::nullopt); !past) return {past.error(), false};
   }
-  const std::int64_t before = tally_.counters().requests;
+  const std::int64_t before = asks_;
   const Result<Dlt645Frame> answer = ask(*peer, *request);
   Known& meter = known(peer->address);
   if (answer && !relay) meter.clock_set = clock_.mono();
   const bool refused = !answer && answer.error().code == Errc::kException;
   meter.locked = meter.locked || (relay && refused && (answer.error().exception & kNotAuthorisedBit) != 0);
-  return {answer ? Status() : Status(answer.error()), tally_.counters().requests > before};
+  return {answer ? Status() : Status(answer.error()), asks_ > before};
 }
 
 Dlt645Master::Known& Dlt645Master::known(const std::string& address) {
@@ -358,6 +358,7 @@ Result<Dlt645Frame> Dlt645Master::ask(const Peer& peer, const Request& request) 
   const Bytes sent = to_bytes({peer.address, request.question.function, request.data}, peer.preamble);
   show(request.is_guard ? FrameVerdict::kGuard : FrameVerdict::kRequest, sent);
   asked_ = clock_.mono();
+  ++asks_;
   if (Status written = port_.write(sent); !written) {
     tally_.ended(&written.error());
     return written.error();

@@ -106,7 +106,9 @@ TEST_F(BuiltinProfilesTest, ReadEveryMeterInFewRequests) {
     const auto blocks = plan_blocks(profile, points, {});
     for (const Block& block : blocks) EXPECT_LE(block.count, profile.max_registers) << name;
     EXPECT_LE(blocks.size(), profile.family == Family::kModbus ? 14u : 27u) << name;
-    if (name == "dlt645_1p") EXPECT_EQ(blocks.size(), 17u);
+    if (name == "dlt645_1p") {
+      EXPECT_EQ(blocks.size(), 17u);
+    }
     for (const auto& [few, requests] : fewest) {
       if (few != name) continue;
       EXPECT_EQ(blocks.size(), requests) << name;
