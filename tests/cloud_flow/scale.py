@@ -7,6 +7,7 @@ Fills the queues first, then starts the consumers: what is measured is theirs. -
 --backlog: one consumer beside a mover into so many queues with as many consumers."""
 import argparse
 import os
+import pathlib
 import sys
 import time
 
@@ -14,6 +15,22 @@ from world import World, sharding, wait_for
 
 SHARDS = 8
 EMPTY = 3.0  # seconds of nothing by which a program sees that a queue is empty
+
+
+def cpu(*pids):
+    """Seconds of processor that these processes and their children have used."""
+    used = 0
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue  # has ended
+        pid, parent = int(stat.parent.name), int(fields[1])
+        if pid in pids:
+            used += sum(map(int, fields[11:15]))  # also of its children that have ended
+        elif parent in pids:
+            used += sum(map(int, fields[11:13]))
+    return used / os.sysconf("SC_CLK_TCK")
 
 
 def measure(world, count, given):
@@ -28,12 +45,14 @@ def measure(world, count, given):
 
     consumers = world.consumers(count)
     wait_for("the first record", 60, stored)
-    begin, first = time.monotonic(), stored()
+    groups = [[consumer.child.pid for consumer in consumers], [world.postgres.child.pid], [world.rabbit.child.pid]]
+    begin, first, used = time.monotonic(), stored(), [cpu(*group) for group in groups]
     if given.kill and count > 1:
         wait_for("the middle", 600, lambda: stored() > filled["records"] / 2)
         consumers[-1].kill()
     wait_for("the last record", 600, lambda: stored() == filled["records"])
     seconds = time.monotonic() - begin
+    spent = [(cpu(*group) - before) * 1e6 / (filled["records"] - first) for group, before in zip(groups, used)]
     (repeats,), = db.rows("SELECT sum(repeats) FROM counters")
     have, = db.rows("SELECT count(*) FROM records")[0]
     for consumer in consumers:
@@ -41,7 +60,7 @@ def measure(world, count, given):
     db.close()
     print(f"{count:>9} {filled['records'] / filled['seconds']:>14,.0f} {(filled['records'] - first) / seconds:>16,.0f} "
           f"{filled['records']:>10,} {have:>10,} {repeats:>8,} {'yes' if given.kill and count > 1 else 'no':>7} "
-          f"{os.getloadavg()[0]:>6.1f}", flush=True)
+          f"{os.getloadavg()[0]:>6.1f} {spent[0]:>11.0f} {spent[1]:>10.0f} {spent[2]:>10.0f}", flush=True)
 
 
 def measure_backlog(world, given):
@@ -86,7 +105,8 @@ def main():
     parser.add_argument("--backlog", type=int, metavar="COUNT")
     given = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before; {given.records} records a message, {given.points} points, "
-          f"values: {given.values}\nconsumers  published/s  taken records/s       sent     stored  repeats  killed   load", flush=True)
+          f"values: {given.values}\nconsumers  published/s  taken records/s       sent     stored  repeats  killed   load   consumers   postgres   rabbitmq\n"
+          f"{'microseconds of processor a record:':>108}", flush=True)
     with World(postgres=True, shards=SHARDS) as world:
         if given.backlog:
             measure_backlog(world, given)
