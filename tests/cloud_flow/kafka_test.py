@@ -4,6 +4,7 @@ import sys
 import time
 import unittest
 
+from kafka import class_path
 from world import World, wait_for
 
 SHARDS, GATEWAYS = 4, 30
@@ -111,4 +112,5 @@ class Log(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    class_path()  # or the end, as skipped
     unittest.main(verbosity=2)
