@@ -11,7 +11,7 @@ import threading
 import time
 
 from case import faulty
-from lab import Lab, free_port, split_records, wait_for
+from lab import ROOT, Lab, free_port, split_records, wait_for
 from peers import mqtt_client
 
 PUMP = """[profile]
@@ -107,6 +107,10 @@ class World:
     def first(self, topic, seconds=60, **members):
         return wait_for(f"{topic} {members}", seconds, lambda: self.all(topic, **members))[0]
 
+    def holding(self, topic, words, seconds=60, **members):
+        """The first text with these words in it."""
+        return wait_for(f"{topic} with {words}", seconds, lambda: [t for t in self.all(topic, **members) if words in t])[0]
+
     def event(self, name, seconds=60):
         return self.first("events", seconds, event=name)
 
@@ -132,10 +136,9 @@ def plant():
         flags = world.flags()
         agent = world.lab.agent(*flags, f"@{label}")
         got = {"status-online": world.first("status", state="online"), "catalog": world.first("catalog"),
-               "started-new": world.event("started"), "reading-good": world.first("readings", quality="good", poll="main")}
-        wait_for("a reading with a slot", 10, lambda: any('"slot"' in r for r in world.all("readings")))
-        got["reading-good"] = next(r for r in world.all("readings", quality="good") if '"slot"' in r)
-        got["readings-message"] = next(m for m in world.all("readings-message") if len(json.loads(m)["records"]) == 1)
+               "started-new": world.event("started"), "reading-good": world.holding("readings", '"slot"', quality="good")}
+        got["readings-message"] = wait_for("a message of one reading", 60, lambda: [
+            m for m in world.all("readings-message") if len(json.loads(m)["records"]) == 1 and '"slot"' in m])[0]
         got["result-read"] = world.result("c-1", op="read", meter="main", points=["active_energy_import", "tariff"])
         got["result-registers"] = world.result("c-2", op="read", route={"bus": "rs485-1", "unit": 1},
                                                registers={"table": "holding", "address": 0, "count": 3})
@@ -175,8 +178,7 @@ def plant():
         label.write_text(good.replace("Main feed", "Main feed east"))
         agent.child.send_signal(signal.SIGHUP)
         got["catalog_changed"] = world.event("catalog_changed")
-        got["started-kept"] = next(e for e in wait_for("a second start", 20, lambda: (
-            lambda all_of: len(all_of) > 1 and all_of)(world.all("events", event="started"))) if '"kept"' in e)
+        got["started-kept"] = world.holding("events", '"kept"', event="started")
 
         # A client with the gateway's id and a clean session ends the one that the broker keeps for it.
         thief = mqtt_client("metergate-plant-7", clean_session=True)
@@ -186,8 +188,7 @@ def plant():
         got["session_lost"] = world.event("session_lost", 60)
 
         agent.kill(signal.SIGTERM)
-        got["status-offline"] = next(s for s in wait_for("the last word", 10, lambda: world.all("status", state="offline"))
-                                     if '"last"' in s)
+        got["status-offline"] = world.holding("status", '"last"', state="offline")
         got.update(another_meter(world, agent, flags, main))
         got.update(damaged(world, agent, flags, main))
         return got
@@ -196,7 +197,7 @@ def plant():
 def fall(world):
     """Where a counter is below its last value."""
     world.show(r0="0:400")
-    return wait_for("the flag", 10, lambda: [r for r in world.all("readings") if '"flags"' in r])[0]
+    return world.holding("readings", '"flags"')
 
 
 def another_meter(world, agent, flags, main):
@@ -219,8 +220,7 @@ def damaged(world, agent, flags, main):
         file.seek(4096)
         file.write(os.urandom(store.stat().st_size // 2))
     third = world.lab.agent(*flags, "--meter", main, name="agent-repaired")
-    replaced = wait_for("a start with a replaced store", 20, lambda: [
-        e for e in world.all("events", event="started") if '"replaced"' in e])[0]
+    replaced = world.holding("events", '"replaced"', event="started")
     third.kill(signal.SIGTERM)
     for file in world.folder.glob("metergate.db*"):
         if file.suffix != ".lock":
@@ -295,12 +295,13 @@ def crowded():
         flags = world.flags("id=main,bus=rs485-1,unit=1,profile=pump,writable=yes", trust=False)
         agent = world.lab.agent(*flags, "--store-max-size", "8MiB", "--delivery", "receipt", env=faulty(world.faults))
         wait_for("the agent online", 10, lambda: world.all("status", state="online"))
-        expires, sent = soon(40), 0
+        expires, sent = soon(3600), 0
         while agent.ask()["store"]["commands_without_room"] < 3 and sent < 4000:
             sent += 1
             world.send(f"w-{sent}" + "-" * 100, op="write", meter="main", point="limit", value=5, expires_at=expires,
                        pad="x" * (60000 if sent < 120 else 1))
-        got = {"commands_refused": world.event("commands_refused", 90)}
+        world.fault("clock", "0 1")  # now they are executed, which makes room
+        got = {"commands_refused": world.event("commands_refused", 120)}
         agent.kill(signal.SIGKILL)
         return got
 
@@ -338,7 +339,27 @@ def remote():
         return got
 
 
-WORLDS = (plant, lacking, twins, full, crowded, remote)
+def items():
+    """A meter of DL/T 645: data items by route, and a password that it refuses."""
+    with World("items") as world:
+        line, password = world.folder / "ttyS2", world.folder / "password"
+        world.lab.sim("--pty", line, "--baud", "9600", "--mode", "8E1", "--meter",
+                      f"address=161,profile={ROOT}/drivers/profile/models/dlt645_1p.ini,password=654321", name="items")
+        password.write_text("2 123456 00000001\n")
+        password.chmod(0o600)
+        agent = world.lab.agent(
+            *world.flags(), "--bus", f"name=rs485-2,device={line},baud=9600,mode=8E1", "--meter",
+            f"id=hall,bus=rs485-2,address=161,profile=dlt645_1p,writable=yes,password-file={password},utc-offset=+00:00")
+        world.first("status", state="online")
+        got = {"result-items": world.result("c-30", op="read", route={"bus": "rs485-2", "address": "161"},
+                                            items=["00010000"]),
+               "result-refused": world.result("c-31", op="write", meter="hall", point="relay", value="trip", expires_at=soon()),
+               "password_refused": world.event("password_refused", 20)}
+        agent.kill(signal.SIGTERM)
+        return got
+
+
+WORLDS = (plant, lacking, twins, full, crowded, remote, items)
 
 
 def collect(only=None):

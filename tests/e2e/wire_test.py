@@ -87,7 +87,8 @@ class Page(unittest.TestCase):
                 self.assertEqual(same_kind(self.examples[name]), same_kind(json.loads(without_folders(text))))
 
     def test_every_event_of_the_sources_has_an_example(self):
-        told = set(re.findall(r'(?:tell\(|event_draft\([^;"]*?)"(\w+)"', self.sources)) | {"session_lost"}
+        told = set(re.findall(r'(?:events_?->tell\(|event_draft\([^;"]*?|^ +tell\((?:\w+ \? )?)"(\w+)"', self.sources, re.MULTILINE))
+        told |= {"session_lost", "config_returned"}
         self.assertEqual({e["event"] for e in self.examples.values() if "event" in e}, told)
 
     def test_every_code_of_the_sources_stands_in_the_table(self):
