@@ -515,7 +515,7 @@ TEST_F(BusWorkerTest, GivesRegistersToAQuestionOnTheSpotAlsoOfAConfiguredMeter) 
   line_.registers = {{10, 5}};
   start();
   OpenCommand open;
-  open.command.route = Route{"rs485-1", 1};
+  open.command.route = Route{"rs485-1", 1, ""};
   open.plan.blocks = {Block{Table::kHolding, 10, 1}};
   open.plan.meter = 0;
   CommandResult told;
