@@ -43,11 +43,11 @@ class ConfigCheckTest : public ::testing::Test {
 
 TEST_F(ConfigCheckTest, FindsNothingWrongWhereCheckDoesNot) { EXPECT_TRUE(outcome("right")); }
 
-TEST_F(ConfigCheckTest, TellsTheErrorsOfCheckWithoutItsWarnings) {
+TEST_F(ConfigCheckTest, TellsTheErrorsOfCheckALineEachWithoutItsWarnings) {
   const Status wrong = outcome("wrong");
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().code, Errc::kInvalid);
-  EXPECT_EQ(wrong.error().detail, "one; two");
+  EXPECT_EQ(wrong.error().detail, "one\ntwo");
 }
 
 TEST_F(ConfigCheckTest, TellsAFailureWithoutAMessage) {
