@@ -331,6 +331,7 @@ TEST_F(BusWorkerTest, AnswersWhatIsAskedOnTheSpotToTheOneWhoAskedAndToNobodyElse
     OpenCommand open;
     open.command = *std::get_if<Command>(&asked_on_the_spot_);
     open.plan.blocks = {*open.command.registers};
+    open.plan.stranger.address = "7";
     open.local = LocalClient{[&](const CommandResult& result) { told.push_back(result); }};
     EXPECT_TRUE(worker_->give_local(open));
     run(seconds(3));

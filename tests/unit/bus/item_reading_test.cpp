@@ -100,7 +100,7 @@ TEST_F(ItemReadingTest, LearnsARefusedBlockAndReadsItsItemsForADay) {
   EXPECT_EQ(plan.size(), 4U);
   EXPECT_TRUE(unsupported_.points().empty()) << "every point can be read";
   UnsupportedPoints again(profile_);
-  again.restore(unsupported_.text(now_, from_ms(0)), now_, from_ms(0));
+  again.restore(unsupported_.text(now_, from_ms(1'700'000'000'000)), now_, from_ms(1'700'000'000'000));
   EXPECT_EQ(again.learned(), unsupported_.learned()) << "kept over a restart";
 }
 

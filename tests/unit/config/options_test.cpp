@@ -267,7 +267,7 @@ TEST_F(OptionsTest, RefusesFlagsWithWhatWouldBeRight) {
            {{"--topic-prefix", "--pw"}, "--topic-prefix has no value: '--pw' behind it looks like a flag"},
            {{"-x"}, "unknown option '-x'; 'metergate run --help' lists them"},
            {{"--trust-clock=no"}, "--trust-clock takes no value"},
-           {{"--json"}, "--json is an option of 'read', not of 'run'"},
+           {{"--json"}, "--json is an option of 'check', not of 'run'"},
            {{"main"}, "'main' is one word too many; options start with '--', files of options with '@'"},
            {{"--password", "secret"}, "--password: a secret is never a flag's value; use --password-file"},
            {{"--keep-alive", "20"}, "--keep-alive: '20' is not a duration, written like 250ms, 10s, 5m, 1h or 30d"},
