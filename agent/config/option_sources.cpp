@@ -89,7 +89,16 @@ OptionSources::Refusal OptionSources::add_remote(const RemoteOverlay& overlay) {
     if (!option) return refused(setting, "is no option of this version");
     if (line.value.empty()) return refused(setting, "has no value; such a value is " + option->value);
     given_[option->name] = true;
+    std::vector<MeterSpec>& meters = invocation_.options.meters;
+    const std::size_t before = meters.size();
     if (auto refusal = option->apply(invocation_, setting)) return refusal;
+    for (std::size_t i = before; i < meters.size(); ++i) {
+      if (meters[i].password_file.empty()) continue;
+      if (Status path = check_remote_path(meters[i].password_file); !path) {
+        return refused(setting, "password-file: " + path.error().detail);
+      }
+      meters[i].password_file = overlay.files + "/" + meters[i].password_file;
+    }
   }
   if (!overlay.profile_dir.empty()) invocation_.options.profile_dirs.push_back(overlay.profile_dir);
   invocation_.options.settings += overlay.digest;

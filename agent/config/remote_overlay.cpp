@@ -38,22 +38,6 @@ bool names_a_path(const std::string& option) {
   return option == "meters" || option == "profile-dir" || option == "ca-file" || option == "cert-file";
 }
 
-/// Below the folder, whatever stands in it.
-Status check_path(const std::string& path) {
-  bool right = !path.empty() && path.size() <= kLongestName;
-  for (const std::string& part : split(path, '/')) {
-    const bool plain = std::all_of(part.begin(), part.end(), [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-             c == '-';
-    });
-    right = right && plain && !part.empty() && part[0] != '.';
-  }
-  if (right) return {};
-  return Error{Errc::kInvalid, in_quotes(path) +
-                                   " is no path below the text's own files: names of letters, digits, '.', '_' and "
-                                   "'-', which do not begin with '.', with '/' between them"};
-}
-
 Result<RemoteText> read_version(const fs::path& folder) {
   RemoteText source;
   auto text = read_file((folder / kRemoteTextName).string());
@@ -84,6 +68,21 @@ Result<std::string> version_in_force(const RemoteOptions& options) {
 
 }  // namespace
 
+Status check_remote_path(const std::string& path) {
+  bool right = !path.empty() && path.size() <= kLongestName;
+  for (const std::string& part : split(path, '/')) {
+    const bool plain = std::all_of(part.begin(), part.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+             c == '-';
+    });
+    right = right && plain && !part.empty() && part[0] != '.';
+  }
+  if (right) return {};
+  return Error{Errc::kInvalid, in_quotes(path) +
+                                   " is no path below the text's own files: names of letters, digits, '.', '_' and "
+                                   "'-', which do not begin with '.', with '/' between them"};
+}
+
 Status check_remote_names(const RemoteText& change, bool all) {
   const auto lines = parse_flag_file(kRemoteTextName, change.text);
   if (const auto* wrong = std::get_if<UsageError>(&lines)) return Error{Errc::kNotFound, wrong->message};
@@ -98,7 +97,7 @@ Status check_remote_names(const RemoteText& change, bool all) {
                                        hint(line.name, options_of_meters())};
     }
     if (!names_a_path(line.name)) continue;
-    if (Status path = check_path(line.value); !path) {
+    if (Status path = check_remote_path(line.value); !path) {
       return Error{Errc::kInvalid, line.place + ": " + line.name + ": " + path.error().detail};
     }
   }
@@ -107,7 +106,7 @@ Status check_remote_names(const RemoteText& change, bool all) {
                                      " are possible"};
   }
   for (const auto& [name, content] : change.files) {
-    if (Status path = check_path(name); !path) return Error{Errc::kInvalid, "files: " + path.error().detail};
+    if (Status path = check_remote_path(name); !path) return Error{Errc::kInvalid, "files: " + path.error().detail};
   }
   return {};
 }
@@ -146,6 +145,7 @@ std::variant<std::optional<RemoteOverlay>, UsageError> read_remote_overlay(const
   if (auto* error = std::get_if<UsageError>(&lines)) return std::move(*error);
   RemoteOverlay overlay;
   overlay.lines = std::move(*std::get_if<std::vector<FlagLine>>(&lines));
+  overlay.files = (folder / kRemoteFilesName).string();
   overlay.digest = source->text + '\n';
   bool profiles_named = false;
   for (FlagLine& line : overlay.lines) {

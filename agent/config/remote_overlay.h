@@ -34,9 +34,13 @@ RemoteProblem remote_problem(const std::string& message, const std::string& fold
 /// never allowed or with `all` only.
 Status check_remote_names(const RemoteText& change, bool all);
 
+/// Whether a path that a text names stays below the text's own files. Errors: kInvalid.
+Status check_remote_path(const std::string& path);
+
 /// A version as it is put over the local sources.
 struct RemoteOverlay {
   std::vector<FlagLine> lines;  ///< values of files are paths below the folder
+  std::string files;            ///< the folder of its files
   std::string profile_dir;      ///< its profiles, where the text does not name their folder; beside the local ones
   std::string digest;           ///< the text and the files' contents
   RemoteText source;

@@ -55,7 +55,7 @@ Status FilesBelow::write(const std::string& path, const std::string& content) {
   if (Status made = make_folder(whole.parent_path()); !made) return made;
   const fs::path fresh = whole.string() + ".new";
   {
-    const Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
+    const Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));  // may be a meter's password
     if (!file) return failed(fresh);
     for (std::size_t at = 0; at < content.size();) {
       const ssize_t n = ::write(file.get(), content.data() + at, content.size() - at);

@@ -131,6 +131,19 @@ TEST_F(RemoteOverlayTest, LetsNoPathLeaveTheFolder) {
   EXPECT_TRUE(check_remote_names({"meters = tables/m.csv\n", {{"tables/m.csv", "id\n"}}}, false));
 }
 
+TEST_F(RemoteOverlayTest, ReadsNoMetersPasswordElsewhere) {
+  const std::string meter = "meter = id=m,bus=far,address=1,profile=x,password-file=";
+  for (const char* path : {"/etc/passwd", "../state"}) {
+    put({"bus = name=far,tcp=127.0.0.1:1502\n" + meter + path + "\n", {}});
+    const auto parsed = parse();
+    const auto* wrong = std::get_if<UsageError>(&parsed);
+    ASSERT_NE(wrong, nullptr) << path;
+    EXPECT_THAT(wrong->message, HasSubstr("text:2: meter: password-file: '"));
+  }
+  put({"bus = name=far,tcp=127.0.0.1:1502\n" + meter + "secrets/m\n", {{"secrets/m", "02 123456"}}});
+  EXPECT_THAT(options().meters.at(0).password_file, ::testing::StartsWith(folder_ + "/v"));
+}
+
 TEST_F(RemoteOverlayTest, IsWithoutAStateWhatIsLocal) { EXPECT_EQ(options().buses[0].name, "local"); }
 
 }  // namespace
