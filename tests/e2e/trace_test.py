@@ -58,6 +58,27 @@ class Trace(GatewayTest):
             follower.stdout.close()
             follower.wait()
 
+    def test_a_trace_of_the_field_is_a_meter_of_the_simulator(self):
+        self.begin("--fault", "corrupt=4", "--fault", "silent=2")
+        wait_for("a good many frames", 30, lambda: len(self.frames()) > 60)
+        trace = self.lab.folder / "field.jsonl"
+        trace.write_bytes(self.trace("--format", "jsonl"))
+        field = [json.loads(line) for line in trace.read_text().splitlines()]
+        self.assertIn("noise", {f["verdict"] for f in field})
+        self.agent.kill()
+        self.sim.kill()
+        self.line.unlink(missing_ok=True)
+        self.lab.sim("--pty", self.line, "--baud", "19200", "--mode", "8N1", "--replay", trace, name="again")
+        self.agent.control.unlink(missing_ok=True)
+        self.agent.start()
+        wait_for("the agent", 20, self.agent.control.exists)
+        wait_for("answers and noise", 30, lambda: {"answer", "noise"} <= {frame["verdict"] for frame in self.frames()})
+        again = self.frames()
+        heard = [f["bytes"] for f in field if f["dir"] == "in"]
+        own = [f["bytes"] for f in again if f["verdict"] == "answer"]  # noise may be cut elsewhere
+        self.assertEqual([b for b in own if b not in heard], [])
+        self.assertNotIn(2, {f.get("unit") for f in again if f["dir"] == "in"}, "what was silent is silent")
+
     def test_names_the_buses_that_there_are(self):
         self.begin()
         done = subprocess.run([AGENT, "trace", "rs485-2", "--control", self.agent.control], capture_output=True, text=True)

@@ -30,6 +30,8 @@ meters
                            --counter holding:0
   --counter TABLE:ADDRESS  two registers of every meter that hold 10000000 * unit + n, n growing by one with each read of both
   --turn 5ms               from the end of a request to the start of the answer (never less than t3.5)
+  --replay FILE            what `metergate trace BUS --format jsonl` saw of a bus: to each request of the trace what came behind it there,
+                           noise and late answers too, after as long; to the same request again what came then
   FC 1 to 6, 15 and 16. What is written stays.
 
 what is told

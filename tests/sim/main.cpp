@@ -62,7 +62,8 @@ class Signals : public Participant {
 int run(Options options) {
   if (options.die_with_parent) prctl(PR_SET_PDEATHSIG, SIGTERM);
   Journal journal(options.log, options.log_values);
-  Station station(std::move(options.meters), std::move(options.item_meters), journal);
+  Station station(std::move(options.meters), std::move(options.item_meters),
+                  options.replay.empty() ? Replay() : Replay(options.replay), journal);
   Signals signals(options.stats, station);
 
   std::vector<std::unique_ptr<Port>> ports;

@@ -41,7 +41,7 @@ class Flags {
     static const std::vector<std::string> kNames = {
         "--pty",  "--tcp",   "--tcp-endpoints", "--rtu-tcp", "--baud",    "--mode",
         "--fifo", "--meter", "--meters",        "--values",  "--counter", "--registers",
-        "--turn", "--log",   "--stats",         "--control", "--fault"};
+        "--turn", "--log",   "--stats",         "--control", "--fault",   "--replay"};
     const auto known = [](const auto& list, const std::string& name) {
       return std::find(list.begin(), list.end(), name) != list.end();
     };
@@ -150,7 +150,8 @@ ItemMeter item_meter(const std::string& spec, Nanos turn, int number) {
     else if (key == "skew")
       settings.skew = static_cast<double>(whole_number(value, -86'400, 86'400, "skew"));
     else
-      throw Refused("--meter: '" + key + "' is none of address, profile, turn, fe, blocks, parts, bit5, skew, password, stuck");
+      throw Refused("--meter: '" + key +
+                    "' is none of address, profile, turn, fe, blocks, parts, bit5, skew, password, stuck");
   }
   const bool digits = settings.address.find_first_not_of("0123456789") == std::string::npos;
   if (!digits || settings.address.empty() || settings.address.size() > kAddressDigits)
@@ -199,7 +200,9 @@ void add_meters(Options& options, const Flags& flags) {
     const auto [first, last] = parse_range(text, 255, "--meters");
     for (int unit = first; unit <= last; ++unit) add_meter(options, plain_meter(unit, turn, values, ranges));
   }
-  if (options.meters.empty() && options.item_meters.empty()) throw Refused("no meter: give --meter or --meters");
+  if (options.meters.empty() && options.item_meters.empty() && !flags.has("--replay")) {
+    throw Refused("no meter: give --meter, --meters or --replay");
+  }
 
   const std::string counter = flags.last("--counter", values == "counter" ? "holding:0" : "");
   if (counter.empty()) return;
@@ -235,6 +238,7 @@ Options parse_options(const std::vector<std::string>& arguments) {
   options.timing.late_drop = flags.has("--late-drop");
   options.timing.fifo = static_cast<std::size_t>(flags.number("--fifo", 1, 4096));
   add_meters(options, flags);
+  options.replay = flags.last("--replay");
   options.log = flags.last("--log");
   options.log_values = flags.has("--log-values");
   options.stats = flags.last("--stats");

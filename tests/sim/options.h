@@ -18,6 +18,7 @@ struct Options {
   std::map<int, Meter> meters;
   std::vector<ItemMeter> item_meters;
   std::string log, stats, control;
+  std::string replay;  ///< a trace
   bool log_values = false;
   bool die_with_parent = false;
   std::vector<std::string> faults;

@@ -92,7 +92,9 @@ void RtuWire::end_frame(Nanos now) {
   const Nanos turn = std::max(timing_.silence, answer->turn);
   const auto bytes = static_cast<Nanos>(frame.size() + answer->pdu.size() + 3);
   const Nanos ideal = bytes * timing_.byte_time + turn + timing_.silence;
-  send(transmitter_, {rtu_frame, timing_.byte_time}, std::move(*answer), frame_end_ + turn, ideal, now);
+  const auto as_it_is = [](std::uint8_t, const Bytes& bytes_of_line) { return bytes_of_line; };
+  const Framing framing = answer->whole ? Framing{as_it_is, timing_.byte_time} : Framing{rtu_frame, timing_.byte_time};
+  send(transmitter_, framing, std::move(*answer), frame_end_ + turn, ideal, now);
 }
 
 void RtuWire::hang_up(Nanos now) {

@@ -59,6 +59,14 @@ std::optional<Answer> Station::request(const Arrival& arrival) {
     for (auto& [number, meter] : meters_) meter.answer(arrival.pdu, seconds, answer.exchange.served);
     return std::nullopt;
   }
+  if (const Replay::Heard* heard = replay_.next(arrival.unit, arrival.pdu)) {
+    answer.whole = !arrival.gateway;
+    answer.pdu = answer.whole ? heard->bytes : heard->pdu;
+    answer.turn = heard->turn;
+    if (!answer.pdu.empty()) return answer;
+    lost(answer, "replay", arrival.now);
+    return std::nullopt;
+  }
   const std::uint8_t function = arrival.pdu[0];
   const auto meter = meters_.find(arrival.unit);
   if (faults_.silent(arrival.unit) || (meter == meters_.end() && !arrival.gateway)) {

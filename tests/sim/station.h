@@ -6,9 +6,10 @@
 
 #include "tests/sim/faults.h"
 #include "tests/sim/frame.h"
-#include "tests/sim/journal.h"
 #include "tests/sim/item_meter.h"
+#include "tests/sim/journal.h"
 #include "tests/sim/meter.h"
+#include "tests/sim/replay.h"
 #include "tests/sim/stats.h"
 
 namespace metersim {
@@ -46,8 +47,11 @@ struct Answer {
 /// The meters, and what is known of every frame. Lines bring requests and say when an answer was sent.
 class Station {
  public:
-  Station(std::map<int, Meter> meters, std::vector<ItemMeter> item_meters, Journal& journal)
-      : meters_(std::move(meters)), item_meters_(std::move(item_meters)), journal_(journal) {}
+  Station(std::map<int, Meter> meters, std::vector<ItemMeter> item_meters, Replay replay, Journal& journal)
+      : meters_(std::move(meters)),
+        item_meters_(std::move(item_meters)),
+        replay_(std::move(replay)),
+        journal_(journal) {}
 
   bool has_item_meters() const { return !item_meters_.empty(); }
   /// What all meters that are called say at once; several damage each other.
@@ -77,6 +81,7 @@ class Station {
 
   std::map<int, Meter> meters_;
   std::vector<ItemMeter> item_meters_;
+  Replay replay_;
   Journal& journal_;
   Faults faults_;
   Stats stats_;
