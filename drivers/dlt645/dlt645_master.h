@@ -107,7 +107,7 @@ class Dlt645Master {
   Port& port_;
   const Clock& clock_;
   MonoTime asked_{};
-  std::int64_t asks_ = 0;  // requests of which a byte may have left
+  std::int64_t asks_ = 0;               // requests of which a byte may have left
   Bytes rest_;                          // heard behind the last answer
   std::map<std::string, Known> known_;  // by address
   BusTally tally_;

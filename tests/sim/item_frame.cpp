@@ -12,7 +12,9 @@ unsigned sum_of(const Bytes& bytes, std::size_t from, std::size_t to) {
   return sum & 0xFFU;
 }
 
-unsigned value_of(char digit) { return digit >= 'A' ? static_cast<unsigned>(digit - 'A') + 10 : static_cast<unsigned>(digit - '0'); }
+unsigned value_of(char digit) {
+  return digit >= 'A' ? static_cast<unsigned>(digit - 'A') + 10 : static_cast<unsigned>(digit - '0');
+}
 
 }  // namespace
 

@@ -46,8 +46,14 @@ ItemMeter::ItemMeter(ItemMeterSettings settings, const ProfileFile& profile)
 
 void ItemMeter::add(const ProfileFile& profile, const FilePoint& point) {
   if (point.item.empty()) throw Refused(point.name + " is no data item");
-  Place place{PointValue(profile, as_number(point), settings_.number % 100), point.type, point.key("form"), {},
-              point.number("at", 0), point.number("bytes", point.type == "bits" ? 2 : 0), 0, {}};
+  Place place{PointValue(profile, as_number(point), settings_.number % 100),
+              point.type,
+              point.key("form"),
+              {},
+              point.number("at", 0),
+              point.number("bytes", point.type == "bits" ? 2 : 0),
+              0,
+              {}};
   for (const auto& part : split(point.key("parts", point.item), '+')) place.items.push_back(hex_number(part));
   if (point.type == "bits") place.first_bit = point.first_bit;
   if (const auto block = split(point.key("block"), '+'); block.size() == 2)
@@ -125,7 +131,8 @@ std::optional<Bytes> ItemMeter::item(std::uint32_t item, double seconds, Served&
     const std::size_t end = static_cast<std::size_t>(at) + part.size();
     if (bytes.size() < end) bytes.resize(end);
     for (std::size_t i = 0; i < part.size(); ++i)
-      bytes[static_cast<std::size_t>(at) + i] = static_cast<std::uint8_t>(bytes[static_cast<std::size_t>(at) + i] | part[i]);
+      bytes[static_cast<std::size_t>(at) + i] =
+          static_cast<std::uint8_t>(bytes[static_cast<std::size_t>(at) + i] | part[i]);
     if (!json.empty()) served.values.emplace_back(place.value.point().name, json);
     known = true;
   };

@@ -22,7 +22,7 @@ struct ItemMeterSettings {
   bool bit5 = false;   ///< answers announce events by the bit that means more data
   double skew = 0;     ///< seconds by which its clock is ahead
   std::string password = "000000";
-  int wrong_passwords = 3;  ///< that lock it
+  int wrong_passwords = 3;   ///< that lock it
   bool relay_stuck = false;  ///< orders are confirmed and not obeyed
 };
 
