@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 
-from brokers import ROOT, Server, free_port
+from brokers import ROOT, Server, low_port
 
 JARS = ROOT / "build" / "kafka"
 SKIP = 77
@@ -81,7 +81,7 @@ class Node(Server):
 
 class Kafka:
     def __init__(self, folder):
-        ports = [(free_port(), free_port()) for _ in range(3)]
+        ports = [(low_port(), low_port()) for _ in range(3)]
         voters = ",".join(f"{n}@127.0.0.1:{controller}" for n, (_port, controller) in enumerate(ports, 1))
         self.nodes = [Node(folder, n, *pair, voters) for n, pair in enumerate(ports, 1)]
         self.address = ",".join(f"127.0.0.1:{port}" for port, _controller in ports)

@@ -1,5 +1,6 @@
 """Kafka as the log: a real cluster of three brokers. Whatever is killed, every record is in the db once, and each lane is in the log
 in its order."""
+import signal
 import sys
 import time
 import unittest
@@ -15,7 +16,7 @@ class Log(unittest.TestCase):
         self.world = self.enterContext(World(postgres=True, shards=SHARDS, kafka=True))
         self.db = self.world.db()
         bridges, consumers = self.world.bridges(2), self.world.log_consumers(2)
-        first = self.world.load("one", gateways=GATEWAYS, messages=6000, rate=150)
+        first = self.world.load("one", gateways=GATEWAYS, messages=10**6, rate=150)
         wait_for("some work", 120, lambda: self.stored() > 200)
 
         self.world.kafka.kill(0)
@@ -24,11 +25,13 @@ class Log(unittest.TestCase):
         self.again(bridges[0])
         self.goes_on("a bridge was killed")
         self.again(consumers[0])
+        self.goes_on("a consumer was killed", 60)
+        first.child.send_signal(signal.SIGTERM)
         sent = self.world.load_ended(first, 200)
         wait_for("all of that", 60, lambda: self.stored() == sent["records"])  # also what the killed one had
 
         self.refuses_with_one_replica()
-        second = self.world.load("two", first=GATEWAYS, gateways=GATEWAYS, messages=3000, rate=50)
+        second = self.world.load("two", first=GATEWAYS, gateways=GATEWAYS, messages=10**6, rate=50)
         self.goes_on("the second load")
         self.world.kafka.kill(1, 2)
         time.sleep(8)
@@ -39,6 +42,7 @@ class Log(unittest.TestCase):
         self.world.kafka.restart(1, 2)
         self.goes_on("two of three brokers were dead", 120)
 
+        second.child.send_signal(signal.SIGTERM)
         sent["records"] += self.world.load_ended(second, 200)["records"]
         wait_for("every record", 120, lambda: self.stored() == sent["records"] and not self.db.gaps())
         self.assertEqual(self.db.rows("SELECT count(*) FROM records"), [(sent["records"],)])
@@ -51,7 +55,7 @@ class Log(unittest.TestCase):
     def stored(self):
         return self.db.rows("SELECT coalesce(sum(highest), 0) FROM lanes")[0][0]
 
-    def goes_on(self, after, seconds=30):
+    def goes_on(self, after, seconds=60):
         before = self.stored()
         wait_for(f"more records: {after}", seconds, lambda: self.stored() > before + 200)
 

@@ -3,10 +3,12 @@ connection is lost, with the same bytes. A process of its own:
 
     load.py FILE --gateways 100 --messages 10000 [--records 1] [--points 20] [--rate 500] [--first 0]      FILE holds {"amqp": URL}
 
-Prints one line at the end: {"messages":..., "records":..., "repeats":..., "seconds":...}. `repeats` were published more than once."""
+SIGTERM ends it when all that it has published is confirmed. Prints one line at the end: {"messages":..., "records":..., "repeats":...,
+"seconds":...}; `repeats` are messages that were published more than once."""
 import argparse
 import collections
 import json
+import signal
 import sys
 import time
 
@@ -47,7 +49,7 @@ class Load:
         self.url, self.messages, self.rate = url, iter(messages), rate
         self.waiting, self.again = collections.OrderedDict(), collections.deque()  # without a confirm, by tag; to be sent again
         self.sent = self.confirmed = self.repeats = 0
-        self.ended = False
+        self.ended = self.exhausted = False
 
     def run(self):
         self.begin = time.monotonic()
@@ -84,12 +86,20 @@ class Load:
                 break
             message = self.again.popleft() if self.again else next(self.messages, None)
             if message is None:
+                self.exhausted = True
                 break
             self.channel.basic_publish("amq.topic", *message, PERSISTENT)
             self.number += 1
             self.sent += 1
             self.waiting[self.number] = message
+        if self.exhausted and not self.waiting:
+            self.ended = True
+            self.connection.close()
+            return
         self.connection.ioloop.call_later(0.002, self._publish)
+
+    def end(self):
+        self.messages = iter(())
 
     def _confirm(self, frame):
         assert frame.method.NAME == "Basic.Ack", frame
@@ -104,9 +114,6 @@ class Load:
         for tag in done:
             del self.waiting[tag]
         self.confirmed += len(done)
-        if not self.waiting and not self.again and self.confirmed >= self.wanted:
-            self.ended = True
-            self.connection.close()
 
 
 def main():
@@ -118,10 +125,10 @@ def main():
     with open(given.settings) as file:
         url = json.load(file)["amqp"]
     load = Load(url, Gateways(given.first, given.gateways, given.records, given.points).messages(given.messages), given.rate)
-    load.wanted = given.messages
+    signal.signal(signal.SIGTERM, lambda *_: load.end())
     seconds = load.run()
-    readings = (given.messages - given.gateways) * given.records
-    print(json.dumps({"messages": given.messages, "records": readings + given.gateways, "repeats": load.repeats,
+    readings = (load.confirmed - given.gateways) * given.records
+    print(json.dumps({"messages": load.confirmed, "records": readings + given.gateways, "repeats": load.repeats,
                       "seconds": round(seconds, 2)}))
 
 
