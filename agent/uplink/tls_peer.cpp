@@ -40,7 +40,7 @@ UtcTime end_of(const X509* certificate) {
 std::string subject_of(const X509* certificate) {
   const std::unique_ptr<BIO, Deleter> memory(BIO_new(BIO_s_mem()));
   X509_NAME_print_ex(memory.get(), X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
-  std::string text(BIO_pending(memory.get()), '\0');
+  std::string text(BIO_ctrl_pending(memory.get()), '\0');
   const int read = BIO_read(memory.get(), text.data(), static_cast<int>(text.size()));
   text.resize(read > 0 ? static_cast<std::size_t>(read) : 0);
   return text;

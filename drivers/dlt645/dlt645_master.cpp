@@ -118,7 +118,7 @@ Result<UtcTime> Dlt645Master::read_clock(const Peer& peer) {
     const Result<Dlt645Frame> answer = ask(peer, read_request(peer, item, bytes));
     if (!answer) return answer.error();
     if (answer->data.size() < kItemBytes + bytes) return Error{Errc::kGarbled, "the meter's clock has too few bytes"};
-    parts.insert(parts.end(), answer->data.begin() + kItemBytes, answer->data.begin() + kItemBytes + bytes);
+    for (std::size_t i = 0; i < bytes; ++i) parts.push_back(answer->data[kItemBytes + i]);
   }
   // WW DD MM YY ss mm hh
   const auto two = [&parts](std::size_t i) {
@@ -138,7 +138,7 @@ namespace {
 Bytes time_bytes(UtcTime local) {
   const std::string text = rfc3339(local);  // 2026-11-28T10:20:30
   Bytes bytes;
-  for (const std::size_t at : {17, 14, 11, 8, 5, 2}) {
+  for (const std::size_t at : {17U, 14U, 11U, 8U, 5U, 2U}) {
     bytes.push_back(static_cast<std::uint8_t>((text[at] - '0') << 4 | (text[at + 1] - '0')));
   }
   return bytes;

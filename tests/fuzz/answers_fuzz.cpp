@@ -52,8 +52,8 @@ class FuzzedLink : public ModbusLink {
 };
 
 const ProfileLibrary& library() {
-  static const ProfileLibrary all = *ProfileLibrary::load({});
-  return all;
+  static const auto all = ProfileLibrary::load({});
+  return *all;
 }
 
 }  // namespace
