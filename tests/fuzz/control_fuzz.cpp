@@ -6,6 +6,8 @@
 
 #include "agent/admin/control_handlers.h"
 #include "agent/admin/unix_socket.h"
+#include "agent/bus/frame_ring.h"
+#include "tests/fakes/fake_bus.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_outbox.h"
 #include "tests/fakes/one_bus.h"
@@ -55,6 +57,7 @@ class Agent {
       open.local->answer(result);
       return true;
     };
+    parts_.frames["rs485-1"] = &frames_;
     parts_.answered = [] {};
     parts_.store = &store_;
     parts_.store_path = "/store";
@@ -86,6 +89,8 @@ class Agent {
   OneBus line_;
   Site site_;
   BusPause pause_;
+  FakeBus bus_{clock_};
+  FrameRing frames_{bus_, clock_};
   SmallStore store_;
   UplinkOptions uplink_;
   ControlParts parts_;
